@@ -2,9 +2,9 @@
  * config.h - what tain.cfg says, as records.
  *
  * Invariants
- *   - Plain data with every string NUL terminated inside its array: no pointer into the file.
- *   - A record that survives parsing with @disabled false holds only values inside the limits
- *     below; whoever reads it need not check them again. A disabled one is listed and refused.
+ *   - Plain data with every string NUL terminated inside its array: no pointer into the text.
+ *   - A guest record with an empty refusal holds only values inside the limits
+ *     given here; whoever reads it need not check them again. A refused one is listed and never started.
  *   - The file is foreign input: config_parse() never fails, never reads past the text, and says
  *     line and reason for everything that it ignores.
  *
@@ -15,101 +15,71 @@
 #ifndef TAIN_BASE_CONFIG_H
 #define TAIN_BASE_CONFIG_H
 
-#include "kernel/base/types.h"
+#include "kernel/base/guest_config.h"
 
-#define CFG_NAME_BYTES    32   /* guest name with its NUL: letters, digits, '-', '_', '.' */
-#define CFG_PATH_BYTES    256  /* as struct boot_file.path */
-#define CFG_CMDLINE_BYTES 2048
-#define CFG_REASON_BYTES  160
-#define CFG_GUESTS_MAX    64
-#define CFG_MESSAGES_MAX  64
+#define CONFIG_GUESTS_MAX   64
+#define CONFIG_MESSAGES_MAX 64
+#define CONFIG_REASON_BYTES 160
 
-#define CFG_MEMORY_MIN  UINT64_C(0x10000)         /* 64 KiB: the smallest flat image with a stack */
-#define CFG_MEMORY_MAX  (UINT64_C(1) << 43)       /* 8 TiB */
-#define CFG_VCPUS_MAX   256
+#define CONFIG_MEMORY_MIN UINT64_C(0x10000)   /* 64 KiB: the smallest flat image with a stack */
+#define CONFIG_MEMORY_MAX (UINT64_C(1) << 43) /* 8 TiB */
 
-enum cfg_kind { CFG_TD, CFG_VM };
-enum cfg_accept { CFG_ACCEPT_LAZY, CFG_ACCEPT_EAGER, CFG_ACCEPT_ADDED, CFG_ACCEPT_MEASURED };
-enum cfg_measure { CFG_MEASURE_PER_PAGE, CFG_MEASURE_SECTION, CFG_MEASURE_TWO_PASS };
-
-/* One [td NAME] or [vm NAME]. A path that is empty was not given. */
-struct cfg_guest {
-	char name[CFG_NAME_BYTES];
-	enum cfg_kind kind;
-	unsigned line; /* of the section header */
-
-	char firmware[CFG_PATH_BYTES];
-	char kernel[CFG_PATH_BYTES];
-	char initrd[CFG_PATH_BYTES];
-	char image[CFG_PATH_BYTES]; /* [vm]: multiboot ELF or flat image */
-	char cmdline[CFG_CMDLINE_BYTES];
-	uint64_t memory; /* bytes, a multiple of 4 KiB */
-	uint64_t load;   /* [vm]: where a flat image goes, below memory */
-	unsigned vcpus;
-
-	uint64_t attributes; /* [td]: the bits of TD_PARAMS.ATTRIBUTES */
-	enum cfg_accept accept;
-	enum cfg_measure measure;
-	int page_level; /* LEVEL_4K, LEVEL_2M or LEVEL_1G: the largest to use */
-
-	bool disabled;
-	unsigned bad_line; /* 0: the section as a whole */
-	char reason[CFG_REASON_BYTES];
-};
-
-/* CFG_CONSOLE_PORT and _MMIO use struct cfg_tain.console_address. */
-enum cfg_console { CFG_CONSOLE_AUTO, CFG_CONSOLE_COM1, CFG_CONSOLE_COM2, CFG_CONSOLE_PORT,
-		   CFG_CONSOLE_MMIO };
-enum cfg_module { CFG_MODULE_AUTO, CFG_MODULE_HARDWARE, CFG_MODULE_SOFT, CFG_MODULE_NONE,
-		  CFG_MODULE_FILE };
-enum cfg_profile { CFG_PROFILE_DEFAULT, CFG_PROFILE_1_5_01, CFG_PROFILE_1_5_05, CFG_PROFILE_2_0 };
-enum cfg_gdb { CFG_GDB_OFF, CFG_GDB_COM1, CFG_GDB_COM2 };
-enum cfg_bringup { CFG_BRINGUP_ON, CFG_BRINGUP_STEP, CFG_BRINGUP_PROBE };
+/* PORT and MMIO use struct tain_config.console_address. */
+enum console_choice { CONSOLE_AUTO, CONSOLE_COM1, CONSOLE_COM2, CONSOLE_PORT, CONSOLE_MMIO };
+enum module_choice { MODULE_AUTO, MODULE_HARDWARE, MODULE_SOFT, MODULE_NONE, MODULE_FILE };
+enum module_profile { PROFILE_DEFAULT, PROFILE_1_5_01, PROFILE_1_5_05, PROFILE_2_0 };
+enum gdb_choice { GDB_OFF, GDB_COM1, GDB_COM2 };
+enum bringup_choice { BRINGUP_ON, BRINGUP_STEP, BRINGUP_PROBE };
 
 /* The [tain] section, or its defaults. */
-struct cfg_tain {
-	enum cfg_console console;
+struct tain_config {
+	enum console_choice console;
 	uint64_t console_address;
 	unsigned baud;
 	unsigned log; /* enum log_level */
-	enum cfg_module module;
-	enum cfg_profile profile; /* of the software module */
-	char module_path[CFG_PATH_BYTES];
-	char start[CFG_GUESTS_MAX][CFG_NAME_BYTES];
+	enum module_choice module;
+	enum module_profile profile; /* of the software module */
+	struct guest_file module_file;
+	char start[CONFIG_GUESTS_MAX][GUEST_NAME_MAX + 1];
 	unsigned start_count;
-	char script[CFG_PATH_BYTES];
-	enum cfg_gdb gdb;
-	enum cfg_bringup bringup;
+	struct guest_file script;
+	enum gdb_choice gdb;
+	enum bringup_choice bringup;
 };
 
-struct cfg_message {
+struct config_message {
 	unsigned line; /* 0: the file as a whole */
-	char text[CFG_REASON_BYTES];
+	char text[CONFIG_REASON_BYTES];
 };
 
 struct config {
-	struct cfg_tain tain;
-	struct cfg_guest guests[CFG_GUESTS_MAX];
+	struct tain_config tain;
+	struct guest_config guests[CONFIG_GUESTS_MAX];
 	unsigned guest_count;
-	/* What was wrong, in the order of the file; further ones are only counted. */
-	struct cfg_message messages[CFG_MESSAGES_MAX];
+	/* What was wrong, in the order it was found; further ones are only counted. */
+	struct config_message messages[CONFIG_MESSAGES_MAX];
 	unsigned message_count, messages_lost;
 };
 
 /* What is true without any tain.cfg: console auto, 115200 baud, log info, nothing to start. */
 void config_defaults(struct config *cfg);
 
-/* Fill @cfg from @size bytes of @text (not NUL terminated, any bytes at all). */
+/*
+ * Fill @cfg from @size bytes of @text (not NUL terminated, any bytes at all), on top of the
+ * defaults. Paths are recorded, files are not looked at: config_attach_files().
+ */
 void config_parse(struct config *cfg, const char *text, size_t size);
 
-/* The record named @name, disabled ones included, or NULL. */
-struct cfg_guest *config_guest(struct config *cfg, const char *name);
+/*
+ * Ask @find for each file that the records name; it fills data and size, or returns why not (one
+ * short phrase, "no such file"). A guest whose file is not there is refused.
+ */
+void config_attach_files(struct config *cfg, const char *(*find)(struct guest_file *file));
 
-/* Note @g as unusable (first reason stays) and add the message; @line 0 means the section's. */
-void config_disable(struct config *cfg, struct cfg_guest *g, unsigned line, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
+/* The record named @name, refused ones included, or NULL. */
+struct guest_config *config_guest(struct config *cfg, const char *name);
 
 /* "256M", "0x1000", "64K" to bytes. 0, -EINVAL (not a size) or -ERANGE (does not fit 64 bits). */
-int cfg_size(const char *text, uint64_t *bytes) MUST_CHECK;
+int config_size(const char *text, uint64_t *bytes) MUST_CHECK;
 
 #endif
