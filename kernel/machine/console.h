@@ -1,0 +1,57 @@
+/*
+ * console.h - text out and keys in, without anybody waiting for the UART.
+ *
+ * Invariants
+ *   - console_write() copies into a ring and returns. The UART is fed from the ring by its
+ *     transmit interrupt, or by console_poll() where interrupts do not work. When the ring is full
+ *     the text is dropped and counted, and the loss is shown in the output once there is room.
+ *   - Only console_flush() and a crash wait for the device, and only as long as it makes progress.
+ *   - Log lines also go to the log buffer (log_read), which keeps the newest text.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_MACHINE_CONSOLE_H
+#define TAIN_MACHINE_CONSOLE_H
+
+#include "kernel/base/log.h"
+#include "kernel/base/types.h"
+
+/* Any context but NMI, any CPU. '\n' is sent as "\r\n". */
+void console_write(const char *text, size_t length);
+void console_puts(const char *text);
+void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2); /* at most 1000 bytes, then cut */
+
+/* The next key that came in, or -1. Boot CPU only. */
+int console_getc(void);
+
+/* Move bytes between rings and devices where interrupts do not; cheap. Boot CPU, each round. */
+void console_poll(void);
+
+/* Wait until all text is out, or the device has stopped making progress for 100 ms. */
+void console_flush(void);
+
+/* True while text waits in the ring: the boot CPU then must not sleep for long. */
+bool console_busy(void);
+
+struct console_stats {
+	uint64_t tx_bytes, tx_dropped, rx_bytes, rx_dropped, ring_bytes, ring_high_water;
+	bool interrupts; /* the UART's interrupt works */
+	const char *device; /* "com1 16550A irq 4", "none" */
+};
+void console_stats(struct console_stats *out);
+
+/* Move the console elsewhere: "auto", "com1", "com2", a port, an MMIO address. 0 or -errno. */
+int console_select(const char *where, uint32_t baud) MUST_CHECK;
+
+/*
+ * Copy up to @max bytes of the log from absolute position *@pos (0: the oldest kept) and move it.
+ * Returns the bytes copied; 0 at the end.
+ */
+size_t log_read(uint64_t *pos, char *buf, size_t max);
+/* Lines logged at @level since start. */
+uint64_t log_count(enum log_level level);
+
+/* From here on, print synchronously and take no lock: the machine is going down. */
+void console_crash_mode(void);
+
+#endif
