@@ -1,0 +1,42 @@
+# guests.mk - the test guests: build/guests/NAME.fd for each tests/guests/td/NAME.c.
+#
+# A trust domain is one C file, td/lib.c and td/entry.asm, linked at the top of the first 4 GiB; the
+# image carries its own TDVF metadata. Each is freestanding: nothing of the hypervisor is linked in
+# but kernel/base/sha384.c.
+#
+# SPDX-License-Identifier: BSD-2-Clause
+
+GUEST_DIR      := build/guests
+TD_GUEST_NAMES := $(filter-out lib,$(basename $(notdir $(wildcard tests/guests/td/*.c))))
+TD_GUESTS      := $(TD_GUEST_NAMES:%=$(GUEST_DIR)/%.fd)
+TD_GUEST_LIB   := $(GUEST_DIR)/td/lib.o $(GUEST_DIR)/td/entry.o $(GUEST_DIR)/td/sha384.o
+TD_GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fpie \
+	-fno-asynchronous-unwind-tables -fcf-protection=none -mno-red-zone -mgeneral-regs-only \
+	-ffunction-sections -fdata-sections -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
+	-Wmissing-prototypes -Wconversion -Wno-sign-conversion -I. -MMD -MP
+GUEST_QUIET    := $(if $(V),,@)
+
+.PHONY: guests
+guests: $(TD_GUESTS)
+
+$(GUEST_DIR)/td/%.o: tests/guests/td/%.c
+	@mkdir -p $(@D)
+	$(GUEST_QUIET)gcc $(TD_GUEST_CFLAGS) -c $< -o $@
+
+$(GUEST_DIR)/td/sha384.o: kernel/base/sha384.c
+	@mkdir -p $(@D)
+	$(GUEST_QUIET)gcc $(TD_GUEST_CFLAGS) -c $< -o $@
+
+$(GUEST_DIR)/td/entry.o: tests/guests/td/entry.asm
+	@mkdir -p $(@D)
+	$(GUEST_QUIET)nasm -f elf64 -o $@ $<
+
+$(GUEST_DIR)/td/%.elf: $(GUEST_DIR)/td/%.o $(TD_GUEST_LIB) tests/guests/td/td.ld
+	$(GUEST_QUIET)ld -nostdlib --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
+		-T tests/guests/td/td.ld -o $@ $< $(TD_GUEST_LIB)
+
+$(GUEST_DIR)/%.fd: $(GUEST_DIR)/td/%.elf
+	$(GUEST_QUIET)objcopy -O binary -j .image $< $@
+
+.SECONDARY: $(TD_GUEST_LIB) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.o) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.elf)
+-include $(wildcard $(GUEST_DIR)/td/*.d)
