@@ -1,0 +1,281 @@
+/*
+ * mmu.h - the front door of mmu/.
+ *
+ * A VM has a direct root (walked by the CPU) and, if it is a TD, also a mirror root: private memory,
+ * walked only by us; the external table (the S-EPT) is the real one. Faults come in through
+ * mmu_handle_fault(), removals through mmu_zap_range(). All else here serves those two.
+ *
+ * Files   spte.h    one entry            lock.h     who may be inside, and who waits
+ *         page.h    one table            walk.h     from a GFN to its entry
+ *         change.c  one entry changes: the only path         fault.c   mapping in
+ *         zap.c     mapping out          mirror.c   block, track, remove; split, join, move
+ *         slot.c    which GFN is backed  dirty.c    logging, ageing, split and recovery
+ *         check.c   the proof            pool.c     table pages and their descriptors
+ *
+ * Invariants
+ *   - mmu->lock: read to add, write to remove. Order: kernel/base/lock.h. Callers never take it.
+ *   - The mirror is a promise about the external table: it never claims less than is there, and a
+ *     mirror entry changes only together with the external one (one hook, before anything else).
+ *   - When a function here returns, no flush is owed and no table waits to be freed.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_MMU_MMU_H
+#define TAIN_MMU_MMU_H
+
+#include "kernel/base/types.h"
+#include "mmu/lock.h"
+#include "mmu/spte.h"
+
+struct mmu;
+struct mmu_page;
+struct memslot;
+
+#define MMU_MAX_SLOTS 32
+
+/* The two tables of a guest. A plain VM has the direct one only. */
+enum mmu_root {
+	MMU_DIRECT, /* a VM's memory; a TD's shared half */
+	MMU_MIRROR, /* a TD's private half */
+	MMU_ROOTS,
+};
+
+enum mmu_access { MMU_READ = 1, MMU_WRITE = 2, MMU_EXEC = 4 };
+
+/*
+ * Accessed and dirty bits of the direct root (rule A5). A TD's shared half has no A/D bits of its
+ * own to use: its EPTP is the module's. Its policy is MMU_AD_NONE.
+ */
+enum mmu_ad_policy {
+	MMU_AD_HARDWARE, /* the CPU sets A and D; logging clears D */
+	MMU_AD_WRPROT,   /* the CPU sets A and D; logging clears W (PML cannot see the guest) */
+	MMU_AD_NONE,     /* ageing takes R and X away; logging clears W */
+};
+
+/* What an access outside every slot becomes. */
+enum mmu_mmio_policy {
+	MMU_MMIO_REPORT,    /* no entry; mmu_handle_fault() returns -ENOENT each time */
+	MMU_MMIO_MISCONFIG, /* an entry that makes the next access an EPT misconfiguration */
+	MMU_MMIO_VE,        /* TD: an entry that makes the guest get a #VE; the fault returns 0 */
+};
+
+/* How far a TD is; what the external table asks for depends on it (rules C7, C10, C14). One way. */
+enum mmu_phase {
+	MMU_BUILDING, /* before finalisation: leaf and table go to none directly */
+	MMU_RUNNING,  /* block, flush, remove */
+	MMU_RELEASED, /* KeyID gone: remove in any order, nothing to block or flush */
+};
+
+/*
+ * What the MMU asks of the room above. All get the MMU's own object; embed struct mmu and use
+ * container_of. Called with mmu->lock held (read or write), so they must not call back into the MMU.
+ */
+struct mmu_ops {
+	/*
+	 * Carry one change of a mirror entry to the external table: spte_step(old, new) says which.
+	 * The mirror entry is FROZEN meanwhile. For a new table mmu_page_of(mmu, new)->external is
+	 * the page to give. 0: done. -EBUSY: nothing changed, try again later. -EIO: refused in a
+	 * way that the rules exclude; nothing changed; the MMU marks the guest bugged. In phase
+	 * MMU_RELEASED, STEP_REMOVE_LEAF reclaims the page and STEP_REMOVE_TABLE has nothing to do.
+	 * After STEP_REMOVE_LEAF and STEP_MOVE the old frame is the host's again (cleaned); the MMU
+	 * then gives it to the slot's release(). If the module keeps the page: leak it and return
+	 * -EOWNERDEAD; the entry goes, release() is not called.
+	 */
+	int (*set_external_spte)(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new, int level);
+
+	/*
+	 * @sp, a mirror table, is dead and nobody can reach it. Clean and free @sp->external, or
+	 * leak it; set it to HPA_NONE either way. Cannot fail (rule C5).
+	 */
+	void (*free_external_spt)(struct mmu *mmu, struct mmu_page *sp);
+
+	/*
+	 * No CPU may use a translation of [start, start + frames) of @root that was there before
+	 * this call. VM: INVEPT on the CPUs that ran it, kick. TD private: TRACK, then kick. Waits
+	 * until vCPUs are out of guest mode, never for a handler (rule E6). 0, or -EIO (bugged).
+	 */
+	int (*flush)(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames);
+
+	/* The rules were broken for this guest: it must not run again. Once. May be NULL. */
+	void (*bugged)(struct mmu *mmu, const char *why);
+
+	/* One changed entry, or a run of @count equal changes from @gfn on. May be NULL. */
+	void (*trace)(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new,
+		      int level, unsigned count);
+};
+
+struct mmu_config {
+	const struct mmu_ops *ops;
+	const char *name;         /* for log lines; must outlive the MMU */
+	unsigned levels;          /* of both roots: 4 or 5 */
+	unsigned shared_bit;      /* TD: bit number in a GPA that selects the shared half; VM: 0 */
+	bool has_mirror;          /* TD */
+	uint8_t max_level;        /* largest leaf of the direct root: LEVEL_4K to LEVEL_1G */
+	uint8_t mirror_max_level; /* largest leaf a fault maps in the mirror: LEVEL_4K or LEVEL_2M */
+	uint64_t memtype;         /* SPTE_MEMTYPE_WB, or more bits (SPTE_IGNORE_PAT) for leaves */
+	enum mmu_ad_policy ad;
+	enum mmu_mmio_policy mmio;
+	hpa_t mirror_external_root; /* the S-EPT root page, the module's; only handed back by name */
+};
+
+/*
+ * Where guest frames come from. Both are called with mmu->lock held for read or write, possibly on
+ * several CPUs at once.
+ */
+struct memslot_ops {
+	/*
+	 * Give the frame behind @gfn: *pfn is the frame of exactly this GFN, *level (in: the largest
+	 * of use, out: at most that) the largest level at which the aligned block around @gfn is one
+	 * aligned run of frames. Direct: must give the same answer while the slot lives. Mirror: a
+	 * fresh free frame (or block); it belongs to the mirror from now on, until release().
+	 * 0, -ENOMEM, or -EAGAIN.
+	 */
+	int (*resolve)(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level);
+
+	/*
+	 * Mirror only: the run of frames at @pfn, of @level, is not in the external table (any
+	 * more) and belongs to the slot again. @gfn is its first GFN.
+	 */
+	void (*release)(struct memslot *slot, gfn_t gfn, pfn_t pfn, int level);
+};
+
+enum memslot_flags { MEMSLOT_READONLY = 1, MEMSLOT_LOG_DIRTY = 2 };
+
+struct memslot {
+	gfn_t base;
+	uint64_t frames;
+	unsigned flags; /* enum memslot_flags */
+	const struct memslot_ops *ops;
+	void *owner; /* for ops */
+	/* Kept by the MMU */
+	uint64_t *dirty; /* one bit a frame, while logging; else NULL */
+};
+
+struct mmu_stats {
+	/* By level, index 1 to 5. Blocked entries still own their page and are counted. */
+	uint64_t leaves[MMU_ROOTS][6];
+	uint64_t tables[MMU_ROOTS][6]; /* tables whose entries are of that level, root included */
+	uint64_t flushes;
+	uint64_t table_bytes; /* of host memory: tables, descriptors */
+	uint64_t leaked_tables;
+};
+
+/* The object. Fields are mmu/'s own; other rooms embed it and use the functions. */
+struct mmu {
+	const struct mmu_ops *ops;
+	struct mmu_page *root[MMU_ROOTS]; /* changed under lock for write */
+	uint64_t direct_gfn_bits;         /* the SHARED bit, as a GFN bit; 0 for a VM */
+	uint64_t leaf_bits;               /* what every direct leaf carries */
+	struct mmu_lock lock;
+	enum mmu_phase phase;       /* written under lock for write; release/acquire */
+	bool is_bugged;             /* no more changes of the mirror */
+	uint8_t levels;
+	uint8_t max_level[MMU_ROOTS];
+	enum mmu_ad_policy ad;
+	enum mmu_mmio_policy mmio;
+	unsigned mmio_generation;   /* lock */
+	unsigned slot_count;        /* lock */
+	struct memslot *slots[MMU_MAX_SLOTS]; /* lock; sorted by base */
+	struct mmu_pool *pool;
+	uint64_t flushes;           /* lock for write */
+	uint64_t leaked_tables;     /* lock for write */
+	const char *name;
+};
+
+/* ---- life ---- */
+
+/* 0, -ENOMEM, or -EINVAL (levels, shared_bit or max_level make no sense). Locking: none. */
+int mmu_init(struct mmu *mmu, const struct mmu_config *config) MUST_CHECK;
+
+/*
+ * Give everything back. No vCPU runs any more. A TD: phase is MMU_RELEASED or MMU_BUILDING, or the
+ * mirror is empty. Slots that are still there are removed. Returns the number of leaked tables.
+ */
+uint64_t mmu_fini(struct mmu *mmu);
+
+/* Move a TD's mirror to its next phase (rules C7, C14). Takes lock for write: no hook is running. */
+void mmu_set_phase(struct mmu *mmu, enum mmu_phase phase);
+
+/* What a vCPU loads: the EPTP of the direct root (a TD: the shared EPTP). */
+uint64_t mmu_eptp(const struct mmu *mmu);
+hpa_t mmu_root_hpa(const struct mmu *mmu, enum mmu_root root);
+
+/* ---- memory slots ---- */
+
+/* Add @slot (caller's memory, until removed). 0, -EINVAL, -EEXIST (overlap), -ENOSPC. */
+int mmu_slot_add(struct mmu *mmu, struct memslot *slot) MUST_CHECK;
+
+/* Zap what @slot maps in both roots, flush, forget it. 0, or -EIO: the mirror still has some. */
+int mmu_slot_remove(struct mmu *mmu, struct memslot *slot) MUST_CHECK;
+
+/* The slot that holds @gfn, or NULL. Stable only while the caller keeps slots from being removed. */
+struct memslot *mmu_slot_find(const struct mmu *mmu, gfn_t gfn);
+
+/* ---- faults ---- */
+
+struct mmu_fault {
+	gfn_t gfn; /* SHARED bit removed */
+	enum mmu_root root;
+	unsigned access;   /* enum mmu_access bits; of no meaning for the mirror (rule C8) */
+	uint8_t max_level; /* 0: any; else the level that the guest's ACCEPT wants, not larger */
+	bool prefetch;     /* map ahead: never changes a present entry (rule D5) */
+	/* out */
+	uint8_t level; /* of the leaf that is there now */
+	bool spurious; /* it was there already */
+	pfn_t pfn;     /* frame of fault->gfn */
+};
+
+/*
+ * Make the access at @fault->gfn possible.
+ *
+ * 0        the guest can go on.
+ * -EAGAIN  somebody else is changing this entry, or the hook was busy; stay out of the guest, let a
+ *          pending kick or stop through, and call again (a private fault must not re-enter, B2).
+ * -ENOENT  no slot: MMIO, to be emulated.
+ * -EACCES  a write to a read-only slot or a write-tracked page: report it.
+ * -ENOMEM  no frame or no table page.
+ * -EIO     the guest is bugged.
+ * Locking  takes lock for read, or for write when a larger private page must be split first.
+ */
+int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *fault) MUST_CHECK;
+
+/*
+ * Map one private page of the caller's choice, before finalisation: frame @pfn at @gfn, 4K. The hook
+ * sees STEP_ADD_LEAF. 0, -EEXIST, -EBUSY, -ENOMEM, -EIO; on failure the frame stays the caller's.
+ */
+int mmu_map_private(struct mmu *mmu, gfn_t gfn, pfn_t pfn) MUST_CHECK;
+
+/* Map [start, start + frames) ahead, one walk per table. *done: frames mapped or found mapped. */
+int mmu_map_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames, int max_level,
+		  uint64_t *done) MUST_CHECK;
+
+/* ---- removal ---- */
+
+/*
+ * Unmap [start, start + frames) of @root, splitting leaves that reach beyond it; flush; free emptied
+ * tables. 0, or -EIO: an entry of the mirror could not be removed; it is still there.
+ */
+int mmu_zap_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames) MUST_CHECK;
+int mmu_zap_all(struct mmu *mmu, enum mmu_root root) MUST_CHECK;
+
+/* ---- looking ---- */
+
+struct mmu_walk_step {
+	hpa_t table;
+	unsigned index;
+	spte_t spte;
+	int level;
+};
+
+/* The path from the root to @gfn. Returns the steps filled (at most 5). Any context, no lock. */
+unsigned mmu_walk(const struct mmu *mmu, enum mmu_root root, gfn_t gfn,
+		  struct mmu_walk_step steps[5]);
+
+void mmu_stats(struct mmu *mmu, struct mmu_stats *stats);
+
+/* ---- what the hooks may ask ---- */
+
+/* The descriptor of the table that @spte points to. */
+struct mmu_page *mmu_page_of(struct mmu *mmu, spte_t spte);
+
+#endif
