@@ -1,0 +1,54 @@
+# Tain. `make help` lists what there is to make; V=1 shows the commands.
+#
+# Sources are found by room: a new file needs no change here. The pieces:
+#   tools/newlib.mk   the C library of the image      tools/unit.mk    host unit tests
+#   tools/setup.sh    the packages                    tools/*.mk, tests/guests/guests.mk: the rest
+
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-builtin-rules
+
+V ?= 0
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-7s %s\n' '$(1)' '$(2)'
+endif
+
+# Debian's tools by their own names: what else is on PATH does not matter.
+CC    := gcc
+CLANG := clang
+NASM  := nasm
+GCC_INC = $(shell $(CC) -print-file-name=include)
+
+# Packages first. The stamp is remade when the list changes.
+SETUP := build/.setup
+$(SETUP): tools/setup tools/packages
+	$(Q)mkdir -p build && tools/setup && touch $@
+
+WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes \
+	-Wcast-qual -Wpointer-arith -Wwrite-strings -Wformat=2 -Wlogical-op
+# Rooms where an implicit narrowing is always a mistake.
+STRICT_ROOMS := mmu/% tdx/%
+warn_for = $(WARN) $(if $(filter $(STRICT_ROOMS),$(1)),-Wconversion)
+
+include tools/newlib.mk
+include tools/image.mk
+include tools/efi.mk
+include tools/unit.mk
+-include $(filter-out tools/image.mk tools/newlib.mk tools/efi.mk tools/unit.mk,$(wildcard tools/*.mk))
+-include tests/guests/guests.mk
+
+.PHONY: all
+all: build/tain.efi ## build everything (build/tain.efi, host programs, test guests)
+
+.PHONY: clean
+clean: ## remove what was built, but not what was installed
+	$(Q)rm -rf build
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | sort -u | column -t -s '|'

@@ -1,0 +1,44 @@
+# unit.mk - host unit tests: every tests/unit/*.c is one cmocka program.
+#
+# A test names what it links in a comment: /* links: mmu/iter.c mmu/fault.c */ (wildcards allowed,
+# more lines too). tests/host/*.c is always linked. Native objects come in two kinds:
+#   build/asan/X.o    with the address and undefined-behaviour sanitizers, for tests
+#   build/native/X.o  optimised, for host programs
+
+NATIVE_FLAGS := -std=gnu11 -g -fno-omit-frame-pointer -fno-strict-aliasing -pthread -I . \
+	-DTAIN_NATIVE=1 -MMD -MP
+ASAN_FLAGS   := $(NATIVE_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+
+UNIT_TESTS := $(sort $(wildcard tests/unit/*.c))
+UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=build/unit/%)
+HOST_OBJS  := $(patsubst %.c,build/asan/%.o,$(sort $(wildcard tests/host/*.c)))
+
+build/asan/%.o: %.c Makefile tools/unit.mk | $(SETUP)
+	$(call say,CC-T,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(ASAN_FLAGS) $(call warn_for,$<) -c $< -o $@
+
+build/native/%.o: %.c Makefile tools/unit.mk | $(SETUP)
+	$(call say,CC-N,$<)
+	$(Q)mkdir -p $(@D) && $(CC) $(NATIVE_FLAGS) -O2 $(call warn_for,$<) -c $< -o $@
+
+# build/unit/links.mk: for each test a line LINKS_name := what its comment says.
+build/unit/links.mk: $(UNIT_TESTS) tools/unit-links
+	$(Q)mkdir -p $(@D) && tools/unit-links $(UNIT_TESTS) > $@
+ifeq ($(filter clean help,$(MAKECMDGOALS)),)
+-include build/unit/links.mk
+endif
+
+define unit_rule
+build/unit/$(1): build/asan/tests/unit/$(1).o $$(HOST_OBJS) \
+		$$(patsubst %.c,build/asan/%.o,$$(wildcard $$(LINKS_$(1)))) | $(SETUP)
+	$$(call say,LD-T,$$@)
+	$$(Q)mkdir -p $$(@D) && $(CC) $(ASAN_FLAGS) $$(filter %.o,$$^) -o $$@ -lcmocka
+endef
+$(foreach t,$(UNIT_TESTS:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
+
+.PHONY: unit
+unit: $(UNIT_BINS) ## build and run the host unit tests
+	$(Q)tools/run-tests $(UNIT_BINS)
+
+-include $(patsubst %,build/asan/tests/unit/%.d,$(UNIT_TESTS:tests/unit/%.c=%)) $(HOST_OBJS:.o=.d)
+-include $(foreach t,$(UNIT_TESTS:tests/unit/%.c=%),$(patsubst %.c,build/asan/%.d,$(wildcard $(LINKS_$(t)))))
