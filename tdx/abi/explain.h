@@ -1,0 +1,37 @@
+/*
+ * explain.h - statuses in words: for log lines, the console's `explain` and `tain explain`.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_TDX_ABI_EXPLAIN_H
+#define TAIN_TDX_ABI_EXPLAIN_H
+
+#include "kernel/base/types.h"
+#include "tdx/abi/status.h"
+
+#define TDX_LEAF_UNKNOWN (-1)
+#define TDX_LEAF_SEAMLDR (INT64_C(1) << 32)
+
+/* "TDX_OPERAND_BUSY", or NULL for a code that is not in the table. */
+const char *tdx_status_name(tdx_status_t st);
+
+/*
+ * One short piece for a log line: "TDX_OPERAND_INVALID (operand 69 CPUID_CONFIG)". Always
+ * terminated; returns @buf.
+ */
+const char *tdx_status_text(tdx_status_t st, char *buf, size_t size);
+
+/*
+ * Everything about @st in lines through @line. @leaf: the leaf that returned it, or TDX_LEAF_UNKNOWN;
+ * one with TDX_LEAF_SEAMLDR set is the P-SEAMLDR's.
+ */
+void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text), void *ctx);
+
+/*
+ * Read a status or leaf as a person types it: hex with or without 0x, or a leaf's name with or
+ * without "TDH.", any case. 0 or -EINVAL.
+ */
+int tdx_parse_status(const char *text, uint64_t *value) MUST_CHECK;
+int tdx_parse_leaf(const char *text, int64_t *leaf) MUST_CHECK;
+
+#endif

@@ -1,0 +1,78 @@
+/*
+ * tdx.h - the front door of tdx/: the TDX module of this machine, from "is there one" to ready.
+ * Trust domains themselves: tdx/td.h.
+ *
+ *   seamcall.h  the instruction      tdh.h       one typed wrapper per leaf    retry.h  busy policy
+ *   bringup.c   SYS.INIT .. ready    metadata.h  what the module says of itself
+ *   tdmr.h      memory plan          keyid.h     who has which KeyID           trace.h  what happened
+ *   td.h        one trust domain     tdvf.h      firmware images               mrtd.h   measurement
+ *
+ * Invariants
+ *   - Nothing here asks which module answers a SEAMCALL.
+ *   - Counts and sizes come from the module's metadata, never from this source.
+ *   - A failing step undoes what came before it where the ABI allows, says one line, and leaves
+ *     the machine usable without TDX.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_TDX_TDX_H
+#define TAIN_TDX_TDX_H
+
+#include "kernel/base/boot_info.h"
+#include "kernel/base/types.h"
+
+/*
+ * What tdx/ needs of the machine beyond kernel/machine/port.h. kernel/main.c fills it, host
+ * programs supply their own.
+ */
+struct tdx_host {
+	/* RDMSR, guarded: -EIO instead of #GP. Also answers for MSRs that the module in use stands for. */
+	int (*msr_read)(uint32_t msr, uint64_t *value);
+	/* Physical package of CPU @cpu, 0 to 511. */
+	unsigned (*package_of)(unsigned cpu);
+	/* Make CPU @cpu leave a guest soon (NMI). */
+	void (*kick)(unsigned cpu);
+	/* Write back and invalidate the KeyID-0 cache lines of 2^order pages at @page. May be NULL. */
+	void (*cache_flush)(hpa_t page, unsigned order);
+	/* WBINVD on the calling CPU. May be NULL. */
+	void (*wbinvd)(void);
+	/* Pages of owners PAGE_TDX_* come from these ranges from now on. May be NULL. */
+	void (*restrict_pages)(const struct boot_mem *ranges, size_t count);
+	/* MAXPHYADDR. */
+	unsigned maxphyaddr;
+	/* RAM that may go to TDs: BOOT_MEM_USABLE and BOOT_MEM_TAIN entries count, others are holes. */
+	const struct boot_mem *memory;
+	size_t memory_count;
+};
+
+enum tdx_phase {
+	TDX_ABSENT,     /* no module answered */
+	TDX_FAILED,     /* one answered, a step failed: tdx_reason() */
+	TDX_READY,
+	TDX_SHUT_DOWN,
+};
+
+/*
+ * Bring the module up: SYS.INIT to the first usable memory. Boot CPU, all CPUs in VMX root and
+ * serving cpu_call(). 0; -ENODEV no module; -EIO a step failed. @host is kept.
+ */
+int tdx_init(const struct tdx_host *host) MUST_CHECK;
+
+/* Leave the machine as it should be: all TDs are gone. */
+void tdx_fini(void);
+
+enum tdx_phase tdx_phase(void);
+
+/* Why not ready, one line; empty if ready. */
+const char *tdx_reason(void);
+
+/* "TDX module 1.5.01, build 20231011, vendor 8086": for `version`, doctor. */
+const char *tdx_module_text(char *buf, size_t size);
+
+/* What doctor and `info` print: one line at a time through @line. */
+void tdx_describe(void (*line)(void *ctx, const char *text), void *ctx);
+
+/* Counters by leaf: calls, busy retries, failures. One line each for leaves that were called. */
+void tdx_stats(void (*line)(void *ctx, const char *text), void *ctx);
+
+#endif
