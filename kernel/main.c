@@ -6,10 +6,10 @@
 #include "kernel/base/boot_info.h"
 #include "kernel/base/lock.h"
 
-NORETURN void kernel_entry(const struct boot_info *bi);
+NORETURN void kernel_main(const struct boot_info *bi);
 
-/* The loader jumps here with the boot record's direct-map address. */
-NORETURN void kernel_entry(const struct boot_info *bi)
+/* entry.asm calls this with the boot record, on the boot stack. */
+NORETURN void kernel_main(const struct boot_info *bi)
 {
 	(void)bi;
 	for (;;)

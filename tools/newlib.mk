@@ -18,7 +18,8 @@ NEWLIB_FILES := \
 		strcasecmp strncasecmp strcasestr stpcpy stpncpy strdup strdup_r strndup \
 		strndup_r strerror strerror_r u_strerr) \
 	$(addprefix stdlib/,abs labs llabs div ldiv lldiv atoi atol atoll strtol strtoul strtoll \
-		strtoll_r strtoull strtoull_r strtoimax strtoumax malloc realloc calloc reallocarray) \
+		strtoll_r strtoull strtoull_r strtoimax strtoumax malloc realloc calloc \
+		reallocarray mbtowc_r wctomb_r) \
 	$(addprefix search/,bsearch qsort) \
 	$(addprefix ctype/,ctype_ isalnum isalpha isascii isblank iscntrl isdigit islower \
 		isprint ispunct isspace isupper isxdigit tolower toupper) \
