@@ -1,0 +1,64 @@
+/*
+ * guest_config.h - one guest as tain.cfg describes it: a plain record.
+ *
+ * The configuration parser fills it, tdx/ and kernel/vmx/ read it, nobody changes it afterwards.
+ *
+ * Invariants
+ *   - Every string is NUL terminated and every number was checked by the parser; a record with
+ *     refusal[0] != 0 is kept only to be listed, and never started.
+ *   - File contents are firmware memory handed over by the loader: read-only, alive as long as the
+ *     hypervisor, untrusted bytes.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_BASE_GUEST_CONFIG_H
+#define TAIN_BASE_GUEST_CONFIG_H
+
+#include "kernel/base/types.h"
+
+#define GUEST_NAME_MAX    31
+#define GUEST_CMDLINE_MAX 2047
+#define GUEST_VCPUS_MAX   64
+#define GUEST_PATH_MAX    255
+
+enum guest_kind { GUEST_VM, GUEST_TD };
+
+/* accept = lazy, eager, added, measured */
+enum td_accept { TD_ACCEPT_LAZY, TD_ACCEPT_EAGER, TD_ACCEPT_ADDED, TD_ACCEPT_MEASURED };
+
+/* measure = per-page, section, two-pass */
+enum td_measure { TD_MEASURE_PER_PAGE, TD_MEASURE_SECTION, TD_MEASURE_TWO_PASS };
+
+/* attributes = ... ; the TDX ABI's bit positions are tdx/'s business */
+enum {
+	GUEST_ATTR_DEBUG = BIT32(0),
+	GUEST_ATTR_SEPT_VE_DISABLE = BIT32(1),
+};
+
+struct guest_file {
+	char path[GUEST_PATH_MAX + 1]; /* as tain.cfg spells it; empty: the key is not there */
+	const void *data;              /* NULL: not there or not readable */
+	uint64_t size;                 /* bytes */
+};
+
+struct guest_config {
+	char name[GUEST_NAME_MAX + 1];
+	enum guest_kind kind;
+	unsigned line; /* of the section header in tain.cfg */
+
+	struct guest_file firmware, kernel, initrd;
+	struct guest_file image; /* VM only: multiboot ELF or flat */
+	uint64_t image_load;     /* flat image: load = GPA */
+	char cmdline[GUEST_CMDLINE_MAX + 1];
+	uint64_t memory; /* bytes, whole pages */
+	unsigned vcpus;
+
+	uint32_t attributes; /* GUEST_ATTR_* */
+	enum td_accept accept;
+	enum td_measure measure;
+	int page_level; /* LEVEL_4K, LEVEL_2M or LEVEL_1G: the largest page to use */
+
+	char refusal[160]; /* why it is disabled; empty: it may be started */
+};
+
+#endif

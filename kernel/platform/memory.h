@@ -1,0 +1,72 @@
+/*
+ * memory.h - the frames behind a guest's physical memory: all of a plain guest, the shared half
+ * of a TD.
+ *
+ * Invariants
+ *   - A frame exists from the first time that somebody asks for it until guest_memory_fini():
+ *     backing never changes under a mapping.
+ *   - Memory comes in zeroed 2 MiB chunks where the region holds a whole aligned one and the
+ *     machine has one left, else page by page; all of it is PAGE_GUEST and all of it goes back.
+ *   - ROM regions hold their content from the start, and a guest may read and execute them only.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_PLATFORM_MEMORY_H
+#define TAIN_PLATFORM_MEMORY_H
+
+#include "kernel/base/lock.h"
+#include "kernel/base/types.h"
+
+#define GUEST_LOW_TOP     UINT64_C(0xc0000000)  /* RAM above this moves beyond 4 GiB */
+#define GUEST_HIGH_BASE   UINT64_C(0x100000000)
+#define GUEST_REGIONS_MAX 8
+
+struct guest_chunk; /* 2 MiB of guest-physical space; memory.c */
+
+struct guest_region {
+	gfn_t base;
+	uint64_t frames;
+	bool rom;
+	struct guest_chunk *chunks; /* one for each 2 MiB that the region touches */
+	uint64_t chunk_count;
+};
+
+struct guest_memory {
+	struct guest_region regions[GUEST_REGIONS_MAX]; /* ascending, not overlapping */
+	unsigned region_count;
+	spinlock_t lock;      /* frames appear under it */
+	uint64_t pages;       /* frames held now */
+	uint64_t chunks_2m;   /* of these, in whole 2 MiB chunks: how many chunks */
+};
+
+void guest_memory_init(struct guest_memory *m);
+
+/*
+ * Add the region of @frames at @base. -EINVAL: empty, wrapping or overlapping; -ENOSPC: too many
+ * regions; -ENOMEM. Before the guest runs.
+ */
+int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool rom) MUST_CHECK;
+
+/* RAM of @bytes as a PC has it: 0 up to GUEST_LOW_TOP, the rest from 4 GiB on. Errors as above. */
+int guest_memory_add_ram(struct guest_memory *m, uint64_t bytes) MUST_CHECK;
+
+/* The region that holds @gfn, or NULL. */
+const struct guest_region *guest_memory_find(const struct guest_memory *m, gfn_t gfn);
+
+/*
+ * The frame behind @gfn, allocated now if it was not there, and the level (at most @max_level) at
+ * which the block around @gfn is contiguous and aligned on both sides. -ENOENT: no memory there;
+ * -ENOMEM. Any CPU, no lock needed.
+ */
+int guest_memory_frame(struct guest_memory *m, gfn_t gfn, int max_level, pfn_t *pfn, int *level)
+	MUST_CHECK;
+
+/* Copy between the host and the guest; -ENOENT or -ENOMEM leave the rest uncopied. ROM included. */
+int guest_memory_write(struct guest_memory *m, gpa_t to, const void *from, uint64_t bytes)
+	MUST_CHECK;
+int guest_memory_read(struct guest_memory *m, void *to, gpa_t from, uint64_t bytes) MUST_CHECK;
+
+/* Give every frame back. No table maps one any more. */
+void guest_memory_fini(struct guest_memory *m);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * platform.h - the virtual PC around a guest: ports and MMIO with the devices behind them. Plain
+ * guests and TDs use the same objects.
+ *
+ * An access goes to the device whose range holds it (ports.c). One that nobody claims reads all
+ * ones, is ignored when written, and is counted and traced; nothing is guessed.
+ *
+ * Files   ports.c    the range table      serial.c  16550 COM1        cmos.c    RTC and CMOS
+ *         pmtimer.c  ACPI PM block        pci.c     mechanism #1      fwcfg.c   fw_cfg
+ *         memory.c   backing frames       platform.c  the sum of them
+ *
+ * Invariants
+ *   - Values from the guest (port, size, data, index) are checked once, in the range table and at
+ *     the device's border; no access can reach beyond a device's own state.
+ *   - One vCPU at a time is inside a platform: platform->lock.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_PLATFORM_PLATFORM_H
+#define TAIN_PLATFORM_PLATFORM_H
+
+#include "kernel/base/lock.h"
+#include "kernel/base/types.h"
+#include "kernel/platform/cmos.h"
+#include "kernel/platform/fwcfg.h"
+#include "kernel/platform/pci.h"
+#include "kernel/platform/pmtimer.h"
+#include "kernel/platform/ports.h"
+#include "kernel/platform/serial.h"
+
+/* What the guest asked of its power button, reset line or debug-exit port. */
+enum platform_end {
+	PLATFORM_RUNS,
+	PLATFORM_POWEROFF, /* PM1a_CNT.SLP_EN with type S5 */
+	PLATFORM_RESET,    /* CF9, keyboard controller, port 92h */
+	PLATFORM_EXIT,     /* port F4h: exit_code */
+};
+
+struct platform_config {
+	const char *name;      /* of the guest; lives as long as the platform */
+	uint64_t memory_bytes; /* for CMOS and fw_cfg */
+	unsigned vcpus;
+	const void *kernel, *initrd; /* fw_cfg items; NULL: none */
+	uint64_t kernel_size, initrd_size;
+	const char *cmdline;
+	/* Called with each byte the guest prints on COM1 or the debug port. */
+	void (*console)(void *ctx, uint8_t byte);
+	void *console_ctx;
+	/* Called for each access that no device claims. May be NULL. */
+	void (*unclaimed)(void *ctx, bool write, uint16_t port, unsigned bytes, uint32_t value);
+};
+
+struct platform {
+	struct platform_config config;
+	spinlock_t lock;
+	struct port_table ports;
+	struct serial com1;
+	struct cmos cmos;
+	struct pmtimer pm;
+	struct pci pci;
+	struct fwcfg fwcfg;
+	enum platform_end end;
+	uint32_t exit_code;
+	uint64_t mmio_unclaimed;
+};
+
+/* Returns 0 or -ENOMEM. @config is copied. */
+int platform_init(struct platform *p, const struct platform_config *config) MUST_CHECK;
+void platform_fini(struct platform *p);
+
+/* @bytes is 1, 2 or 4. All ones where nobody answers. Any CPU. */
+uint32_t platform_in(struct platform *p, uint16_t port, unsigned bytes);
+void platform_out(struct platform *p, uint16_t port, unsigned bytes, uint32_t value);
+
+/* @bytes is 1, 2, 4 or 8. */
+uint64_t platform_mmio_read(struct platform *p, gpa_t gpa, unsigned bytes);
+void platform_mmio_write(struct platform *p, gpa_t gpa, unsigned bytes, uint64_t value);
+
+/* What the guest asked for so far: looked at after each access by the one who runs the vCPU. */
+static inline enum platform_end platform_ended(const struct platform *p)
+{
+	return __atomic_load_n(&p->end, __ATOMIC_RELAXED);
+}
+
+/* One understandable line for platform_ended(): "powered off", "reset", "exit 3". */
+const char *platform_end_text(const struct platform *p, char *buf, size_t size);
+
+/* A byte typed for the guest; false: its FIFO is full. */
+bool platform_type(struct platform *p, uint8_t byte);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * vm.h - the front door of kernel/vmx: plain VMX guests.
+ *
+ * A VM is memory, an EPT root of the MMU, a virtual PC and vCPUs. vm_vcpu_run() gives one bounded
+ * stay to a vCPU: load its state, enter, and let the exit table answer until the stay ends.
+ *
+ * Files   vm.c       life of a VM         vmcs_setup.c  a fresh VMCS, as tables
+ *         run.c      one stay             exit.c        the exit table
+ *         exit_*.c   the handlers         load.c        images
+ *
+ * Invariants
+ *   - What the exit table has no row for ends the guest, never the machine.
+ *   - A vCPU stays on the CPU that it was given; its VMCS is active there or nowhere.
+ *   - The guest never sees the host's CR4.VMXE or an MSR that is not in the MSR table.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_VMX_VM_H
+#define TAIN_VMX_VM_H
+
+#include "kernel/base/guest_config.h"
+#include "kernel/base/types.h"
+#include "kernel/machine/vmx_exit.h"
+#include "kernel/platform/outcome.h"
+
+struct guest_memory;
+struct platform;
+struct vm;
+
+/*
+ * A VM of @config with its memory and image in place, its vCPUs at the entry state that the image
+ * wants. @platform is ready and outlives it; @runs[i] is the conversation with vCPU i and
+ * outlives it too. NULL with one line in @why: no VMX, no memory, or an image that is not one.
+ */
+struct vm *vm_create(const struct guest_config *config, struct platform *platform,
+		     struct vcpu_run *runs, char *why, size_t why_size) MUST_CHECK;
+
+/* One stay of vCPU @index on the calling CPU, always the same one. Interrupts off. */
+enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index);
+
+/* Give all back. No vCPU runs; called on any CPU (clears the VMCSs where they are active). */
+void vm_destroy(struct vm *vm);
+
+struct guest_memory *vm_memory(struct vm *vm);
+
+/* How often each exit reason came, and its name; NULL: no row for it. */
+uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);
+const char *vm_exit_row_name(uint32_t basic_reason);
+
+#endif
