@@ -14,29 +14,33 @@ TD_GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin -fno-stack-prot
 	-fno-asynchronous-unwind-tables -fcf-protection=none -mno-red-zone -mgeneral-regs-only \
 	-ffunction-sections -fdata-sections -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
 	-Wmissing-prototypes -Wconversion -Wno-sign-conversion -I. -MMD -MP
-GUEST_QUIET    := $(if $(V),,@)
 
 .PHONY: guests
-guests: $(TD_GUESTS)
+guests: $(TD_GUESTS) ## the test guests, build/guests/*
+all: $(TD_GUESTS)
 
 $(GUEST_DIR)/td/%.o: tests/guests/td/%.c
 	@mkdir -p $(@D)
-	$(GUEST_QUIET)gcc $(TD_GUEST_CFLAGS) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(TD_GUEST_CFLAGS) -c $< -o $@
 
 $(GUEST_DIR)/td/sha384.o: kernel/base/sha384.c
 	@mkdir -p $(@D)
-	$(GUEST_QUIET)gcc $(TD_GUEST_CFLAGS) -c $< -o $@
+	$(call say,CC,$<)
+	$(Q)$(CC) $(TD_GUEST_CFLAGS) -c $< -o $@
 
 $(GUEST_DIR)/td/entry.o: tests/guests/td/entry.asm
 	@mkdir -p $(@D)
-	$(GUEST_QUIET)nasm -f elf64 -o $@ $<
+	$(call say,NASM,$<)
+	$(Q)$(NASM) -f elf64 -o $@ $<
 
 $(GUEST_DIR)/td/%.elf: $(GUEST_DIR)/td/%.o $(TD_GUEST_LIB) tests/guests/td/td.ld
-	$(GUEST_QUIET)ld -nostdlib --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
+	$(Q)ld -nostdlib --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
 		-T tests/guests/td/td.ld -o $@ $< $(TD_GUEST_LIB)
 
 $(GUEST_DIR)/%.fd: $(GUEST_DIR)/td/%.elf
-	$(GUEST_QUIET)objcopy -O binary -j .image $< $@
+	$(call say,GUEST,$@)
+	$(Q)objcopy -O binary -j .image $< $@
 
 .SECONDARY: $(TD_GUEST_LIB) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.o) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.elf)
 -include $(wildcard $(GUEST_DIR)/td/*.d)
