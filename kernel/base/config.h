@@ -4,7 +4,7 @@
  * Invariants
  *   - Plain data with every string NUL terminated inside its array: no pointer into the text.
  *   - A guest record with an empty refusal holds only values inside the limits
- *     given here; whoever reads it need not check them again. A refused one is listed and never started.
+ *     given here; whoever reads it need not check again. A refused one is only listed.
  *   - The file is foreign input: config_parse() never fails, never reads past the text, and says
  *     line and reason for everything that it ignores.
  *
@@ -56,6 +56,10 @@ struct config {
 	struct tain_config tain;
 	struct guest_config guests[CONFIG_GUESTS_MAX];
 	unsigned guest_count;
+	struct config_lines {
+		unsigned firmware, kernel, initrd, image;
+	} lines[CONFIG_GUESTS_MAX]; /* where each guest's paths stand */
+	unsigned script_line, module_line;
 	/* What was wrong, in the order it was found; further ones are only counted. */
 	struct config_message messages[CONFIG_MESSAGES_MAX];
 	unsigned message_count, messages_lost;
