@@ -1,0 +1,100 @@
+/*
+ * seamcall.c - one SEAMCALL: executed, counted, traced.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/seamcall.h"
+
+#include <errno.h>
+
+#include "kernel/base/trace.h"
+#include "kernel/machine/port.h"
+
+/* One block of counters per CPU. */
+struct cpu_counters {
+	struct seamcall_stats leaf[TDH_LEAF_LIMIT];
+};
+
+static struct cpu_counters **counters; /* by CPU index */
+static unsigned counter_cpus;
+
+int seamcall_stats_init(void)
+{
+	unsigned cpus = cpu_count();
+	struct cpu_counters **all;
+
+	if (counters)
+		return 0;
+	all = heap_alloc(cpus * sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	for (unsigned i = 0; i < cpus; i++) {
+		all[i] = heap_alloc(sizeof(**all));
+		if (!all[i])
+			goto free;
+	}
+	counters = all;
+	counter_cpus = cpus;
+	return 0;
+free:
+	for (unsigned i = 0; i < cpus; i++)
+		heap_free(all[i]);
+	heap_free(all);
+	return -ENOMEM;
+}
+
+static void count(unsigned leaf, tdx_status_t st, uint64_t ticks)
+{
+	unsigned cpu = cpu_index();
+	struct seamcall_stats *c;
+
+	if (cpu >= counter_cpus || leaf >= TDH_LEAF_LIMIT)
+		return;
+	c = &counters[cpu]->leaf[leaf];
+	c->calls++;
+	c->ticks += ticks;
+	if (!tdx_ok(st)) {
+		c->errors++;
+		if (tdx_is(st, TDX_OPERAND_BUSY) || tdx_is(st, TDX_SYS_BUSY))
+			c->busy++;
+	}
+}
+
+tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r)
+{
+	const unsigned number = (unsigned)(leaf & TDX_RAX_LEAF);
+	const uint64_t in[3] = { r->rcx, r->rdx, r->r8 };
+	uint64_t start = tsc_now(), ticks;
+	tdx_status_t st;
+
+	r->rax = leaf;
+	seamcall_raw(r);
+	st = (tdx_status_t){ r->rax };
+	ticks = tsc_now() - start;
+	count(number, st, ticks);
+	/* A stay in a guest is traced by who understands its exit. */
+	if (number != TDH_VP_ENTER && trace_on(TRACE_SEAMCALL))
+		trace_add(&(struct trace_record){
+			.tsc = start,
+			.ticks = (uint32_t)ticks,
+			.cpu = (uint16_t)cpu_index(),
+			.kind = TRACE_SEAMCALL,
+			.leaf = number,
+			.status = st.raw,
+			.a = { in[0], in[1], in[2], r->rcx, r->rdx, r->r8 },
+		});
+	return st;
+}
+
+void seamcall_stats_read(unsigned leaf, struct seamcall_stats *out)
+{
+	*out = (struct seamcall_stats){ 0 };
+	for (unsigned i = 0; i < counter_cpus && leaf < TDH_LEAF_LIMIT; i++) {
+		const struct seamcall_stats *c = &counters[i]->leaf[leaf];
+
+		out->calls += c->calls;
+		out->busy += c->busy;
+		out->errors += c->errors;
+		out->ticks += c->ticks;
+	}
+}

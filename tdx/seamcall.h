@@ -1,0 +1,34 @@
+/*
+ * seamcall.h - one SEAMCALL: executed, counted, traced.
+ *
+ * Invariants
+ *   - Every SEAMCALL of the tree passes through seamcall(), and no policy is in it: no retry.
+ *   - Counters are per CPU: no two CPUs write one line.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_TDX_SEAMCALL_H
+#define TAIN_TDX_SEAMCALL_H
+
+#include "kernel/base/types.h"
+#include "tdx/abi/leaf.h"
+#include "tdx/abi/seamcall.h"
+#include "tdx/abi/status.h"
+
+/* The instruction: tdx/seamcall.asm; native programs call the software module instead. */
+void seamcall_raw(struct seam_regs *regs);
+
+/* @leaf: number, with a version in 23:16. Registers in and out in *@r; r->rax is the status. */
+tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r);
+
+struct seamcall_stats {
+	uint64_t calls, busy, errors, ticks;
+};
+
+/* Room for the counters of all CPUs; before it calls are not counted. 0 or -ENOMEM. */
+int seamcall_stats_init(void) MUST_CHECK;
+
+/* Sum over all CPUs for @leaf. */
+void seamcall_stats_read(unsigned leaf, struct seamcall_stats *out);
+
+#endif
