@@ -9,13 +9,13 @@
 .SUFFIXES:
 MAKEFLAGS += --no-builtin-rules
 
-V ?= 0
-ifeq ($(V),1)
-Q :=
-say = @:
-else
+ifeq ($(filter-out 0,$(V)),)
+override V :=
 Q := @
 say = @printf '  %-7s %s\n' '$(1)' '$(2)'
+else
+Q :=
+say = @:
 endif
 
 # Debian's tools by their own names: what else is on PATH does not matter.
@@ -24,10 +24,12 @@ CLANG := clang
 NASM  := nasm
 GCC_INC = $(shell $(CC) -print-file-name=include)
 
-# Packages first. The stamp is remade when the list changes.
-SETUP := build/.setup
-$(SETUP): tools/setup tools/packages
-	$(Q)mkdir -p build && tools/setup && touch $@
+# Packages first: make remakes what it includes before it looks at anything else, and starts over.
+ifneq ($(filter-out clean help,$(or $(MAKECMDGOALS),all)),)
+include build/setup.mk
+endif
+build/setup.mk: tools/setup tools/packages
+	$(Q)mkdir -p build && V=$(V) tools/setup && echo '# All packages are there.' > $@
 
 WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissing-prototypes \
 	-Wcast-qual -Wpointer-arith -Wwrite-strings -Wformat=2 -Wlogical-op

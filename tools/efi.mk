@@ -11,11 +11,11 @@ EFI_FLAGS := -std=gnu11 -O2 -g -ffreestanding -fpic -fshort-wchar -mno-red-zone 
 # The firmware's headers are older than our conventions: function types without prototypes.
 EFI_WARN  := $(filter-out -Wundef,$(WARN))
 
-build/efi/%.o: %.c Makefile tools/efi.mk | $(SETUP)
+build/efi/%.o: %.c Makefile tools/efi.mk
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(EFI_FLAGS) $(EFI_WARN) -c $< -o $@
 
-build/efi/%.asm.o: %.asm Makefile tools/efi.mk | $(SETUP)
+build/efi/%.asm.o: %.asm Makefile tools/efi.mk
 	$(call say,NASM,$<)
 	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -w+all -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
 

@@ -11,11 +11,11 @@ IMAGE_MACHINE := -m64 -ffreestanding -mno-red-zone -mgeneral-regs-only -mcmodel=
 IMAGE_FLAGS = -std=gnu11 $(IMAGE_MACHINE) -O2 -g -fno-omit-frame-pointer -fno-common \
 	-fno-strict-aliasing -nostdinc $(NEWLIB_INC) -isystem $(GCC_INC) -I . -MMD -MP
 
-build/image/%.o: %.c $(NEWLIB)/src/.unpacked Makefile tools/image.mk | $(SETUP)
+build/image/%.o: %.c $(NEWLIB)/src/.unpacked Makefile tools/image.mk
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(IMAGE_FLAGS) $(call warn_for,$<) -c $< -o $@
 
-build/image/%.asm.o: %.asm Makefile tools/image.mk | $(SETUP)
+build/image/%.asm.o: %.asm Makefile tools/image.mk
 	$(call say,NASM,$<)
 	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -g -F dwarf -w+all -Werror -I ./ -I build/gen/ \
 		-MD $(@:.o=.d) -MP $< -o $@

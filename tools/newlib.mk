@@ -36,14 +36,11 @@ NEWLIB_OBJS   := $(NEWLIB_FILES:%=$(NEWLIB)/obj/%.o) $(NEWLIB)/obj/stdio/svfipri
 	$(NEWLIB_MALLOC:%=$(NEWLIB)/obj/stdlib/%r.o)
 
 # The stamp is the last thing made: an interrupted unpacking is done again from the start.
-$(NEWLIB)/src/.unpacked: $(NEWLIB_TAR) | $(SETUP)
+$(NEWLIB)/src/.unpacked: $(NEWLIB_TAR)
 	$(call say,UNPACK,newlib)
 	$(Q)rm -rf $(NEWLIB)/src && mkdir -p $(NEWLIB)/src
 	$(Q)tar -C $(NEWLIB)/src -xf $< --strip-components=1 --wildcards '*/newlib/libc/*'
 	$(Q)touch $@
-
-# Installed by the set-up, when it is not there.
-$(NEWLIB_TAR): | $(SETUP)
 
 $(NEWLIB_OBJS): $(NEWLIB)/src/.unpacked tools/newlib.mk tools/newlib/newlib.h
 

@@ -13,11 +13,11 @@ UNIT_TESTS := $(sort $(wildcard tests/unit/*.c))
 UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=build/unit/%)
 HOST_OBJS  := $(patsubst %.c,build/asan/%.o,$(sort $(wildcard tests/host/*.c)))
 
-build/asan/%.o: %.c Makefile tools/unit.mk | $(SETUP)
+build/asan/%.o: %.c Makefile tools/unit.mk
 	$(call say,CC-T,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ASAN_FLAGS) $(call warn_for,$<) -c $< -o $@
 
-build/native/%.o: %.c Makefile tools/unit.mk | $(SETUP)
+build/native/%.o: %.c Makefile tools/unit.mk
 	$(call say,CC-N,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(NATIVE_FLAGS) -O2 $(call warn_for,$<) -c $< -o $@
 
@@ -30,7 +30,7 @@ endif
 
 define unit_rule
 build/unit/$(1): build/asan/tests/unit/$(1).o $$(HOST_OBJS) \
-		$$(patsubst %.c,build/asan/%.o,$$(wildcard $$(LINKS_$(1)))) | $(SETUP)
+		$$(patsubst %.c,build/asan/%.o,$$(wildcard $$(LINKS_$(1))))
 	$$(call say,LD-T,$$@)
 	$$(Q)mkdir -p $$(@D) && $(CC) $(ASAN_FLAGS) $$(filter %.o,$$^) -o $$@ -lcmocka
 endef
