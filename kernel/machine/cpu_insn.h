@@ -367,6 +367,23 @@ static inline enum vmx_result vmwrite(uint64_t field, uint64_t value)
 	return VMX_RESULT(cf, zf);
 }
 
+/* The same for the hot path: one flag test says whether it failed. */
+static inline bool vmread_fails(uint64_t field, uint64_t *value)
+{
+	bool failed;
+
+	__asm__ volatile("vmread %2, %1" : "=@ccbe"(failed), "=r"(*value) : "r"(field) : "memory");
+	return failed;
+}
+
+static inline bool vmwrite_fails(uint64_t field, uint64_t value)
+{
+	bool failed;
+
+	__asm__ volatile("vmwrite %2, %1" : "=@ccbe"(failed) : "r"(field), "r"(value) : "memory");
+	return failed;
+}
+
 struct inv_descriptor {
 	uint64_t context; /* INVEPT: EPTP. INVVPID: VPID */
 	uint64_t address; /* INVEPT: 0. INVVPID type 0: linear address */

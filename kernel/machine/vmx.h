@@ -23,6 +23,7 @@
 #define TAIN_MACHINE_VMX_H
 
 #include "kernel/base/types.h"
+#include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/vmcs_fields.h"
 
 /* ---- this machine ---- */
@@ -76,18 +77,20 @@ const char *vmx_control_bit_name(enum vmx_control which, unsigned bit);
 /* ---- VMCS ---- */
 
 struct vmcs {
-	hpa_t page;    /* HPA_NONE: not there */
-	unsigned cpu;  /* where it is active; VMCS_NOWHERE */
+	hpa_t page;   /* HPA_NONE: not there */
+	unsigned cpu; /* where it is active; VMCS_NOWHERE */
 	bool launched;
-	bool host_written;
 };
 #define VMCS_NOWHERE (~0u)
 
 int vmcs_init(struct vmcs *v) MUST_CHECK; /* 0 or -ENOMEM */
 void vmcs_fini(struct vmcs *v);           /* not active anywhere */
 
-/* Make @v current on this CPU, and write this CPU's host state if it was elsewhere before. */
-void vmcs_load(struct vmcs *v);
+/*
+ * Make @v current on this CPU. True: it was active nowhere, so this CPU's host state was written
+ * now; the caller forgets what it knows of HOST_RSP (vmx_regs.host_rsp = 0) and drops translations.
+ */
+bool vmcs_load(struct vmcs *v);
 
 /* Flush to memory and forget: on the CPU where it is active. Does nothing if it is nowhere. */
 void vmcs_clear(struct vmcs *v);
@@ -95,8 +98,23 @@ void vmcs_clear(struct vmcs *v);
 /* The current one of this CPU, or NULL. */
 struct vmcs *vmcs_current(void);
 
-uint64_t vmcs_read(enum vmcs_field field);
-void vmcs_write(enum vmcs_field field, uint64_t value);
+NORETURN void vmcs_access_failed(const char *instruction, enum vmcs_field field);
+
+/* Of the current VMCS. A field that this CPU lacks, or no current VMCS: panic. */
+static inline uint64_t vmcs_read(enum vmcs_field field)
+{
+	uint64_t value;
+
+	if (unlikely(vmread_fails(field, &value)))
+		vmcs_access_failed("VMREAD", field);
+	return value;
+}
+
+static inline void vmcs_write(enum vmcs_field field, uint64_t value)
+{
+	if (unlikely(vmwrite_fails(field, value)))
+		vmcs_access_failed("VMWRITE", field);
+}
 
 /* ---- entry ---- */
 
@@ -107,7 +125,9 @@ enum { REG_RAX, REG_RCX, REG_RDX, REG_RBX, REG_RSP, REG_RBP, REG_RSI, REG_RDI, R
 struct vmx_regs {
 	uint64_t gpr[REG_COUNT];
 	uint64_t host_rsp;    /* what HOST_RSP of the VMCS holds; 0 after it moved to another CPU */
-	const uint32_t *kick; /* not 0 at entry: come back at once with VMX_KICKED; never NULL */
+	/* Not 0 at entry: come back at once with VMX_KICKED. Never NULL; &this_cpu()->wake, which
+	 * cpu_kick() sets, serves all purposes: clear it, then look at what was asked. */
+	const volatile uint32_t *kick;
 };
 
 enum vmx_entry { VMX_EXITED, VMX_ENTRY_FAILED, VMX_KICKED };
@@ -126,6 +146,17 @@ enum vmx_entry vmx_enter(struct vmx_regs *regs, bool launched);
 /* Let NMIs in again after an NMI exit (they are blocked until an IRET). */
 void vmx_nmi_unblock(void);
 
-extern const char vmx_entry_window_start[], vmx_entry_window_end[], vmx_entry_abort[];
+extern char vmx_entry_window_start[], vmx_entry_window_end[], vmx_entry_abort[];
+
+/*
+ * A VPID that no other vCPU has, or 0 when there is none left or the CPU has none (VPID stays off
+ * then). Its translations are dropped on each CPU where a VMCS is loaded for the first time.
+ */
+uint16_t vmx_vpid_alloc(void);
+void vmx_vpid_free(uint16_t vpid);
+
+/* INVEPT, single context: drop all translations of @eptp on this CPU. */
+void vmx_flush_ept(uint64_t eptp);
+void vmx_flush_vpid(uint16_t vpid);
 
 #endif
