@@ -1,0 +1,137 @@
+/*
+ * metadata.c - read what the module says of itself.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/metadata.h"
+
+#include <errno.h>
+
+#include "kernel/base/log.h"
+#include "tdx/retry.h"
+#include "tdx/tdh.h"
+
+/* One row per field: where it goes, and what stands there if the module has no such field. */
+struct field_row {
+	const char *name;
+	uint64_t id;
+	size_t offset;
+	bool optional;
+	uint64_t otherwise;
+};
+
+#define REQUIRED(field, member)                                                                    \
+	{ #field, MD_SYS_##field, offsetof(struct tdx_metadata, member), false, 0 }
+#define OPTIONAL(field, member, value)                                                             \
+	{ #field, MD_SYS_##field, offsetof(struct tdx_metadata, member), true, value }
+
+static const struct field_row fields[] = {
+	OPTIONAL(VENDOR_ID, vendor, 0),
+	OPTIONAL(BUILD_DATE, build_date, 0),
+	OPTIONAL(BUILD_NUM, build_num, 0),
+	REQUIRED(MAJOR_VERSION, major),
+	REQUIRED(MINOR_VERSION, minor),
+	OPTIONAL(UPDATE_VERSION, update, 0),
+	REQUIRED(TDX_FEATURES0, features0),
+	REQUIRED(MAX_TDMRS, max_tdmrs),
+	REQUIRED(MAX_RESERVED_PER_TDMR, max_reserved_per_tdmr),
+	REQUIRED(PAMT_4K_ENTRY_SIZE, pamt_entry_bytes[PAMT_4K]),
+	REQUIRED(PAMT_2M_ENTRY_SIZE, pamt_entry_bytes[PAMT_2M]),
+	REQUIRED(PAMT_1G_ENTRY_SIZE, pamt_entry_bytes[PAMT_1G]),
+	REQUIRED(TDCS_BASE_SIZE, tdcs_bytes),
+	REQUIRED(TDVPS_BASE_SIZE, tdvps_bytes),
+	REQUIRED(ATTRIBUTES_FIXED0, attributes_fixed0),
+	REQUIRED(ATTRIBUTES_FIXED1, attributes_fixed1),
+	REQUIRED(XFAM_FIXED0, xfam_fixed0),
+	REQUIRED(XFAM_FIXED1, xfam_fixed1),
+	OPTIONAL(CONFIG_FLAGS_FIXED0, flags_fixed0, TD_FLAG_GPAW),
+	OPTIONAL(CONFIG_FLAGS_FIXED1, flags_fixed1, 0),
+	REQUIRED(NUM_CPUID_CONFIG, cpuid_config_count),
+	OPTIONAL(MAX_VCPUS_PER_TD, max_vcpus, UINT16_MAX),
+	REQUIRED(NUM_CMRS, cmr_count),
+};
+
+/* 0, -ENOENT: the module has no such field, -EIO. */
+static int read_field(uint64_t id, uint64_t *value)
+{
+	uint64_t next;
+	tdx_status_t st = TDX_RETRY(tdh_sys_rd(id, value, &next));
+
+	if (tdx_is(st, TDX_METADATA_FIELD_ID_INCORRECT) ||
+	    tdx_is(st, TDX_METADATA_FIELD_NOT_READABLE))
+		return -ENOENT;
+	return tdx_ok(st) ? 0 : tdx_refused("metadata", "TDH.SYS.RD", st);
+}
+
+static int read_fields(struct tdx_metadata *md)
+{
+	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+		const struct field_row *row = &fields[i];
+		uint64_t *to = (uint64_t *)(void *)((char *)md + row->offset);
+		int err = read_field(row->id, to);
+
+		if (err == -ENOENT && row->optional) {
+			*to = row->otherwise;
+			continue;
+		}
+		if (err == -ENOENT)
+			log_error("tdx: the module has no metadata field %s", row->name);
+		if (err)
+			return -EIO;
+	}
+	return 0;
+}
+
+static int read_cpuid_config(struct tdx_metadata *md)
+{
+	for (uint64_t i = 0; i < md->cpuid_config_count; i++) {
+		struct tdx_cpuid_config *c = &md->cpuid_config[i];
+		uint64_t leaf, low, high;
+
+		if (read_field(md_element(MD_SYS_CPUID_CONFIG_LEAVES, i), &leaf) ||
+		    read_field(md_element(MD_SYS_CPUID_CONFIG_VALUES, 2 * i), &low) ||
+		    read_field(md_element(MD_SYS_CPUID_CONFIG_VALUES, 2 * i + 1), &high))
+			return -EIO;
+		*c = (struct tdx_cpuid_config){
+			(uint32_t)leaf, (uint32_t)(leaf >> 32),
+			{ (uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high, (uint32_t)(high >> 32) },
+		};
+	}
+	return 0;
+}
+
+/* Null entries are dropped; the module counts them. */
+static int read_cmrs(struct tdx_metadata *md)
+{
+	uint64_t listed = md->cmr_count;
+
+	md->cmr_count = 0;
+	for (uint64_t i = 0; i < listed; i++) {
+		struct cmr_info c;
+
+		if (read_field(md_element(MD_SYS_CMR_BASE, i), &c.base) ||
+		    read_field(md_element(MD_SYS_CMR_SIZE, i), &c.size))
+			return -EIO;
+		if (c.size)
+			md->cmr[md->cmr_count++] = c;
+	}
+	return 0;
+}
+
+int tdx_metadata_read(struct tdx_metadata *md)
+{
+	int err;
+
+	*md = (struct tdx_metadata){ 0 };
+	err = read_fields(md);
+	if (err)
+		return err;
+	if (md->cpuid_config_count > TD_PARAMS_CPUID_MAX || md->cmr_count > TDX_CMR_MAX) {
+		log_error("tdx: the module lists %llu CPUID entries and %llu CMRs, more than we hold",
+			  (unsigned long long)md->cpuid_config_count,
+			  (unsigned long long)md->cmr_count);
+		return -ENOSPC;
+	}
+	err = read_cpuid_config(md);
+	return err ? err : read_cmrs(md);
+}

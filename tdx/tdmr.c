@@ -1,0 +1,300 @@
+/*
+ * tdmr.c - plan TDMRs, PAMTs and reserved areas.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/tdmr.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/machine/port.h"
+
+/* Attempts with more and more reserved areas set aside for PAMTs before memory is given up. */
+#define SLACK_ATTEMPTS 4
+
+struct planner {
+	struct tdmr_plan *plan;
+	const struct tdmr_memory *memory;
+	const struct tdmr_limits *limits;
+	struct ranges ram; /* convertible, above the first MiB */
+	uint64_t max_tdmrs, max_reserved;
+	uint64_t slack; /* reserved areas of each TDMR kept free for PAMTs */
+};
+
+static const uint64_t pamt_page_bytes[PAMT_LEVELS] = { PAGE_SIZE, SIZE_2M, SIZE_1G };
+
+uint64_t tdmr_pamt_bytes(uint64_t size, enum pamt_level level, const struct tdmr_limits *limits)
+{
+	return align_up(size / pamt_page_bytes[level] * limits->pamt_entry_bytes[level], PAGE_SIZE);
+}
+
+static uint64_t pamt_block_bytes(uint64_t size, const struct tdmr_limits *limits)
+{
+	return tdmr_pamt_bytes(size, PAMT_4K, limits) + tdmr_pamt_bytes(size, PAMT_2M, limits) +
+	       tdmr_pamt_bytes(size, PAMT_1G, limits);
+}
+
+static uint64_t tdmr_end(const struct tdmr_info *t) { return t->base + t->size; }
+
+/* Areas that must be reserved in [base, end): what is not convertible. */
+static size_t forced_areas(const struct planner *p, uint64_t base, uint64_t end)
+{
+	return ranges_hole_count(&p->memory->cmr, base, end);
+}
+
+static bool fits(const struct planner *p, uint64_t base, uint64_t end)
+{
+	return end - base <= TDMR_SIZE_MAX && forced_areas(p, base, end) + p->slack <= p->max_reserved;
+}
+
+/* Drop TDMR @i: its memory is given up. */
+static void give_up(struct planner *p, unsigned i)
+{
+	struct tdmr_plan *plan = p->plan;
+
+	memmove(&plan->tdmr[i], &plan->tdmr[i + 1], (plan->count - i - 1) * sizeof(plan->tdmr[0]));
+	plan->count--;
+}
+
+/* Make room for one more: join two neighbours if that is allowed, else give up the poorest. */
+static void make_room(struct planner *p)
+{
+	struct tdmr_plan *plan = p->plan;
+	unsigned poorest = 0;
+	uint64_t least = UINT64_MAX;
+
+	for (unsigned i = 0; i + 1 < plan->count; i++) {
+		struct tdmr_info *a = &plan->tdmr[i], *b = &plan->tdmr[i + 1];
+
+		if (fits(p, a->base, tdmr_end(b))) {
+			a->size = tdmr_end(b) - a->base;
+			give_up(p, i + 1);
+			return;
+		}
+	}
+	for (unsigned i = 0; i < plan->count; i++) {
+		const struct tdmr_info *t = &plan->tdmr[i];
+		uint64_t bytes = ranges_bytes(&p->ram, t->base, tdmr_end(t));
+
+		if (bytes < least) {
+			least = bytes;
+			poorest = i;
+		}
+	}
+	give_up(p, poorest);
+}
+
+/* Ascending 1 GiB blocks with RAM in them become TDMRs, joined while the limits allow. */
+static void cover(struct planner *p)
+{
+	struct tdmr_plan *plan = p->plan;
+	uint64_t done = 0;
+
+	plan->count = 0;
+	for (size_t i = 0; i < p->ram.count; i++) {
+		uint64_t base = align_down(p->ram.r[i].base, SIZE_1G);
+		uint64_t end = align_up(p->ram.r[i].end, SIZE_1G);
+
+		for (base = base < done ? done : base; base < end; base += SIZE_1G) {
+			struct tdmr_info *last = plan->count ? &plan->tdmr[plan->count - 1] : NULL;
+
+			done = base + SIZE_1G;
+			if (last && tdmr_end(last) == base && fits(p, last->base, done)) {
+				last->size += SIZE_1G;
+				continue;
+			}
+			if (plan->count == p->max_tdmrs)
+				make_room(p);
+			plan->tdmr[plan->count++] =
+				(struct tdmr_info){ .base = base, .size = SIZE_1G };
+		}
+	}
+}
+
+static void free_pamts(struct planner *p, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct range *b = &p->plan->pamt[i];
+
+		p->memory->free(p->memory->ctx, (hpa_t){ b->base }, b->end - b->base);
+	}
+	p->plan->pamt_bytes = 0;
+}
+
+static int alloc_pamts(struct planner *p)
+{
+	struct tdmr_plan *plan = p->plan;
+
+	plan->pamt_bytes = 0;
+	for (unsigned i = 0; i < plan->count; i++) {
+		struct tdmr_info *t = &plan->tdmr[i];
+		uint64_t bytes = pamt_block_bytes(t->size, p->limits);
+		hpa_t block = p->memory->alloc(p->memory->ctx, bytes);
+
+		if (hpa_is_none(block)) {
+			free_pamts(p, i);
+			return -ENOMEM;
+		}
+		plan->pamt[i] = (struct range){ block.v, block.v + bytes };
+		plan->pamt_bytes += bytes;
+		t->pamt_4k_base = block.v;
+		t->pamt_4k_size = tdmr_pamt_bytes(t->size, PAMT_4K, p->limits);
+		t->pamt_2m_base = t->pamt_4k_base + t->pamt_4k_size;
+		t->pamt_2m_size = tdmr_pamt_bytes(t->size, PAMT_2M, p->limits);
+		t->pamt_1g_base = t->pamt_2m_base + t->pamt_2m_size;
+		t->pamt_1g_size = tdmr_pamt_bytes(t->size, PAMT_1G, p->limits);
+	}
+	return 0;
+}
+
+/* *@areas: the holes of @kept in @t, and every PAMT's part of it. */
+static int areas_of(const struct planner *p, const struct tdmr_info *t, const struct ranges *kept,
+		    struct ranges *areas)
+{
+	int err = ranges_holes(kept, t->base, tdmr_end(t), areas);
+
+	for (unsigned i = 0; i < p->plan->count && !err; i++) {
+		const struct range *b = &p->plan->pamt[i];
+		uint64_t base = b->base > t->base ? b->base : t->base;
+		uint64_t end = b->end < tdmr_end(t) ? b->end : tdmr_end(t);
+
+		err = base < end ? ranges_add(areas, base, end) : 0;
+	}
+	return err;
+}
+
+/* Too many areas: reserve the smallest piece of memory between two of them as well. */
+static int join_closest(struct ranges *areas)
+{
+	size_t closest = 0;
+
+	for (size_t i = 0; i + 1 < areas->count; i++)
+		if (areas->r[i + 1].base - areas->r[i].end <
+		    areas->r[closest + 1].base - areas->r[closest].end)
+			closest = i;
+	return ranges_add(areas, areas->r[closest].end, areas->r[closest + 1].base);
+}
+
+/* Returns 1 if memory had to be given up and @may_lose is false; 0; -ENOMEM. */
+static int reserve_in(const struct planner *p, struct tdmr_info *t, bool may_lose)
+{
+	struct ranges areas = { 0 };
+	int err = areas_of(p, t, &p->ram, &areas);
+
+	if (!err && areas.count > p->max_reserved) {
+		ranges_free(&areas);
+		err = areas_of(p, t, &p->memory->cmr, &areas);
+	}
+	while (!err && areas.count > p->max_reserved)
+		err = may_lose ? join_closest(&areas) : 1;
+	memset(t->reserved, 0, sizeof(t->reserved));
+	for (size_t i = 0; i < areas.count && !err; i++)
+		t->reserved[i] = (struct tdmr_reserved){
+			areas.r[i].base - t->base, areas.r[i].end - areas.r[i].base };
+	ranges_free(&areas);
+	return err;
+}
+
+static int reserve_all(struct planner *p, bool may_lose)
+{
+	for (unsigned i = 0; i < p->plan->count; i++) {
+		int err = reserve_in(p, &p->plan->tdmr[i], may_lose);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int try_plan(struct planner *p, bool may_lose)
+{
+	int err;
+
+	cover(p);
+	err = alloc_pamts(p);
+	if (err)
+		return err;
+	err = reserve_all(p, may_lose);
+	if (err)
+		free_pamts(p, p->plan->count);
+	return err;
+}
+
+/* What is in a TDMR, not reserved, and RAM: the rest was lost (but for the PAMTs). */
+static int find_usable(struct planner *p)
+{
+	struct tdmr_plan *plan = p->plan;
+	struct ranges inside = { 0 };
+	int err = 0;
+
+	for (unsigned i = 0; i < plan->count && !err; i++) {
+		const struct tdmr_info *t = &plan->tdmr[i];
+
+		err = ranges_add(&inside, t->base, tdmr_end(t));
+		for (unsigned j = 0; j < TDMR_INFO_RESERVED_MAX && !err; j++)
+			err = ranges_remove(&inside, t->base + t->reserved[j].offset,
+					    t->base + t->reserved[j].offset + t->reserved[j].size);
+	}
+	if (!err)
+		err = ranges_intersect(&inside, &p->ram, &plan->usable);
+	ranges_free(&inside);
+	plan->ram_bytes = ranges_bytes(&p->ram, 0, UINT64_MAX);
+	plan->lost_bytes = plan->ram_bytes - ranges_bytes(&plan->usable, 0, UINT64_MAX);
+	for (unsigned i = 0; i < plan->count; i++)
+		plan->lost_bytes -= ranges_bytes(&p->ram, plan->pamt[i].base, plan->pamt[i].end);
+	return err;
+}
+
+/* Only whole pages count. */
+static int convertible_ram(struct planner *p)
+{
+	struct ranges both = { 0 };
+	int err = ranges_intersect(&p->memory->ram, &p->memory->cmr, &both);
+
+	for (size_t i = 0; i < both.count && !err; i++) {
+		uint64_t base = align_up(both.r[i].base, PAGE_SIZE);
+		uint64_t end = align_down(both.r[i].end, PAGE_SIZE);
+
+		err = ranges_add(&p->ram, base > TDMR_SKIP_LOW ? base : TDMR_SKIP_LOW, end);
+	}
+	ranges_free(&both);
+	return err;
+}
+
+int tdmr_plan_make(struct tdmr_plan *plan, const struct tdmr_memory *memory,
+		   const struct tdmr_limits *limits)
+{
+	struct planner p = { .plan = plan, .memory = memory, .limits = limits };
+	int err = convertible_ram(&p);
+
+	p.max_tdmrs = limits->max_tdmrs < TDMR_PLAN_MAX ? limits->max_tdmrs : TDMR_PLAN_MAX;
+	p.max_reserved = limits->max_reserved < TDMR_INFO_RESERVED_MAX ? limits->max_reserved :
+									 TDMR_INFO_RESERVED_MAX;
+	if (!err && (p.ram.count == 0 || p.max_tdmrs == 0 || p.max_reserved == 0))
+		err = -ENODATA;
+	for (p.slack = 1; !err; p.slack *= 2) {
+		bool last = p.slack >= (1u << SLACK_ATTEMPTS) || p.slack >= p.max_reserved;
+
+		err = try_plan(&p, last);
+		if (err != 1)
+			break;
+		err = 0;
+	}
+	if (!err) {
+		err = find_usable(&p);
+		if (err)
+			tdmr_plan_free(plan, memory);
+	}
+	ranges_free(&p.ram);
+	return err;
+}
+
+void tdmr_plan_free(struct tdmr_plan *plan, const struct tdmr_memory *memory)
+{
+	struct planner p = { .plan = plan, .memory = memory };
+
+	free_pamts(&p, plan->count);
+	ranges_free(&plan->usable);
+	plan->count = 0;
+}
