@@ -1,0 +1,83 @@
+/*
+ * enter.c - one stay in a guest, from the module's word to enter to an exit that it must see.
+ *
+ * Invariants
+ *   - The guest's state is loaded once before and saved once after a stay, however many exits of
+ *     our own it has.
+ *   - A kick of this CPU (cpu.h) that comes before the guest runs ends the stay before it begins and
+ *     is reported as the NMI that it is; one that comes in the guest is an exit.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <string.h>
+
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/direct_map.h"
+#include "tdx/soft/vmx/soft_vmx.h"
+
+#define GPR_BYTES (REG_COUNT * sizeof(uint64_t))
+
+_Static_assert((int)REG_RSI == (int)SOFT_RSI && (int)REG_R15 == (int)SOFT_R15 &&
+		       GPR_BYTES == sizeof(struct soft_regs),
+	       "one order of registers on both sides");
+
+/* One entry and its exit. True: @x is to be reported. */
+static bool stay(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
+{
+	struct svmx_vcpu *b = svmx_of(v);
+	enum vmx_entry how;
+
+	me->entries++;
+	how = vmx_enter(&me->regs, b->vmcs.launched);
+	direct_map_sync();
+	if (how == VMX_EXITED) {
+		bool report = exit_decode(me, v, x);
+
+		b->vmcs.launched |= !(x->reason & EXIT_ENTRY_FAILED);
+		return report;
+	}
+	if (how == VMX_KICKED)
+		exit_kicked(x);
+	else
+		exit_entry_failed(v, x);
+	return true;
+}
+
+void svmx_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x)
+{
+	struct svmx_lp *me = svmx_lp(lp);
+	struct svmx_vcpu *b = svmx_of(v);
+
+	(void)ctx;
+	svmx_use(v);
+	(void)shared_root_sync(b, v, false);
+	if ((b->control[VMX_CTL_PIN] & BIT32(7)) && !b->posted_by_cpu)
+		posted_take(b, v);
+	memcpy(me->regs.gpr, v->gpr.r, GPR_BYTES);
+	me->regs.host_rsp = b->host_rsp;
+	me->regs.kick = &this_cpu()->wake;
+	state_load(me, v);
+	while (!stay(me, v, x))
+		;
+	state_save(me, v);
+	memcpy(v->gpr.r, me->regs.gpr, GPR_BYTES);
+	b->host_rsp = me->regs.host_rsp;
+}
+
+void svmx_flush_tlb(void *ctx, unsigned lp, struct soft_vcpu *v)
+{
+	struct inv_descriptor d = { 0 };
+
+	(void)ctx;
+	tlb_drop(svmx_lp(lp));
+	svmx_use(v);
+	(void)vmread(VMCS_EPTP, &d.context);
+	if (invept(INVEPT_CONTEXT, &d) != VMX_OK)
+		(void)invept(INVEPT_ALL, &d);
+}
+
+void svmx_vcpu_flush(void *ctx, unsigned lp, struct soft_vcpu *v)
+{
+	svmx_flush_tlb(ctx, lp, v);
+	vmcs_clear(&svmx_of(v)->vmcs);
+}

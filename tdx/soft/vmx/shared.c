@@ -1,0 +1,105 @@
+/*
+ * shared.c - the half of a TD's address space that the host shares: the upper root entries of the
+ * one EPT that this CPU walks, and posted interrupts, which also come from shared memory.
+ *
+ * A TDX CPU walks two tables, chosen by the SHARED bit. Here there is one: the S-EPT's root entries
+ * from the SHARED bit's index up are copies of those of the host's shared EPT root.
+ *
+ * Invariants
+ *   - The module's own root entries (SHARED clear) are never written here.
+ *   - Entries are refreshed before each stay up to the highest that was ever filled, and all of
+ *     them when a shared access faults: the host may add an entry without a word, and takes one
+ *     away only with the kick that ends the stay.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/soft/vmx/soft_vmx.h"
+
+#define EPT_HPA       BITS64(51, 12)
+#define EPT_RWX       BITS64(2, 0)
+#define EPT_LEAF      BIT64(7)
+#define ROOT_SHIFT    39 /* of a 4-level table */
+#define VIRR_OFFSET   0x200
+#define VIRR_STRIDE   0x10
+#define PID_ON        BIT32(0)
+#define PID_CONTROL   8 /* 32-bit index of the descriptor's ON and SN bits */
+
+/* Root entries that one half of the address space takes: also the index of the first shared one. */
+static unsigned half_entries(const struct soft_vcpu *v)
+{
+	unsigned shift = ROOT_SHIFT + (v->sept_levels == 5 ? 9 : 0);
+
+	return v->gpaw > shift + 1 ? 1u << (v->gpaw - 1 - shift) : 1;
+}
+
+static bool copy_entries(uint64_t *to, const uint64_t *from, unsigned first, unsigned count)
+{
+	bool changed = false;
+
+	for (unsigned i = first; i < first + count; i++) {
+		if (to[i] != from[i]) {
+			__atomic_store_n(&to[i], from[i], __ATOMIC_RELEASE);
+			changed = true;
+		}
+	}
+	return changed;
+}
+
+bool shared_root_sync(struct svmx_vcpu *b, struct soft_vcpu *v, bool all)
+{
+	unsigned first = half_entries(v);
+	const uint64_t *host = alias(b->shared_eptp & EPT_HPA);
+
+	if (!(b->shared_eptp & EPT_HPA))
+		return false;
+	if (all) {
+		for (unsigned i = b->shared_copied; i < first; i++)
+			if (host[first + i])
+				b->shared_copied = (uint16_t)(i + 1);
+	}
+	return copy_entries(alias(v->sept_root), host, first, b->shared_copied);
+}
+
+uint64_t shared_entry(const struct svmx_vcpu *b, const struct soft_vcpu *v, uint64_t gpa)
+{
+	uint64_t entry = b->shared_eptp & EPT_HPA;
+
+	for (int level = v->sept_levels; level >= LEVEL_4K && entry; level--) {
+		const uint64_t *table = alias(entry & EPT_HPA);
+
+		entry = table[(gpa >> (PAGE_SHIFT + 9 * (level - 1))) & 511];
+		if (!(entry & EPT_RWX) || (entry & EPT_LEAF))
+			break;
+	}
+	return entry;
+}
+
+/* Highest bit of a non-zero word. */
+static unsigned top_bit(uint64_t v) { return 63 - (unsigned)__builtin_clzll(v); }
+
+/* SDM volume 3C, "Posted-Interrupt Processing", done before the stay instead of within it. */
+void posted_take(struct svmx_vcpu *b, struct soft_vcpu *v)
+{
+	uint32_t *descriptor = alias(b->posted_descriptor);
+	uint64_t *requests = (uint64_t *)(void *)descriptor, status = 0;
+	char *apic = alias(v->page[2]);
+	int highest = -1;
+
+	if (!(__atomic_fetch_and(&descriptor[PID_CONTROL], ~PID_ON, __ATOMIC_ACQ_REL) & PID_ON))
+		return;
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t bits = __atomic_exchange_n(&requests[i], 0, __ATOMIC_ACQ_REL);
+		uint32_t *low = (uint32_t *)(void *)(apic + VIRR_OFFSET + 2 * i * VIRR_STRIDE);
+		uint32_t *high = (uint32_t *)(void *)((char *)low + VIRR_STRIDE);
+
+		*low |= (uint32_t)bits;
+		*high |= (uint32_t)(bits >> 32);
+		if (bits)
+			highest = (int)(i * 64 + top_bit(bits));
+	}
+	if (highest < 0)
+		return;
+	(void)vmread(VMCS_GUEST_INTERRUPT_STATUS, &status);
+	if ((uint64_t)highest > (status & 0xff))
+		(void)vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~UINT64_C(0xff)) | (unsigned)highest);
+}

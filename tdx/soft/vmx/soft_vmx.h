@@ -1,0 +1,137 @@
+/*
+ * soft_vmx.h - the inside of the software TDX module's VMX backend: what its files share.
+ *
+ *   start.c    the machine as the module sees it, the #UD handler, the start
+ *   describe.c CPUID and MSRs of a TDX machine      alias.c   all memory at a second address
+ *   fields.c   the fields of a TD VMCS              enter.c   one stay in a guest
+ *   state.c    state that VMX does not switch       exits.c   what an exit means
+ *   shared.c   the shared half of the EPT           walk.c    bytes at the guest's RIP
+ *
+ * Invariants
+ *   - No policy of TDX lives here: what a guest may do is decided in tdx/soft/. This room gives the
+ *     CPU what the module wrote, minus what the CPU lacks, and says why the guest stopped.
+ *   - All calls come with interrupts off inside soft_seamcall(); per-LP state is touched by its LP
+ *     only, per-vCPU state by the LP that has the vCPU.
+ *   - A TD's VMCS may stay current until the SEAMCALL ends; then the host's is current again.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_SOFT_VMX_SOFT_VMX_H
+#define TAIN_SOFT_VMX_SOFT_VMX_H
+
+#include "kernel/machine/cpu_insn.h"
+#include "kernel/machine/vmx.h"
+#include "kernel/machine/vmx_exit.h"
+#include "tdx/soft/soft.h"
+
+/* All RAM once more, where hiding a page from the direct map does not reach. */
+#define ALIAS_BASE UINT64_C(0xffffe00000000000)
+
+static inline void *alias(uint64_t hpa) { return (void *)(uintptr_t)(ALIAS_BASE + hpa); }
+
+/* Map all RAM at ALIAS_BASE, writable, not executable. 0 or -ENOMEM. Boot CPU, once. */
+int alias_init(void) MUST_CHECK;
+
+/* INVEPT types. */
+enum { INVEPT_CONTEXT = 1, INVEPT_ALL = 2 };
+
+/* VMCS fields that the CPU under us may not have; their values are only kept. */
+enum {
+	FIELD_PROC3 = 0x2034,
+	FIELD_SHARED_EPTP = 0x203c,
+	FIELD_HKID = 0x4026,
+};
+
+/* soft_vcpu.backend[]: what the module wrote where the CPU got something else. */
+struct svmx_vcpu {
+	struct vmcs vmcs;
+	uint32_t control[VMX_CTL_COUNT]; /* as the module wrote them */
+	uint32_t exceptions;
+	uint64_t proc3, shared_eptp, posted_descriptor;
+	uint64_t host_rsp; /* as in vmx_regs */
+	uint16_t posted_vector, hkid;
+	uint16_t shared_copied; /* root entries of the shared half that were ever filled */
+	bool ve_by_cpu, posted_by_cpu;
+};
+_Static_assert(sizeof(struct svmx_vcpu) <= sizeof(((struct soft_vcpu *)0)->backend),
+	       "soft_vcpu.backend holds it");
+
+static inline struct svmx_vcpu *svmx_of(struct soft_vcpu *v)
+{
+	return (struct svmx_vcpu *)(void *)v->backend;
+}
+
+/* A translation of a private guest frame, as a CPU would cache it: dropped by flush_tlb(). */
+#define TLB_ENTRIES 64
+struct svmx_tlb {
+	uint64_t root, gfn; /* root 0: empty */
+	uint64_t hpa;
+};
+
+#define SWITCHED_MSRS 12
+
+/* One logical processor. */
+struct svmx_lp {
+	struct vmx_regs regs;
+	struct svmx_tlb tlb[TLB_ENTRIES];
+	struct vmcs *host_vmcs;      /* current when the SEAMCALL came; may be NULL */
+	uint64_t host_xcr0, host_xss;
+	uint64_t host_msr[SWITCHED_MSRS];
+	uint64_t entries, reflected_ud, shared_refreshes;
+} ALIGNED(64);
+
+struct svmx_lp *svmx_lp(unsigned lp);
+
+/* ---- fields.c ---- */
+
+/* What the CPU lacks that no TD can do without, by name; empty: nothing. Before the start. */
+int svmx_controls_check(char *missing, size_t size) MUST_CHECK;
+void svmx_vcpu_init(void *ctx, unsigned lp, struct soft_vcpu *v);
+uint64_t svmx_vmread(void *ctx, struct soft_vcpu *v, uint32_t field);
+bool svmx_vmwrite(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value);
+/* Make @v's VMCS current until the SEAMCALL ends. */
+void svmx_use(struct soft_vcpu *v);
+
+/* ---- state.c ---- */
+
+void state_init(void);
+void state_load(struct svmx_lp *me, struct soft_vcpu *v);
+void state_save(struct svmx_lp *me, struct soft_vcpu *v);
+uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned subleaf);
+
+/* ---- shared.c ---- */
+
+/* Bring the shared half of @v's root up to date; true if an entry changed. */
+bool shared_root_sync(struct svmx_vcpu *b, struct soft_vcpu *v, bool all);
+/* Move what a posted-interrupt descriptor holds into the virtual APIC. */
+void posted_take(struct svmx_vcpu *b, struct soft_vcpu *v);
+/* The shared EPT's entry that ends the walk of @gpa. */
+uint64_t shared_entry(const struct svmx_vcpu *b, const struct soft_vcpu *v, uint64_t gpa);
+
+/* ---- walk.c ---- */
+
+/* Copy @n bytes of code at the guest's RIP. False: it cannot be read. */
+bool guest_code(struct svmx_lp *me, struct soft_vcpu *v, uint8_t *to, unsigned n);
+void tlb_drop(struct svmx_lp *me);
+
+/* ---- exits.c ---- */
+
+/* True: @x says why the guest stopped. False: it was ours alone, enter again. */
+bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x);
+void exit_kicked(struct soft_exit *x);
+void exit_entry_failed(struct soft_vcpu *v, struct soft_exit *x);
+
+/* ---- enter.c ---- */
+
+void svmx_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x);
+void svmx_flush_tlb(void *ctx, unsigned lp, struct soft_vcpu *v);
+void svmx_vcpu_flush(void *ctx, unsigned lp, struct soft_vcpu *v);
+
+/* ---- describe.c ---- */
+
+void describe_init(struct soft_machine *m);
+void describe_cpuid(void *ctx, unsigned lp, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+void describe_cpuid_guest(void *ctx, unsigned lp, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+uint64_t describe_rdmsr(void *ctx, unsigned lp, uint32_t msr);
+
+#endif

@@ -1,0 +1,28 @@
+/*
+ * start.h - how kernel/main.c puts the software TDX module in place of a missing one. Nobody else
+ * includes this: afterwards a SEAMCALL works as on a machine that has a module.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_SOFT_VMX_START_H
+#define TAIN_SOFT_VMX_START_H
+
+#include "kernel/base/types.h"
+
+/*
+ * Install the module: SEAMCALL's #UD is answered from now on, on all CPUs. Boot CPU, after all
+ * CPUs are in VMX operation. 0; -ENODEV: no VMX; -ENOTSUP: this CPU lacks something that a TD
+ * needs; -ENOMEM. The reason was logged.
+ */
+int soft_vmx_start(void) MUST_CHECK;
+
+/*
+ * What the module's machine says where this machine has nothing to say: MSRs that only TDX machines
+ * have (KeyID partitioning, SEAMRR, TME); any other is read from the CPU. 0 or -EIO: no such MSR.
+ */
+int soft_vmx_msr_read(uint32_t msr, uint64_t *value) MUST_CHECK;
+
+/* The package of @cpu as the module counts them. */
+unsigned soft_vmx_package_of(unsigned cpu);
+
+#endif

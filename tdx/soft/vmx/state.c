@@ -1,0 +1,196 @@
+/*
+ * state.c - processor state that a VM entry does not load and an exit does not save: extended state,
+ * debug registers, CR2, and the MSRs that a TD reaches without an exit.
+ *
+ * Invariants
+ *   - The kernel uses no extended state, so only XCR0 and XSS of the host are kept; the registers
+ *     are left in their initial state, as a TDX module leaves them.
+ *   - Extended state is saved and restored under XCR0 = all of XFAM's user bits: the guest's own
+ *     XCR0 may hide components that still hold its data.
+ *   - An MSR is switched only if the CPU has it; the list is made once.
+ *
+ * SDM volume 1, chapter "Managing State Using the XSAVE Feature Set".
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/base/log.h"
+#include "kernel/machine/direct_map.h"
+#include "tdx/soft/vmx/soft_vmx.h"
+
+#define MSR_XSS      0xda0
+#define XCR0_X87     BIT64(0)
+#define XFAM_USER    (BITS64(7, 0) | BIT64(9) | BIT64(17) | BIT64(18)) /* XCR0's; the rest is XSS's */
+#define XSAVE_WINDOW 0 /* first of three window slots, for areas of more than a page */
+#define XSAVE_PAGES  3
+
+/* What becomes of the host's value of a switched MSR. */
+enum after { SCRUB, RESTORE };
+
+struct switched {
+	uint32_t msr;
+	uint16_t offset; /* in struct soft_guest_msrs */
+	uint8_t after;
+};
+#define AT(field) offsetof(struct soft_guest_msrs, field)
+
+/* clang-format off */
+/* The CPUID bit that brings each MSR; bit 32 and up never set: "always". */
+static const struct {
+	struct switched msr;
+	uint32_t leaf, subleaf;
+	enum { EAX, EBX, ECX, EDX } reg;
+	uint8_t bit;
+} known[] = {
+	{ { 0xc0000081, AT(star),           SCRUB },   0x80000001, 0, EDX, 29 },
+	{ { 0xc0000082, AT(lstar),          SCRUB },   0x80000001, 0, EDX, 29 },
+	{ { 0xc0000084, AT(fmask),          SCRUB },   0x80000001, 0, EDX, 29 },
+	{ { 0xc0000102, AT(kernel_gs_base), SCRUB },   0x80000001, 0, EDX, 29 },
+	{ { 0xc0000103, AT(tsc_aux),        SCRUB },   0x80000001, 0, EDX, 27 },
+	{ { 0x48,       AT(spec_ctrl),      RESTORE }, 7,          0, EDX, 26 },
+	{ { 0xe1,       AT(umwait_control), RESTORE }, 7,          0, ECX, 5 },
+	{ { 0x1c4,      AT(xfd),            RESTORE }, 0xd,        1, EAX, 4 },
+	{ { 0x1c5,      AT(xfd_err),        RESTORE }, 0xd,        1, EAX, 4 },
+	{ { 0x600,      AT(ds_area),        RESTORE }, 1,          0, EDX, 21 },
+};
+/* clang-format on */
+_Static_assert(ARRAY_LEN(known) <= SWITCHED_MSRS, "svmx_lp.host_msr");
+
+static struct switched list[SWITCHED_MSRS];
+static unsigned list_count;
+
+static uint32_t pick(const struct cpuid_regs *r, unsigned reg)
+{
+	const uint32_t all[] = { r->eax, r->ebx, r->ecx, r->edx };
+
+	return all[reg];
+}
+
+void state_init(void)
+{
+	list_count = 0;
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		struct cpuid_regs max = cpuid(known[i].leaf & 0x80000000, 0);
+		struct cpuid_regs r = cpuid(known[i].leaf, known[i].subleaf);
+
+		if (known[i].leaf <= max.eax && (pick(&r, known[i].reg) & BIT32(known[i].bit)))
+			list[list_count++] = known[i].msr;
+	}
+}
+
+static uint64_t *guest_msr(struct soft_vcpu *v, const struct switched *s)
+{
+	return (uint64_t *)(void *)((char *)&v->msr + s->offset);
+}
+
+/* The vCPU's XSAVE area at one linear address: a page of the alias, or three windows in a row. */
+static void *xsave_area(const struct soft_vcpu *v)
+{
+	char *first;
+
+	if (!(v->xfam & (BIT64(17) | BIT64(18)))) /* without AMX tiles it fits one page */
+		return alias(v->page[3]);
+	first = window_map(XSAVE_WINDOW, (hpa_t){ v->page[3] });
+	for (unsigned i = 1; i < XSAVE_PAGES; i++)
+		if ((char *)window_map(XSAVE_WINDOW + i, (hpa_t){ v->page[3 + i] }) !=
+		    first + i * PAGE_SIZE)
+			panic("soft: window slots are not in a row");
+	return first;
+}
+
+static void set_xcr0(uint64_t value)
+{
+	if (xgetbv(0) != value)
+		xsetbv(0, value);
+}
+
+static void set_xss(const struct soft_vcpu *v, uint64_t value)
+{
+	if (v->xfam & ~XFAM_USER)
+		wrmsr(MSR_XSS, value);
+}
+
+/* The host may have come back from a plain guest with XSAVE off in its CR4. */
+static void enable_xsave(void)
+{
+	uint64_t cr4 = cr4_read(), want = cr4 | CR4_OSXSAVE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+	uint64_t cr0 = cr0_read();
+
+	if (cr4 != want)
+		cr4_write(want);
+	if (cr0 & (CR0_TS | CR0_EM))
+		cr0_write((cr0 & ~(CR0_TS | CR0_EM)) | CR0_MP);
+}
+
+static void load_extended(struct svmx_lp *me, struct soft_vcpu *v)
+{
+	enable_xsave();
+	me->host_xcr0 = xgetbv(0);
+	if (v->xfam & ~XFAM_USER)
+		me->host_xss = rdmsr(MSR_XSS);
+	set_xcr0(v->xfam & XFAM_USER);
+	set_xss(v, v->xfam & ~XFAM_USER);
+	xrstors64(xsave_area(v), v->xfam);
+	set_xcr0(v->xcr0);
+	set_xss(v, v->xss);
+}
+
+static void save_extended(struct svmx_lp *me, struct soft_vcpu *v)
+{
+	static const uint64_t initial[72] ALIGNED(64) = { [65] = BIT64(63) };
+
+	enable_xsave();
+	set_xcr0(v->xfam & XFAM_USER);
+	set_xss(v, v->xfam & ~XFAM_USER);
+	xsaves64(xsave_area(v), v->xfam);
+	xrstors64(initial, v->xfam); /* XSTATE_BV is 0: everything to its initial state */
+	set_xss(v, me->host_xss);
+	set_xcr0(me->host_xcr0);
+}
+
+void state_load(struct svmx_lp *me, struct soft_vcpu *v)
+{
+	load_extended(me, v);
+	for (unsigned i = 0; i < list_count; i++) {
+		if (list[i].after == RESTORE)
+			me->host_msr[i] = rdmsr(list[i].msr);
+		wrmsr(list[i].msr, *guest_msr(v, &list[i]));
+	}
+	cr2_write(v->cr2);
+	dr0_write(v->dr[0]);
+	dr1_write(v->dr[1]);
+	dr2_write(v->dr[2]);
+	dr3_write(v->dr[3]);
+	dr6_write(v->dr6);
+}
+
+void state_save(struct svmx_lp *me, struct soft_vcpu *v)
+{
+	v->cr2 = cr2_read();
+	v->dr[0] = dr0_read();
+	v->dr[1] = dr1_read();
+	v->dr[2] = dr2_read();
+	v->dr[3] = dr3_read();
+	v->dr6 = dr6_read();
+	for (unsigned i = 0; i < list_count; i++) {
+		*guest_msr(v, &list[i]) = rdmsr(list[i].msr);
+		if (list[i].after == RESTORE)
+			wrmsr(list[i].msr, me->host_msr[i]);
+	}
+	save_extended(me, v);
+}
+
+uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned subleaf)
+{
+	uint64_t host;
+	uint32_t size;
+
+	(void)ctx, (void)lp;
+	enable_xsave();
+	host = xgetbv(0);
+	set_xcr0(v->xcr0);
+	set_xss(v, v->xss);
+	size = cpuid(0xd, subleaf).ebx;
+	set_xss(v, svmx_lp(lp)->host_xss);
+	set_xcr0(host);
+	return size;
+}
