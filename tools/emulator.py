@@ -1,0 +1,167 @@
+"""emulator.py - start Bochs or QEMU on an image, with COM1 on a socket of ours.
+
+Every file lies in the run's own folder; the emulator is a process group of its own and dies with us
+(PR_SET_PDEATHSIG), so that nothing survives a run.
+"""
+import ctypes
+import os
+import pty
+import signal
+import socket
+import subprocess
+import threading
+
+FIRMWARE = "/usr/share/ovmf/OVMF.fd"
+IPS = 200_000_000  # Bochs's instructions per second of its own time: fixed, so ticks are comparable
+PR_SET_PDEATHSIG = 1
+
+
+class StartError(Exception):
+    """The emulator could not be started: one line for the user."""
+
+
+def die_with_parent():
+    os.setsid()
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def drain(fd):
+    """Swallow a terminal's output, else the emulator blocks on it."""
+    try:
+        while os.read(fd, 65536):
+            pass
+    except OSError:
+        pass
+
+
+BOCHS_RC = """\
+config_interface: textconfig
+display_library: term
+romimage: file={firmware}, address=0xffe00000
+cpu: model=corei7_skylake_x, count={cpus}, ips={ips}, reset_on_triple_fault=0
+memory: guest={memory}, host={memory}
+pci: enabled=1, chipset=i440fx
+clock: sync=none
+sound: driver=dummy
+ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+ata0-master: type=disk, path="{image}", mode=flat
+boot: disk
+com1: enabled=1, mode=socket-client, dev=127.0.0.1:{port}
+com2: enabled=1, mode=null
+log: {folder}/bochs.log
+panic: action=fatal
+error: action=ignore
+info: action=ignore
+debug: action=ignore
+"""
+
+
+class Emulator:
+    """A running emulator. After start(): .serial is COM1, a connected socket."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.child = None
+        self.serial = None
+        self.listener = None
+        self.terminal = None
+
+    def start(self, machine, image, cpus, memory, allow_reboot=False):
+        if not os.path.exists(FIRMWARE):
+            raise StartError(f"{FIRMWARE} is missing (package ovmf); run make once")
+        if machine == "bochs":
+            words, stdio = self.prepare_bochs(image, cpus, memory)
+        else:
+            words, stdio = self.prepare_qemu(image, cpus, memory, allow_reboot)
+        env = dict(os.environ, TERM="xterm", LC_ALL="C")
+        try:
+            with open(os.path.join(self.folder, "stderr"), "wb") as err:
+                self.child = subprocess.Popen(
+                    words, stdin=stdio, stdout=stdio, stderr=err if machine == "qemu" else stdio,
+                    cwd=self.folder, env=env, preexec_fn=die_with_parent, close_fds=True)
+        except OSError as error:
+            raise StartError(f"{words[0]}: {error.strerror}") from error
+        finally:
+            if stdio is not None and stdio >= 0:
+                os.close(stdio)
+        self.accept()
+
+    def prepare_bochs(self, image, cpus, memory):
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        rc, commands = (os.path.join(self.folder, n) for n in ("bochsrc", "commands"))
+        with open(rc, "w", encoding="ascii") as out:
+            out.write(BOCHS_RC.format(firmware=FIRMWARE, cpus=cpus, ips=IPS, memory=memory,
+                                      image=image, folder=self.folder,
+                                      port=self.listener.getsockname()[1]))
+        with open(commands, "w", encoding="ascii") as out:
+            out.write("c\n")  # the package has the debugger compiled in: continue
+        self.terminal, slave = pty.openpty()
+        threading.Thread(target=drain, args=(self.terminal,), daemon=True).start()
+        return ["/usr/bin/bochs", "-q", "-f", rc, "-rc", commands], slave
+
+    def prepare_qemu(self, image, cpus, memory, allow_reboot):
+        path = os.path.join(self.folder, "com1")
+        self.listener = socket.socket(socket.AF_UNIX)
+        self.listener.bind(path)
+        self.listener.listen(1)
+        words = [
+            "/usr/bin/qemu-system-x86_64", "-nodefaults", "-display", "none", "-monitor", "none",
+            "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(cpus), "-m", f"{memory}M",
+            "-object", f"memory-backend-ram,id=ram,size={memory}M,reserve=off",
+            "-machine", "q35,memory-backend=ram", "-bios", FIRMWARE,
+            "-chardev", f"socket,id=com1,path={path}", "-serial", "chardev:com1",
+            "-drive", f"if=none,id=stick,format=raw,file={image}",
+            "-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0",
+            "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-vga", "std",
+        ]
+        if not allow_reboot:
+            words.append("-no-reboot")
+        return words, subprocess.DEVNULL
+
+    def accept(self):
+        """Wait for the emulator to connect its COM1."""
+        self.listener.settimeout(0.2)
+        for _ in range(150):
+            try:
+                self.serial, _ = self.listener.accept()
+                self.serial.setblocking(False)
+                self.listener.close()
+                return
+            except socket.timeout:
+                if self.child.poll() is not None:
+                    raise StartError(f"{self.child.args[0]} ended at once: {self.complaint()}")
+        raise StartError(f"{self.child.args[0]} did not open its serial line in 30 s")
+
+    def complaint(self):
+        """The last line that tells why the emulator ended, or ''."""
+        for name in ("stderr", "bochs.log"):
+            try:
+                with open(os.path.join(self.folder, name), encoding="utf-8",
+                          errors="replace") as log:
+                    lines = [l.strip() for l in log if l.strip()]
+            except OSError:
+                continue
+            marked = [l for l in lines if "PANIC" in l] or (lines if name == "stderr" else [])
+            if marked:
+                return marked[-1]
+        return ""
+
+    def running(self):
+        return self.child is not None and self.child.poll() is None
+
+    def stop(self):
+        """End the emulator, whatever it does. May be called twice."""
+        if self.running():
+            for sig, patience in ((signal.SIGTERM, 2), (signal.SIGKILL, 10)):
+                try:
+                    os.killpg(self.child.pid, sig)
+                    self.child.wait(patience)
+                    break
+                except (subprocess.TimeoutExpired, ProcessLookupError):
+                    continue
+        for sock in (self.serial, self.listener):
+            if sock:
+                sock.close()
+        if self.terminal is not None:
+            os.close(self.terminal)
+            self.terminal = None

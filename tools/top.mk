@@ -1,0 +1,56 @@
+# top.mk - the commands of the README: run, image, test, check, bench.
+
+SAMPLE_RUN := tools/run --cpus 2
+
+.PHONY: run
+run: all ## boot the sample guests in the emulator; a console when there is a terminal
+	$(Q)if [ -t 0 ] && [ -t 1 ]; then exec $(SAMPLE_RUN) --interactive; \
+	else exec $(SAMPLE_RUN) --timeout 300 --script tools/sample/run.txt; fi
+
+.PHONY: image
+image: build/tain.img ## build/tain.img for a USB stick; KEY=file CERT=file sign for Secure Boot
+
+# Signed or not, with the sample configuration; remade when key or certificate change.
+build/image.keys: FORCE
+	$(Q)mkdir -p $(@D); echo '$(KEY) $(CERT)' | cmp -s - $@ || echo '$(KEY) $(CERT)' > $@
+
+build/stick/BOOTX64.EFI: build/tain.efi build/image.keys $(KEY) $(CERT)
+	$(Q)mkdir -p $(@D)
+ifneq ($(strip $(KEY)$(CERT)),)
+	$(if $(and $(KEY),$(CERT)),,$(error signing needs both KEY= and CERT=))
+	$(call say,SIGN,$@)
+	$(Q)sbsign --key '$(KEY)' --cert '$(CERT)' --output $@ build/tain.efi >/dev/null
+	$(Q)sbverify --cert '$(CERT)' $@ >/dev/null
+else
+	$(Q)cp build/tain.efi $@
+endif
+
+SAMPLE_FILES := $(shell sed -e 's/\#.*//' -e '/^ *$$/d' tools/sample/files)
+SAMPLE_HOST  := $(foreach f,$(SAMPLE_FILES),$(firstword $(subst =, ,$(f))))
+
+build/tain.img: build/stick/BOOTX64.EFI tools/sample/tain.cfg tools/sample/files tools/mkimage \
+		tools/esp.py all
+	$(call say,IMAGE,$@)
+	$(Q)tools/mkimage $@ build/stick/BOOTX64.EFI=EFI/BOOT/BOOTX64.EFI \
+		tools/sample/tain.cfg=tain/tain.cfg \
+		$(foreach f,$(SAMPLE_FILES),$(if $(wildcard $(firstword $(subst =, ,$(f)))),'$(f)'))
+
+# Everything that a test run executes; each line tells its own results (tools/run-tests).
+E2E_TESTS  := $(sort $(wildcard tests/e2e/test_*.py))
+# Emulator runs are single-threaded for the most part: two at a time on two CPUs.
+TEST_JOBS  ?= 2
+VECTORS    := $(wildcard tests/vectors)
+
+.PHONY: test
+test: all $(UNIT_BINS) $(HOST_PROGRAMS) ## run every test; the last line is 'N passed, N failed'
+	$(Q)tools/run-tests -j $(TEST_JOBS) --log build/test-logs \
+		$(UNIT_BINS) $(FUZZ_RUNS) $(if $(VECTORS),'tools/run-vectors:900') \
+		'make -s --no-print-directory check:1200' $(E2E_TESTS:%=%:900)
+
+.PHONY: bench
+bench: all $(HOST_PROGRAMS) ## print the figures: sizes, ticks, rates
+	$(Q)tools/bench
+
+.PHONY: test-long
+test-long: all $(HOST_PROGRAMS) ## soaks: long fuzzing, many boots
+	$(Q)tools/test-long
