@@ -23,7 +23,8 @@ enum { UART_DATA = 0, UART_IER = 1, UART_IIR = 2, UART_FCR = 2, UART_LCR = 3, UA
 #define LCR_DLAB  0x80
 #define MCR_SETUP 0x0b /* DTR, RTS, OUT2: OUT2 lets the interrupt out on a PC */
 #define LSR_RX    0x01
-#define LSR_TX    0x20
+#define LSR_TX    0x20 /* the FIFO is empty */
+#define LSR_IDLE  0x40 /* so is the shift register */
 
 #define UART_CLOCK 115200u
 #define SCR_PROBE  0xa5
@@ -78,6 +79,8 @@ int uart_init(struct uart *u, uint32_t baud)
 }
 
 bool uart_tx_empty(struct uart *u) { return (reg_read(u, UART_LSR) & LSR_TX) != 0; }
+
+bool uart_tx_idle(struct uart *u) { return (reg_read(u, UART_LSR) & LSR_IDLE) != 0; }
 
 void uart_put(struct uart *u, uint8_t byte) { reg_write(u, UART_DATA, byte); }
 

@@ -33,6 +33,9 @@ int uart_init(struct uart *u, uint32_t baud) MUST_CHECK;
 
 /* May a burst of u->fifo_bytes be written now? */
 bool uart_tx_empty(struct uart *u);
+
+/* Has the last bit left the wire? */
+bool uart_tx_idle(struct uart *u);
 void uart_put(struct uart *u, uint8_t byte);
 
 /* The next received byte, or -1. */

@@ -29,6 +29,9 @@ void apic_send_sipi(uint32_t apic_id, uint8_t page);
 /* Interrupt VEC_TIMER when the TSC reaches @deadline (at once if it has); 0 cancels. */
 void timer_set(uint64_t deadline_tsc);
 
+/* Let the PIC interrupt this CPU through LINT0, or not. */
+void apic_extint(bool on);
+
 /* What VEC_TIMER does besides ending a stay in a guest or in cpu_idle(). One per machine. */
 void timer_on_tick(void (*fn)(void));
 

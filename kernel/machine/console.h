@@ -39,6 +39,7 @@ struct console_stats {
 	const char *device; /* "com1 16550A irq 4", "none" */
 };
 void console_stats(struct console_stats *out);
+const char *console_device(void);
 
 /* Move the console elsewhere: "auto", "com1", "com2", a port, an MMIO address. 0 or -errno. */
 int console_select(const char *where, uint32_t baud) MUST_CHECK;

@@ -65,8 +65,13 @@ struct cpu {
 
 static inline struct cpu *this_cpu(void) { return gs_self(); }
 
-/* CPU @index; asserts that it exists. It may still be offline while APs are starting. */
+/* CPU @index, which must be online. */
 struct cpu *cpu_get(unsigned index);
+
+/* Did CPU @index answer? One that did not is counted by cpu_count() but never run. */
+bool cpu_is_online(unsigned index);
+
+uint32_t cpu_apic_id(unsigned index);
 
 /* Index of the CPU with this APIC id, or -ENOENT. */
 int cpu_by_apic_id(uint32_t apic_id);
@@ -101,7 +106,7 @@ static inline const char *cpu_running(const char *what)
 	return was;
 }
 
-/* Does every CPU we found answer? Counted once after start-up. */
+/* How many of cpu_count() CPUs are online. */
 unsigned cpu_online_count(void);
 
 #endif

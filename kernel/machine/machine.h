@@ -36,4 +36,8 @@ const struct boot_file *boot_files(size_t *count);
 /* The file that tain.cfg calls @path, whatever its status; NULL if the loader was not told of it. */
 const struct boot_file *boot_file_find(const char *path);
 
+/* The machine's ACPI tables (none: count 0), for the console and for platform drivers. */
+struct acpi;
+const struct acpi *machine_acpi(void);
+
 #endif

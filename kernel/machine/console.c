@@ -1,0 +1,372 @@
+/*
+ * console.c - the ring between everybody who prints and the one UART.
+ *
+ * Producers on any CPU copy into the ring under a lock held with interrupts off, for as long as a
+ * memcpy lasts. The UART is fed a FIFO at a time, by its interrupt or by console_poll().
+ *
+ * Invariants (beside those of console.h)
+ *   - tx_head - tx_tail <= TX_BYTES; both only grow. Text that does not fit is dropped whole and
+ *     counted in lost; once there is room, one line says how much was lost.
+ *   - Before console_init() found a UART, text stays in the ring and comes out later.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/machine/console.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "drivers/uart.h"
+#include "kernel/base/lock.h"
+#include "kernel/machine/cpu_insn.h"
+#include "kernel/machine/direct_map.h"
+#include "kernel/machine/irq.h"
+#include "kernel/machine/room.h"
+#include "kernel/machine/time.h"
+#include "kernel/machine/trap.h"
+
+#define TX_BYTES (128u << 10)
+#define RX_BYTES 4096u
+#define COM1     0x3f8
+#define COM2     0x2f8
+
+static struct {
+	spinlock_t lock; /* taken with interrupts off, also in the UART's interrupt */
+	struct uart uart;
+	bool tx_irq_on, interrupts, crashed;
+	bool carriage; /* the '\r' of a "\r\n" is out, the '\n' is not */
+	uint64_t tx_head, tx_tail, rx_head, rx_tail;
+	uint64_t lost, lost_shown, rx_lost, high_water;
+	uint64_t tx_interrupts;
+	unsigned isa_irq;
+	char device[48];
+	char tx[TX_BYTES];
+	uint8_t rx[RX_BYTES];
+} con = { .device = "none", .isa_irq = 4 };
+
+/* --- between ring and UART: con.lock is held -------------------------------------------------- */
+
+static void ring_put(const char *text, size_t length)
+{
+	size_t at = con.tx_head % TX_BYTES;
+	size_t first = length < TX_BYTES - at ? length : TX_BYTES - at;
+
+	memcpy(con.tx + at, text, first);
+	memcpy(con.tx, text + first, length - first);
+	con.tx_head += length;
+	if (con.tx_head - con.tx_tail > con.high_water)
+		con.high_water = con.tx_head - con.tx_tail;
+}
+
+static size_t ring_room(void) { return (size_t)(TX_BYTES - (con.tx_head - con.tx_tail)); }
+
+/* Next byte for the wire: "\n" goes out as "\r\n". */
+static uint8_t next_byte(void)
+{
+	char c = con.tx[con.tx_tail % TX_BYTES];
+
+	if (c == '\n' && !con.carriage) {
+		con.carriage = true;
+		return '\r';
+	}
+	con.carriage = false;
+	con.tx_tail++;
+	return (uint8_t)c;
+}
+
+static void say_what_was_lost(void)
+{
+	char line[64];
+
+	if (con.lost == con.lost_shown || ring_room() < TX_BYTES / 2)
+		return;
+	int n = snprintf(line, sizeof(line), "\n[console: %llu bytes lost]\n",
+			 (unsigned long long)(con.lost - con.lost_shown));
+	con.lost_shown = con.lost;
+	ring_put(line, (size_t)n);
+}
+
+/* Give the UART a burst if it takes one. True if bytes moved. */
+static bool feed(void)
+{
+	if (!con.uart.present || con.tx_head == con.tx_tail || !uart_tx_empty(&con.uart))
+		return false;
+	for (unsigned i = 0; i < con.uart.fifo_bytes && con.tx_head != con.tx_tail; i++)
+		uart_put(&con.uart, next_byte());
+	say_what_was_lost();
+	return true;
+}
+
+static void receive(void)
+{
+	/* A burst is at most what a FIFO and the wire can bring meanwhile: bounded. */
+	for (unsigned i = 0; con.uart.present && i < 64; i++) {
+		int c = uart_get(&con.uart);
+
+		if (c < 0)
+			return;
+		if (con.rx_head - con.rx_tail == RX_BYTES)
+			con.rx_lost++;
+		else
+			con.rx[con.rx_head++ % RX_BYTES] = (uint8_t)c;
+	}
+}
+
+/* The transmit interrupt is on exactly while there is something to send. */
+static void arm(void)
+{
+	bool want = con.tx_head != con.tx_tail;
+
+	if (!con.interrupts || want == con.tx_irq_on)
+		return;
+	con.tx_irq_on = want;
+	uart_irq_enable(&con.uart, want);
+}
+
+static uint64_t con_lock(void)
+{
+	uint64_t flags = irq_save();
+
+	if (!con.crashed)
+		spin_lock(&con.lock);
+	return flags;
+}
+
+static void con_unlock(uint64_t flags)
+{
+	if (!con.crashed)
+		spin_unlock(&con.lock);
+	irq_restore(flags);
+}
+
+static void serial_interrupt(unsigned vector)
+{
+	(void)vector;
+	uint64_t flags = con_lock();
+
+	con.tx_interrupts++;
+	for (unsigned i = 0; i < 8 && uart_irq_pending(&con.uart); i++) {
+		receive();
+		feed();
+	}
+	arm();
+	con_unlock(flags);
+}
+
+/* --- public ----------------------------------------------------------------------------------- */
+
+void console_write(const char *text, size_t length)
+{
+	uint64_t flags = con_lock();
+
+	if (length > ring_room())
+		con.lost += length;
+	else
+		ring_put(text, length);
+	arm();
+	con_unlock(flags);
+	if (con.crashed)
+		console_flush();
+}
+
+void console_puts(const char *text) { console_write(text, strlen(text)); }
+
+void console_printf(const char *fmt, ...)
+{
+	char text[1000];
+	va_list ap;
+
+	va_start(ap, fmt);
+	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		console_write(text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
+}
+
+int console_getc(void)
+{
+	uint64_t flags = con_lock();
+	int c = -1;
+
+	if (!con.interrupts)
+		receive();
+	if (con.rx_tail != con.rx_head)
+		c = con.rx[con.rx_tail++ % RX_BYTES];
+	con_unlock(flags);
+	return c;
+}
+
+void console_poll(void)
+{
+	if (con.interrupts && con.tx_head == con.tx_tail)
+		return;
+	uint64_t flags = con_lock();
+
+	/* Also where interrupts work: a CPU that is busy with them closed still gets text out. */
+	feed();
+	receive();
+	arm();
+	con_unlock(flags);
+}
+
+bool console_busy(void) { return con.uart.present && con.tx_head != con.tx_tail; }
+
+void console_flush(void)
+{
+	uint64_t start = tsc_now(), progress = start, limit = us_to_ticks(100000);
+
+	while (console_busy() && tsc_now() - progress < limit) {
+		uint64_t flags = con_lock();
+
+		if (feed())
+			progress = tsc_now();
+		con_unlock(flags);
+		cpu_pause();
+	}
+	/* The last bytes are in the device: an emulator that ends now would not show them. */
+	while (con.uart.present && !uart_tx_idle(&con.uart) && tsc_now() - progress < limit)
+		cpu_pause();
+	wait_ticks_add(tsc_now() - start);
+}
+
+void console_stats(struct console_stats *out)
+{
+	*out = (struct console_stats){
+		.tx_bytes = con.tx_tail, .tx_dropped = con.lost,
+		.rx_bytes = con.rx_head, .rx_dropped = con.rx_lost,
+		.ring_bytes = TX_BYTES, .ring_high_water = con.high_water,
+		.interrupts = con.interrupts, .device = con.device,
+	};
+}
+
+const char *console_device(void) { return con.device; }
+
+void console_crash_mode(void)
+{
+	con.crashed = true;
+	console_flush();
+}
+
+/* --- which UART ------------------------------------------------------------------------------- */
+
+static int use_uart(struct uart u, uint32_t baud, const char *name)
+{
+	int err = uart_init(&u, baud);
+
+	if (err)
+		return err;
+	uint64_t flags = con_lock();
+
+	if (con.uart.present)
+		uart_irq_disable(&con.uart);
+	con.interrupts = con.tx_irq_on = false;
+	con.uart = u;
+	snprintf(con.device, sizeof(con.device), "%s %s", name,
+		 u.fifo_bytes > 1 ? "16550A" : "8250");
+	con_unlock(flags);
+	return 0;
+}
+
+/* Nothing can be said yet if it is not there: then text waits in the ring. */
+void console_init(void)
+{
+	(void)!use_uart((struct uart){ .port = COM1 }, 115200, "com1");
+}
+
+static int use_memory_uart(uint64_t hpa, unsigned shift, bool wide, uint32_t baud, const char *name)
+{
+	uint8_t *regs = mmio_map((hpa_t){ hpa }, 8u << shift, MMIO_UNCACHED);
+
+	if (!regs)
+		return -ENOMEM;
+	return use_uart((struct uart){ .mmio = regs, .shift = (uint8_t)shift, .wide = wide }, baud,
+			name);
+}
+
+int console_select(const char *where, uint32_t baud)
+{
+	if (strcmp(where, "auto") == 0)
+		return con.uart.present ? 0 : -ENODEV;
+	if (strcmp(where, "com1") == 0)
+		return use_uart((struct uart){ .port = COM1 }, baud, "com1");
+	if (strcmp(where, "com2") == 0)
+		return use_uart((struct uart){ .port = COM2 }, baud, "com2");
+
+	char *end;
+	uint64_t address = strtoull(where, &end, 0);
+
+	if (end == where || *end || address == 0)
+		return -EINVAL;
+	if (address <= 0xfff8)
+		return use_uart((struct uart){ .port = (uint16_t)address }, baud, where);
+	return use_memory_uart(address, 0, false, baud, where);
+}
+
+/* What the firmware calls the console, if it is not the one we already use. */
+void console_choose(const struct acpi *acpi)
+{
+	struct acpi_serial s;
+
+	if (acpi_read_serial(acpi, &s))
+		return;
+	int err;
+
+	if (s.base.space == ACPI_SPACE_IO) {
+		if (con.uart.present && !con.uart.mmio && con.uart.port == s.base.address)
+			return;
+		err = use_uart((struct uart){ .port = (uint16_t)s.base.address }, s.baud, s.source);
+	} else {
+		bool wide = s.base.width == 32 || s.base.access == 3;
+
+		err = use_memory_uart(s.base.address, wide ? 2 : 0, wide, s.baud, s.source);
+	}
+	if (err)
+		log_warn("console: no UART answers where %s puts one (%#llx)", s.source,
+			 (unsigned long long)s.base.address);
+}
+
+/*
+ * Try the UART's interrupt: with the transmitter idle, enabling its interrupt raises one at once.
+ * If none comes in 2 ms the console is polled.
+ */
+static bool interrupt_arrives(void)
+{
+	uint64_t before = con.tx_interrupts, start = tsc_now();
+
+	con.interrupts = true;
+	con.tx_irq_on = true;
+	uart_irq_enable(&con.uart, true);
+	while (con.tx_interrupts == before && tsc_now() - start < us_to_ticks(2000))
+		irq_window();
+	wait_ticks_add(tsc_now() - start);
+	return con.tx_interrupts != before;
+}
+
+void console_start_interrupts(const struct acpi_madt *madt)
+{
+	bool legacy = con.uart.present && !con.uart.mmio &&
+		      (con.uart.port == COM1 || con.uart.port == COM2);
+
+	if (!legacy)
+		return;
+	con.isa_irq = con.uart.port == COM1 ? 4 : 3;
+	irq_register(VEC_SERIAL, serial_interrupt);
+	for (unsigned way = 0; way < 2; way++) {
+		if (irq_route_isa(con.isa_irq, VEC_SERIAL, way, madt))
+			continue;
+		if (interrupt_arrives()) {
+			size_t n = strlen(con.device);
+
+			snprintf(con.device + n, sizeof(con.device) - n, ", irq %u by %s",
+				 con.isa_irq, way == IRQ_BY_IOAPIC ? "I/O APIC" : "PIC");
+			return;
+		}
+		irq_unroute_isa(con.isa_irq, way, madt);
+	}
+	uart_irq_disable(&con.uart);
+	con.interrupts = con.tx_irq_on = false;
+	log_warn("console: the UART's interrupt does not arrive; it is polled");
+}

@@ -1,0 +1,229 @@
+/*
+ * cpu.c - the table of CPUs, what each loads at start, and calls and kicks between them.
+ *
+ * Keeps the invariants of cpu.h. A call to another CPU is served at points where that CPU holds no
+ * lock: in irq_window(), in cpu_idle(), and while it waits for a call of its own.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/machine/cpu.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/base/log.h"
+#include "kernel/machine/apic.h"
+#include "kernel/machine/direct_map.h"
+#include "kernel/machine/room.h"
+#include "kernel/machine/time.h"
+
+#define MSR_GS_BASE UINT32_C(0xc0000101)
+#define MSR_FS_BASE UINT32_C(0xc0000100)
+
+static struct {
+	unsigned count;
+	struct cpu *area[CPU_MAX]; /* NULL until the CPU has started */
+	uint32_t apic_id[CPU_MAX];
+} cpus;
+
+static struct cpu boot_cpu;
+static uint8_t boot_ist[CPU_NMI_BYTES + CPU_DF_BYTES + CPU_MC_BYTES] ALIGNED(4096);
+
+/* --- what each CPU loads ---------------------------------------------------------------------- */
+
+static void put64(uint8_t *p, uint64_t v) { memcpy(p, &v, sizeof(v)); }
+
+/* SDM volume 3, "Task Management in 64-bit Mode": IST1 at byte 36; I/O map base at 102. */
+static void tss_fill(struct cpu *c)
+{
+	uint16_t no_io_map = sizeof(c->tss);
+
+	memset(c->tss, 0, sizeof(c->tss));
+	put64(c->tss + 36, (uint64_t)c->nmi_stack_top);
+	put64(c->tss + 44, (uint64_t)c->df_stack_top);
+	put64(c->tss + 52, (uint64_t)c->mc_stack_top);
+	memcpy(c->tss + 102, &no_io_map, sizeof(no_io_map));
+}
+
+static void gdt_fill(struct cpu *c)
+{
+	uint64_t base = (uint64_t)c->tss, limit = sizeof(c->tss) - 1;
+
+	memset(c->gdt, 0, sizeof(c->gdt));
+	c->gdt[1] = UINT64_C(0x00af9b000000ffff); /* code, 64 bit */
+	c->gdt[2] = UINT64_C(0x00cf93000000ffff); /* data */
+	c->gdt[3] = limit | (base & 0xffffff) << 16 | UINT64_C(0x89) << 40 | (base >> 24 & 0xff) << 56;
+	c->gdt[4] = base >> 32;
+}
+
+void cpu_activate(struct cpu *c)
+{
+	c->self = c;
+	c->captured = -1;
+	tss_fill(c);
+	gdt_fill(c);
+	struct table_register gdt = { sizeof(c->gdt) - 1, (uint64_t)c->gdt };
+
+	gdt_activate(&gdt, CPU_GDT_CODE, CPU_GDT_DATA, CPU_GDT_TSS);
+	wrmsr(MSR_FS_BASE, 0);
+	wrmsr(MSR_GS_BASE, (uint64_t)c);
+	trap_init_cpu();
+}
+
+void cpu_init_boot(void)
+{
+	struct cpu *c = &boot_cpu;
+
+	c->running = "start-up";
+	c->stack_top = (uint8_t *)boot_stack_top;
+	c->nmi_stack_top = boot_ist + CPU_NMI_BYTES;
+	c->df_stack_top = c->nmi_stack_top + CPU_DF_BYTES;
+	c->mc_stack_top = c->df_stack_top + CPU_MC_BYTES;
+	c->online = 1;
+	cpus.count = 1;
+	cpus.area[0] = c;
+	cpu_activate(c);
+}
+
+/* --- the table -------------------------------------------------------------------------------- */
+
+/* Index of the CPU with this id, which is entered if it is new. -ENOSPC: more than CPU_MAX. */
+int cpu_add(uint32_t id)
+{
+	int known = cpu_by_apic_id(id);
+
+	if (known >= 0)
+		return known;
+	if (cpus.count == CPU_MAX)
+		return -ENOSPC;
+	cpus.apic_id[cpus.count] = id;
+	return (int)cpus.count++;
+}
+
+void cpu_set_area(unsigned index, struct cpu *c)
+{
+	assert(index < cpus.count);
+	c->index = index;
+	c->apic_id = cpus.apic_id[index];
+	__atomic_store_n(&cpus.area[index], c, __ATOMIC_RELEASE);
+}
+
+int cpu_by_apic_id(uint32_t id)
+{
+	for (unsigned i = 0; i < cpus.count; i++)
+		if (cpus.apic_id[i] == id)
+			return (int)i;
+	return -ENOENT;
+}
+
+uint32_t cpu_apic_id(unsigned index)
+{
+	assert(index < cpus.count);
+	return cpus.apic_id[index];
+}
+
+struct cpu *cpu_get(unsigned index)
+{
+	assert(index < cpus.count && cpus.area[index]);
+	return cpus.area[index];
+}
+
+unsigned cpu_index(void) { return this_cpu()->index; }
+unsigned cpu_count(void) { return cpus.count; }
+
+bool cpu_is_online(unsigned index)
+{
+	struct cpu *c = __atomic_load_n(&cpus.area[index], __ATOMIC_ACQUIRE);
+
+	return c && c->online;
+}
+
+unsigned cpu_online_count(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < cpus.count; i++)
+		n += cpu_is_online(i);
+	return n;
+}
+
+/* The boot CPU's own id becomes known when its LAPIC does. */
+void cpu_boot_id(uint32_t id)
+{
+	cpus.apic_id[0] = id;
+	boot_cpu.apic_id = id;
+}
+
+/* --- between CPUs ----------------------------------------------------------------------------- */
+
+void cpu_kick(unsigned index)
+{
+	struct cpu *c = cpu_get(index);
+
+	if (c == this_cpu())
+		return;
+	__atomic_store_n(&c->wake, 1, __ATOMIC_SEQ_CST);
+	apic_send_nmi(c->apic_id);
+}
+
+void cpu_kick_all_others(void)
+{
+	for (unsigned i = 0; i < cpus.count; i++)
+		if (cpu_is_online(i))
+			cpu_kick(i);
+}
+
+void cpu_serve_calls(void)
+{
+	struct cpu *me = this_cpu();
+	void (*fn)(void *) = __atomic_load_n(&me->call_fn, __ATOMIC_ACQUIRE);
+
+	if (likely(!fn))
+		return;
+	fn(me->call_arg);
+	__atomic_store_n(&me->call_fn, NULL, __ATOMIC_RELEASE);
+}
+
+void cpu_call(unsigned index, void (*fn)(void *arg), void *arg)
+{
+	struct cpu *c = cpu_get(index);
+
+	if (c == this_cpu()) {
+		fn(arg);
+		return;
+	}
+	/* Whoever waits serves calls meanwhile, so that two CPUs may call each other. */
+	while (!spin_trylock(&c->call_lock)) {
+		cpu_serve_calls();
+		cpu_pause();
+	}
+	c->call_arg = arg;
+	__atomic_store_n(&c->call_fn, fn, __ATOMIC_RELEASE);
+	cpu_kick(index);
+	while (__atomic_load_n(&c->call_fn, __ATOMIC_ACQUIRE)) {
+		cpu_serve_calls();
+		cpu_pause();
+	}
+	spin_unlock(&c->call_lock);
+}
+
+void irq_window(void)
+{
+	irq_open_once();
+	direct_map_sync();
+	cpu_serve_calls();
+}
+
+void cpu_idle(void)
+{
+	struct cpu *me = this_cpu();
+	uint64_t start = tsc_now();
+	const char *was = cpu_running("idle");
+
+	cpu_sleep(&me->wake);
+	me->wake = 0;
+	cpu_running(was);
+	direct_map_sync();
+	cpu_serve_calls();
+	me->idle_ticks += tsc_now() - start;
+}

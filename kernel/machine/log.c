@@ -1,0 +1,93 @@
+/*
+ * log.c - log lines: a time stamp, a level, a text; kept in memory and sent to the console.
+ *
+ * Invariants
+ *   - The log buffer keeps the newest LOG_BYTES of text; positions are absolute and only grow, so a
+ *     reader can tell what it has missed.
+ *   - One line is appended as a whole: lines of different CPUs do not mix.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/lock.h"
+#include "kernel/machine/console.h"
+#include "kernel/machine/cpu_insn.h"
+#include "kernel/machine/room.h"
+#include "kernel/machine/time.h"
+
+#define LOG_BYTES 65536u
+#define LINE_MAX  500
+
+enum log_level log_threshold = LOG_INFO;
+
+static struct {
+	spinlock_t lock; /* taken with interrupts off */
+	uint64_t end;    /* absolute position after the newest byte */
+	uint64_t count[LOG_TRACE + 1];
+	char text[LOG_BYTES];
+} buffer;
+
+static const char *const level_label[] = {
+	[LOG_ERROR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = "",
+	[LOG_DEBUG] = "debug: ", [LOG_TRACE] = "trace: ",
+};
+
+void log_append(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		buffer.text[(buffer.end + i) % LOG_BYTES] = text[i];
+	buffer.end += length;
+}
+
+void log_line(enum log_level level, const char *fmt, ...)
+{
+	char line[LINE_MAX + 32];
+	uint64_t us = time_us();
+	va_list ap;
+
+	int n = snprintf(line, 40, "[%5u.%06u] %s", (unsigned)(us / 1000000),
+			 (unsigned)(us % 1000000), level_label[level]);
+	va_start(ap, fmt);
+	int m = vsnprintf(line + n, LINE_MAX - (size_t)n, fmt, ap);
+	va_end(ap);
+	n = m < 0 ? n : n + m >= LINE_MAX ? LINE_MAX - 1 : n + m;
+	line[n++] = '\n';
+
+	if (!crash_under_way()) {
+		uint64_t flags = irq_save();
+
+		spin_lock(&buffer.lock);
+		log_append(line, (size_t)n);
+		buffer.count[level]++;
+		spin_unlock(&buffer.lock);
+		irq_restore(flags);
+	}
+	console_write(line, (size_t)n);
+}
+
+size_t log_read(uint64_t *pos, char *buf, size_t max)
+{
+	uint64_t flags = irq_save();
+	bool locked = !crash_under_way();
+
+	if (locked)
+		spin_lock(&buffer.lock);
+	if (buffer.end - *pos > LOG_BYTES || *pos > buffer.end)
+		*pos = buffer.end > LOG_BYTES ? buffer.end - LOG_BYTES : 0;
+	size_t n = buffer.end - *pos < max ? (size_t)(buffer.end - *pos) : max;
+
+	for (size_t i = 0; i < n; i++)
+		buf[i] = buffer.text[(*pos + i) % LOG_BYTES];
+	*pos += n;
+	if (locked)
+		spin_unlock(&buffer.lock);
+	irq_restore(flags);
+	return n;
+}
+
+uint64_t log_count(enum log_level level) { return buffer.count[level]; }
