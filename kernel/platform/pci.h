@@ -29,9 +29,12 @@ struct pci {
 	struct pci_function fn[PCI_FUNCTIONS_MAX];
 	unsigned count;
 	uint64_t reads, writes, absent; /* absent: accesses to a function that is not there */
+	void (*reset)(void *ctx);       /* port CF9h, which lies inside CF8h to CFBh */
+	void *ctx;
 };
 
-void pci_init(struct pci *pci);
+/* The bus with its three functions. */
+void pci_init(struct pci *pci, void (*reset)(void *ctx), void *ctx);
 
 /* A new function with @vendor, @device_id and class; NULL: table full or taken. */
 struct pci_function *pci_add(struct pci *pci, unsigned device, unsigned function,

@@ -1,8 +1,8 @@
 /*
  * pmtimer.h - the PIIX4's power-management block: PM1a event and control, the 3.579545 MHz timer.
  *
- * The block is decoded where the guest's firmware puts it (PCI 0:1.3, PMBASE 40h, PMREGMISC 80h)
- * and at its default, PM_BASE, from the start.
+ * The block is decoded at PM_BASE from the start; PMBASE (PCI 0:1.3, 40h) says so and cannot be
+ * moved.
  *
  * Registers: Intel 82371AB (PIIX4) data sheet, "Power Management I/O space".
  *

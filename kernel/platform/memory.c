@@ -1,0 +1,229 @@
+/*
+ * memory.c - regions, chunks and frames of a guest's memory.
+ *
+ * A chunk is the 2 MiB of guest-physical space around a GFN, as far as it lies in one region. It
+ * is backed whole (one 2 MiB block) or by single pages, decided when the first frame of it is asked for.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/platform/memory.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "kernel/machine/port.h"
+
+#define CHUNK_FRAMES  UINT64_C(512)
+#define CHUNK_ORDER   9
+#define GFN_END_LIMIT BIT64(40) /* 52-bit guest-physical addresses */
+
+struct guest_chunk {
+	pfn_t block;  /* whole backing; PFN_NONE: none (yet) */
+	pfn_t *pages; /* CHUNK_FRAMES of them, PFN_NONE where there is none yet; NULL: none */
+};
+
+void guest_memory_init(struct guest_memory *m)
+{
+	memset(m, 0, sizeof(*m));
+}
+
+int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool rom)
+{
+	if (!frames || frames > GFN_END_LIMIT || base.v > GFN_END_LIMIT - frames)
+		return -EINVAL;
+	if (m->region_count == GUEST_REGIONS_MAX)
+		return -ENOSPC;
+
+	unsigned at = 0;
+
+	while (at < m->region_count && m->regions[at].base.v + m->regions[at].frames <= base.v)
+		at++;
+	if (at < m->region_count && m->regions[at].base.v < base.v + frames)
+		return -EINVAL;
+
+	uint64_t first = base.v / CHUNK_FRAMES, last = (base.v + frames - 1) / CHUNK_FRAMES;
+	uint64_t count = last - first + 1;
+	struct guest_chunk *chunks = heap_alloc(count * sizeof(*chunks));
+
+	if (!chunks)
+		return -ENOMEM;
+	for (uint64_t i = 0; i < count; i++)
+		chunks[i].block = PFN_NONE;
+	memmove(&m->regions[at + 1], &m->regions[at],
+		(m->region_count - at) * sizeof(m->regions[0]));
+	m->regions[at] = (struct guest_region){ base, frames, rom, chunks, count };
+	m->region_count++;
+	return 0;
+}
+
+int guest_memory_add_ram(struct guest_memory *m, uint64_t bytes)
+{
+	uint64_t low = bytes < GUEST_LOW_TOP ? bytes : GUEST_LOW_TOP;
+	int err = guest_memory_add(m, (gfn_t){ 0 }, low >> PAGE_SHIFT, false);
+
+	if (err || low == bytes)
+		return err;
+	return guest_memory_add(m, gpa_to_gfn((gpa_t){ GUEST_HIGH_BASE }),
+				(bytes - low) >> PAGE_SHIFT, false);
+}
+
+const struct guest_region *guest_memory_find(const struct guest_memory *m, gfn_t gfn)
+{
+	for (unsigned i = 0; i < m->region_count; i++) {
+		const struct guest_region *r = &m->regions[i];
+
+		if (gfn.v - r->base.v < r->frames)
+			return r;
+	}
+	return NULL;
+}
+
+/* The whole 2 MiB around @gfn lies in @r. */
+static bool chunk_is_whole(const struct guest_region *r, gfn_t gfn)
+{
+	uint64_t start = align_down(gfn.v, CHUNK_FRAMES);
+
+	return start >= r->base.v && start + CHUNK_FRAMES <= r->base.v + r->frames;
+}
+
+/* Give @chunk its first backing: a block if it can be one, else room for single pages. */
+static int back_chunk(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
+		      struct guest_chunk *chunk)
+{
+	if (chunk_is_whole(r, gfn)) {
+		hpa_t block = pages_alloc(PAGE_GUEST, CHUNK_ORDER);
+
+		if (!hpa_is_none(block)) {
+			chunk->block = hpa_to_pfn(block);
+			m->chunks_2m++;
+			m->pages += CHUNK_FRAMES;
+			return 0;
+		}
+	}
+	chunk->pages = heap_alloc(CHUNK_FRAMES * sizeof(pfn_t));
+	if (!chunk->pages)
+		return -ENOMEM;
+	for (unsigned i = 0; i < CHUNK_FRAMES; i++)
+		chunk->pages[i] = PFN_NONE;
+	return 0;
+}
+
+static int frame_locked(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
+			pfn_t *pfn, int *level)
+{
+	struct guest_chunk *chunk = &r->chunks[gfn.v / CHUNK_FRAMES - r->base.v / CHUNK_FRAMES];
+	unsigned index = (unsigned)(gfn.v % CHUNK_FRAMES);
+
+	if (pfn_is_none(chunk->block) && !chunk->pages) {
+		int err = back_chunk(m, r, gfn, chunk);
+
+		if (err)
+			return err;
+	}
+	if (!pfn_is_none(chunk->block)) {
+		*pfn = pfn_add(chunk->block, index);
+		*level = LEVEL_2M;
+		return 0;
+	}
+	if (pfn_is_none(chunk->pages[index])) {
+		hpa_t page = page_alloc(PAGE_GUEST);
+
+		if (hpa_is_none(page))
+			return -ENOMEM;
+		chunk->pages[index] = hpa_to_pfn(page);
+		m->pages++;
+	}
+	*pfn = chunk->pages[index];
+	*level = LEVEL_4K;
+	return 0;
+}
+
+int guest_memory_frame(struct guest_memory *m, gfn_t gfn, int max_level, pfn_t *pfn, int *level)
+{
+	const struct guest_region *r = guest_memory_find(m, gfn);
+
+	if (!r)
+		return -ENOENT;
+	spin_lock(&m->lock);
+	int err = frame_locked(m, r, gfn, pfn, level);
+	spin_unlock(&m->lock);
+	if (!err && *level > max_level)
+		*level = max_level;
+	return err;
+}
+
+/* The host's address of @gpa; valid to the end of its page. */
+static int host_address(struct guest_memory *m, gpa_t gpa, char **at)
+{
+	pfn_t pfn;
+	int level, err = guest_memory_frame(m, gpa_to_gfn(gpa), LEVEL_4K, &pfn, &level);
+
+	if (!err)
+		*at = (char *)hpa_to_ptr(pfn_to_hpa(pfn)) + gpa.v % PAGE_SIZE;
+	return err;
+}
+
+static uint64_t to_page_end(gpa_t gpa, uint64_t bytes)
+{
+	uint64_t rest = PAGE_SIZE - gpa.v % PAGE_SIZE;
+
+	return bytes < rest ? bytes : rest;
+}
+
+int guest_memory_write(struct guest_memory *m, gpa_t to, const void *from, uint64_t bytes)
+{
+	const char *source = from;
+
+	while (bytes) {
+		uint64_t part = to_page_end(to, bytes);
+		char *at;
+		int err = host_address(m, to, &at);
+
+		if (err)
+			return err;
+		memcpy(at, source, part);
+		to = gpa_add(to, part);
+		source += part;
+		bytes -= part;
+	}
+	return 0;
+}
+
+int guest_memory_read(struct guest_memory *m, void *to, gpa_t from, uint64_t bytes)
+{
+	char *target = to;
+
+	while (bytes) {
+		uint64_t part = to_page_end(from, bytes);
+		char *at;
+		int err = host_address(m, from, &at);
+
+		if (err)
+			return err;
+		memcpy(target, at, part);
+		from = gpa_add(from, part);
+		target += part;
+		bytes -= part;
+	}
+	return 0;
+}
+
+static void free_chunk(struct guest_chunk *chunk)
+{
+	if (!pfn_is_none(chunk->block))
+		pages_free(pfn_to_hpa(chunk->block), PAGE_GUEST, CHUNK_ORDER);
+	for (unsigned i = 0; chunk->pages && i < CHUNK_FRAMES; i++)
+		if (!pfn_is_none(chunk->pages[i]))
+			page_free(pfn_to_hpa(chunk->pages[i]), PAGE_GUEST);
+	heap_free(chunk->pages);
+}
+
+void guest_memory_fini(struct guest_memory *m)
+{
+	for (unsigned i = 0; i < m->region_count; i++) {
+		for (uint64_t c = 0; c < m->regions[i].chunk_count; c++)
+			free_chunk(&m->regions[i].chunks[c]);
+		heap_free(m->regions[i].chunks);
+	}
+	guest_memory_init(m);
+}

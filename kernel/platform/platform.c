@@ -1,0 +1,221 @@
+/*
+ * platform.c - the virtual PC put together: which device stands at which port.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/platform/platform.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/log.h"
+
+#define DEBUG_PORT_READS 0xe9 /* what firmware takes for "there is a debug port" */
+#define KBD_RESET        0xfe
+#define PORT92_RESET     0x01
+
+static void set_end(struct platform *p, enum platform_end end)
+{
+	if (p->end == PLATFORM_RUNS)
+		__atomic_store_n(&p->end, end, __ATOMIC_RELAXED);
+}
+
+static void on_sleep(void *ctx, unsigned type)
+{
+	(void)type; /* every sleep state of ours is "off" */
+	set_end(ctx, PLATFORM_POWEROFF);
+}
+
+static void on_reset(void *ctx)
+{
+	set_end(ctx, PLATFORM_RESET);
+}
+
+static void on_transmit(void *ctx, uint8_t byte)
+{
+	struct platform *p = ctx;
+
+	p->config.console(p->config.console_ctx, byte);
+}
+
+static void keyboard_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	(void)bytes;
+	if (offset == 4 && value == KBD_RESET)
+		on_reset(ctx);
+}
+
+static uint32_t port92_read(void *ctx, unsigned offset, unsigned bytes)
+{
+	(void)ctx, (void)offset, (void)bytes;
+	return 0x02; /* A20 is open, always */
+}
+
+static void port92_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	(void)offset, (void)bytes;
+	if (value & PORT92_RESET)
+		on_reset(ctx);
+}
+
+static void exit_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	struct platform *p = ctx;
+
+	(void)offset, (void)bytes;
+	p->exit_code = value;
+	set_end(p, PLATFORM_EXIT);
+}
+
+static uint32_t debug_read(void *ctx, unsigned offset, unsigned bytes)
+{
+	(void)ctx, (void)offset, (void)bytes;
+	return DEBUG_PORT_READS;
+}
+
+static void debug_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	(void)offset, (void)bytes;
+	on_transmit(ctx, (uint8_t)value);
+}
+
+static int add_ports(struct platform *p)
+{
+	/* clang-format off */
+	const struct port_range ranges[] = {
+		{ 0x0060, 0x0064, "keyboard",  NULL,             keyboard_write,    p,          0, 0 },
+		{ 0x0070, 0x0071, "CMOS",      cmos_read,        cmos_write,        &p->cmos,   0, 0 },
+		{ 0x0080, 0x0080, "POST",      NULL,             NULL,              p,          0, 0 },
+		{ 0x0092, 0x0092, "port 92h",  port92_read,      port92_write,      p,          0, 0 },
+		{ 0x00f4, 0x00f7, "exit",      NULL,             exit_write,        p,          0, 0 },
+		{ 0x03f8, 0x03ff, "COM1",      serial_read,      serial_write,      &p->com1,   0, 0 },
+		{ 0x0402, 0x0402, "debug",     debug_read,       debug_write,       p,          0, 0 },
+		{ 0x0510, 0x0511, "fw_cfg",    fwcfg_read,       fwcfg_write,       &p->fwcfg,  0, 0 },
+		{ 0x0cf8, 0x0cfb, "PCI address", pci_address_read, pci_address_write, &p->pci,  0, 0 },
+		{ 0x0cfc, 0x0cff, "PCI data",  pci_data_read,    pci_data_write,    &p->pci,    0, 0 },
+		{ PM_BASE, PM_BASE + PM_SIZE - 1, "ACPI PM", pmtimer_read, pmtimer_write, &p->pm, 0, 0 },
+	};
+	/* clang-format on */
+
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+		int err = ports_add(&p->ports, &ranges[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Linux's boot protocol: the set-up part is 1 + setup_sects (offset 1F1h, 0 means 4) sectors. */
+static uint64_t setup_bytes(const uint8_t *kernel, uint64_t size)
+{
+	if (size < 0x202 || kernel[0x1fe] != 0x55 || kernel[0x1ff] != 0xaa)
+		return 0;
+
+	uint64_t bytes = (1 + (kernel[0x1f1] ? kernel[0x1f1] : 4u)) * UINT64_C(512);
+
+	return bytes < size ? bytes : 0;
+}
+
+static int add_fwcfg_items(struct platform *p)
+{
+	const struct platform_config *c = &p->config;
+	uint64_t setup = c->kernel ? setup_bytes(c->kernel, c->kernel_size) : 0;
+	const char *cmdline = c->cmdline ? c->cmdline : "";
+	const uint8_t *kernel = c->kernel;
+	int err = 0;
+
+	fwcfg_init(&p->fwcfg);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_RAM_SIZE, c->memory_bytes, 8);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_NB_CPUS, c->vcpus, 2);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_MAX_CPUS, c->vcpus, 2);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_BOOT_MENU, 0, 2);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_KERNEL_SIZE, kernel ? c->kernel_size - setup : 0, 4);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_SETUP_SIZE, setup, 4);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_INITRD_SIZE, c->initrd ? c->initrd_size : 0, 4);
+	err |= fwcfg_add_value(&p->fwcfg, FWCFG_CMDLINE_SIZE, strlen(cmdline) + 1, 4);
+	err |= fwcfg_add(&p->fwcfg, FWCFG_CMDLINE_DATA, cmdline, strlen(cmdline) + 1);
+	if (kernel) {
+		err |= fwcfg_add(&p->fwcfg, FWCFG_SETUP_DATA, kernel, setup);
+		err |= fwcfg_add(&p->fwcfg, FWCFG_KERNEL_DATA, kernel + setup, c->kernel_size - setup);
+	}
+	if (c->initrd)
+		err |= fwcfg_add(&p->fwcfg, FWCFG_INITRD_DATA, c->initrd, c->initrd_size);
+	return err ? -ENOSPC : 0;
+}
+
+int platform_init(struct platform *p, const struct platform_config *config)
+{
+	memset(p, 0, sizeof(*p));
+	p->config = *config;
+	p->ports.unclaimed = config->unclaimed;
+	p->ports.unclaimed_ctx = config->console_ctx;
+	serial_init(&p->com1, on_transmit, p);
+	cmos_init(&p->cmos, config->memory_bytes, config->vcpus);
+	pmtimer_init(&p->pm, on_sleep, p);
+	pci_init(&p->pci, on_reset, p);
+
+	int err = add_fwcfg_items(p);
+
+	return err ? err : add_ports(p);
+}
+
+void platform_fini(struct platform *p)
+{
+	p->ports.count = 0;
+}
+
+uint32_t platform_in(struct platform *p, uint16_t port, unsigned bytes)
+{
+	spin_lock(&p->lock);
+	uint32_t value = ports_in(&p->ports, port, bytes);
+	spin_unlock(&p->lock);
+	return value;
+}
+
+void platform_out(struct platform *p, uint16_t port, unsigned bytes, uint32_t value)
+{
+	spin_lock(&p->lock);
+	ports_out(&p->ports, port, bytes, value);
+	spin_unlock(&p->lock);
+}
+
+uint64_t platform_mmio_read(struct platform *p, gpa_t gpa, unsigned bytes)
+{
+	__atomic_fetch_add(&p->mmio_unclaimed, 1, __ATOMIC_RELAXED);
+	log_debug("%s: read of %u bytes of MMIO at %#llx: nobody there", p->config.name, bytes,
+		  (unsigned long long)gpa.v);
+	return bytes == 8 ? ~UINT64_C(0) : BIT64(bytes * 8) - 1;
+}
+
+void platform_mmio_write(struct platform *p, gpa_t gpa, unsigned bytes, uint64_t value)
+{
+	__atomic_fetch_add(&p->mmio_unclaimed, 1, __ATOMIC_RELAXED);
+	log_debug("%s: write of %u bytes of MMIO at %#llx (%#llx): nobody there", p->config.name,
+		  bytes, (unsigned long long)gpa.v, (unsigned long long)value);
+}
+
+const char *platform_end_text(const struct platform *p, char *buf, size_t size)
+{
+	static const char *const text[] = {
+		[PLATFORM_RUNS] = "running",
+		[PLATFORM_POWEROFF] = "powered off",
+		[PLATFORM_RESET] = "reset",
+	};
+	enum platform_end end = platform_ended(p);
+
+	if (end == PLATFORM_EXIT)
+		snprintf(buf, size, "exit %u", (unsigned)p->exit_code);
+	else
+		snprintf(buf, size, "%s", text[end]);
+	return buf;
+}
+
+bool platform_type(struct platform *p, uint8_t byte)
+{
+	spin_lock(&p->lock);
+	bool taken = serial_receive(&p->com1, byte);
+	spin_unlock(&p->lock);
+	return taken;
+}
