@@ -2,17 +2,18 @@
  * lock.h - who may be inside an MMU, and who waits.
  *
  * A CPU that maps, and a CPU that only looks, announces itself in its own slot: one exchange on a
- * line nobody else writes. A writer raises its flag, then waits until no slot names this MMU. So two
+ * line nobody else writes. A writer raises its flag, then waits until no slot names this lock. So two
  * CPUs that fault at the same time write no word in common, and the same slots are the grace period:
  * a table that was cut is freed when every slot has moved on.
  *
  * Invariants
- *   - Reader: slot := mmu, full barrier, then look at the flag. Writer: flag := 1, full barrier, then
- *     look at the slots. One of the two sees the other.
+ *   - Inside: slot := lock, full barrier, then look at the flag. Writer: flag := 1, full barrier,
+ *     then look at the slots. One of the two sees the other.
  *   - Writers wait their turn by ticket; a raised flag keeps new readers out (writer preference).
- *   - A walker that only looks does not wait for the flag: it may see FROZEN, cut and blocked
- *     entries, but no table is freed under it (mmu_grace_period).
- *   - A CPU is inside at most one MMU, once; nothing blocks inside. Guest mode and idle are outside.
+ *   - A CPU that only looks does not wait for the flag: it may see FROZEN, cut and blocked entries,
+ *     but no table is freed under it (mmu_grace_period).
+ *   - A CPU is inside at most one MMU, once; nothing blocks inside. Guest mode and idle are outside,
+ *     so nobody has to report that it passed through them (rule E7).
  *   - Slots of CPUs that never entered this MMU are not looked at.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -21,30 +22,79 @@
 #define TAIN_MMU_LOCK_H
 
 #include "kernel/base/lock.h"
+#include "kernel/base/log.h"
 #include "kernel/base/types.h"
+#include "kernel/machine/port.h"
 
-#define MMU_MAX_CPUS 512
+#define MMU_MAX_CPUS 512u
 
 struct TSA(capability("mmu_lock")) mmu_lock {
-	spinlock_t writers;  /* their queue */
-	uint32_t writing;    /* the flag readers look at */
-	uint64_t cpus[MMU_MAX_CPUS / 64]; /* that were ever inside */
+	uint32_t writing;                 /* the flag: a writer is inside or waits for readers */
+	spinlock_t writers;               /* their queue */
+	uint64_t cpus[MMU_MAX_CPUS / 64]; /* those that were ever inside; bits are only added */
 };
 
-void mmu_read_lock(struct mmu_lock *l) ACQUIRES_READ(*l);
-void mmu_read_unlock(struct mmu_lock *l) RELEASES_READ(*l);
+/* One line per CPU, for all MMUs: written by its CPU only. */
+struct mmu_cpu {
+	struct mmu_lock *inside; /* NULL: outside */
+	uint64_t visits;         /* tells one visit from the next */
+} ALIGNED(64);
+
+extern struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
+
+void mmu_lock_join(struct mmu_lock *l, unsigned cpu);
+void mmu_lock_wait_for_writer(struct mmu_lock *l);
 void mmu_write_lock(struct mmu_lock *l) ACQUIRES(*l);
 void mmu_write_unlock(struct mmu_lock *l) RELEASES(*l);
 
-/* Only to look: keeps tables from being freed, keeps nobody waiting long. */
-void mmu_look_begin(struct mmu_lock *l);
-void mmu_look_end(struct mmu_lock *l);
-
-/* Wait until every CPU that is looking now has looked away. With the write side held. */
+/* Wait until every CPU that is inside now has been outside. With the write side held. */
 void mmu_grace_period(struct mmu_lock *l) MUST_HOLD_WRITE(*l);
 
 /* For assertions. */
-bool mmu_write_held(const struct mmu_lock *l);
-bool mmu_lock_held(const struct mmu_lock *l);
+static inline bool mmu_write_held(const struct mmu_lock *l)
+{
+	return __atomic_load_n(&l->writing, __ATOMIC_RELAXED) != 0;
+}
+
+/* Only to look, or to change an entry in a way that needs no lock (rule D8). */
+static inline void mmu_look_begin(struct mmu_lock *l)
+{
+	unsigned cpu = cpu_index();
+	struct mmu_cpu *me = &mmu_cpus[cpu];
+
+	if (unlikely(((__atomic_load_n(&l->cpus[cpu / 64], __ATOMIC_RELAXED) >> (cpu % 64)) & 1) == 0))
+		mmu_lock_join(l, cpu);
+	__atomic_store_n(&me->visits, me->visits + 1, __ATOMIC_RELAXED);
+	(void)__atomic_exchange_n(&me->inside, l, __ATOMIC_SEQ_CST);
+}
+
+static inline void mmu_look_end(struct mmu_lock *l)
+{
+	(void)l;
+	__atomic_store_n(&mmu_cpus[cpu_index()].inside, NULL, __ATOMIC_RELEASE);
+}
+
+/*
+ * From looking to reading, without leaving. Entries seen while looking stay usable: a table that a
+ * writer cut meanwhile waits for us with the flag up, and we do not get past the flag.
+ * False: a writer is there; we are still only looking.
+ */
+static inline bool mmu_look_to_read(struct mmu_lock *l) TSA(try_acquire_shared_capability(true, *l))
+	NO_TSA
+{
+	return likely(__atomic_load_n(&l->writing, __ATOMIC_SEQ_CST) == 0);
+}
+
+static inline void mmu_read_lock(struct mmu_lock *l) ACQUIRES_READ(*l) NO_TSA
+{
+	mmu_look_begin(l);
+	while (unlikely(!mmu_look_to_read(l))) {
+		mmu_look_end(l);
+		mmu_lock_wait_for_writer(l);
+		mmu_look_begin(l);
+	}
+}
+
+static inline void mmu_read_unlock(struct mmu_lock *l) RELEASES_READ(*l) NO_TSA { mmu_look_end(l); }
 
 #endif

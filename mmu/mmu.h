@@ -25,10 +25,10 @@
 
 #include "kernel/base/types.h"
 #include "mmu/lock.h"
+#include "mmu/page.h"
 #include "mmu/spte.h"
 
 struct mmu;
-struct mmu_page;
 struct memslot;
 
 #define MMU_MAX_SLOTS 32
@@ -75,7 +75,8 @@ struct mmu_ops {
 	 * Carry one change of a mirror entry to the external table: spte_step(old, new) says which.
 	 * The mirror entry is FROZEN meanwhile. For a new table mmu_page_of(mmu, new)->external is
 	 * the page to give. 0: done. -EBUSY: nothing changed, try again later. -EIO: refused in a
-	 * way that the rules exclude; nothing changed; the MMU marks the guest bugged. In phase
+	 * way that the rules exclude; nothing changed; the MMU marks the guest bugged. STEP_JOIN may
+	 * also say -EOPNOTSUPP: nothing changed, and it never will (some accepted, some not). In phase
 	 * MMU_RELEASED, STEP_REMOVE_LEAF reclaims the page and STEP_REMOVE_TABLE has nothing to do.
 	 * After STEP_REMOVE_LEAF and STEP_MOVE the old frame is the host's again (cleaned); the MMU
 	 * then gives it to the slot's release(). If the module keeps the page: leak it and return
@@ -85,7 +86,7 @@ struct mmu_ops {
 
 	/*
 	 * @sp, a mirror table, is dead and nobody can reach it. Clean and free @sp->external, or
-	 * leak it; set it to HPA_NONE either way. Cannot fail (rule C5).
+	 * leak it and set @sp->external_leaked; set it to HPA_NONE either way. Cannot fail (C5).
 	 */
 	void (*free_external_spt)(struct mmu *mmu, struct mmu_page *sp);
 
@@ -115,7 +116,6 @@ struct mmu_config {
 	uint64_t memtype;         /* SPTE_MEMTYPE_WB, or more bits (SPTE_IGNORE_PAT) for leaves */
 	enum mmu_ad_policy ad;
 	enum mmu_mmio_policy mmio;
-	hpa_t mirror_external_root; /* the S-EPT root page, the module's; only handed back by name */
 };
 
 /*
@@ -139,7 +139,10 @@ struct memslot_ops {
 	void (*release)(struct memslot *slot, gfn_t gfn, pfn_t pfn, int level);
 };
 
-enum memslot_flags { MEMSLOT_READONLY = 1, MEMSLOT_LOG_DIRTY = 2 };
+enum memslot_flags {
+	MEMSLOT_READONLY = 1,
+	MEMSLOT_GOING = 2, /* set by mmu_slot_remove(): no new mapping */
+};
 
 struct memslot {
 	gfn_t base;
@@ -147,8 +150,9 @@ struct memslot {
 	unsigned flags; /* enum memslot_flags */
 	const struct memslot_ops *ops;
 	void *owner; /* for ops */
-	/* Kept by the MMU */
-	uint64_t *dirty; /* one bit a frame, while logging; else NULL */
+	/* Given by mmu_log_start() and mmu_track_start(), one bit a frame; NULL otherwise */
+	uint64_t *dirty;   /* frames written since the bit was last cleared */
+	uint64_t *tracked; /* frames whose writes must be reported */
 };
 
 struct mmu_stats {
@@ -156,7 +160,8 @@ struct mmu_stats {
 	uint64_t leaves[MMU_ROOTS][6];
 	uint64_t tables[MMU_ROOTS][6]; /* tables whose entries are of that level, root included */
 	uint64_t flushes;
-	uint64_t table_bytes; /* of host memory: tables, descriptors */
+	uint64_t table_bytes; /* tables and descriptors in use */
+	uint64_t pool_bytes;  /* host memory that holds them */
 	uint64_t leaked_tables;
 };
 
@@ -164,7 +169,7 @@ struct mmu_stats {
 struct mmu {
 	const struct mmu_ops *ops;
 	struct mmu_page *root[MMU_ROOTS]; /* changed under lock for write */
-	uint64_t direct_gfn_bits;         /* the SHARED bit, as a GFN bit; 0 for a VM */
+	uint64_t gfn_bits[MMU_ROOTS];     /* added to index the tables: a TD's SHARED bit */
 	uint64_t leaf_bits;               /* what every direct leaf carries */
 	struct mmu_lock lock;
 	enum mmu_phase phase;       /* written under lock for write; release/acquire */
@@ -176,7 +181,7 @@ struct mmu {
 	unsigned mmio_generation;   /* lock */
 	unsigned slot_count;        /* lock */
 	struct memslot *slots[MMU_MAX_SLOTS]; /* lock; sorted by base */
-	struct mmu_pool *pool;
+	struct mmu_pool pool;
 	uint64_t flushes;           /* lock for write */
 	uint64_t leaked_tables;     /* lock for write */
 	const char *name;
@@ -231,6 +236,7 @@ struct mmu_fault {
  * 0        the guest can go on.
  * -EAGAIN  somebody else is changing this entry, or the hook was busy; stay out of the guest, let a
  *          pending kick or stop through, and call again (a private fault must not re-enter, B2).
+ *          A direct fault may also re-enter and fault again.
  * -ENOENT  no slot: MMIO, to be emulated.
  * -EACCES  a write to a read-only slot or a write-tracked page: report it.
  * -ENOMEM  no frame or no table page.
@@ -241,22 +247,47 @@ int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *fault) MUST_CHECK;
 
 /*
  * Map one private page of the caller's choice, before finalisation: frame @pfn at @gfn, 4K. The hook
- * sees STEP_ADD_LEAF. 0, -EEXIST, -EBUSY, -ENOMEM, -EIO; on failure the frame stays the caller's.
+ * sees STEP_ADD_LEAF. 0, -ENOENT (no slot), -EEXIST, -EBUSY, -ENOMEM, -EIO; on failure the frame
+ * stays the caller's.
  */
 int mmu_map_private(struct mmu *mmu, gfn_t gfn, pfn_t pfn) MUST_CHECK;
 
-/* Map [start, start + frames) ahead, one walk per table. *done: frames mapped or found mapped. */
+/*
+ * Map [start, start + frames) ahead, one walk per table; present entries stay as they are. The range
+ * lies in one slot. *done: frames that are mapped now, from start on, also after an error.
+ */
 int mmu_map_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames, int max_level,
 		  uint64_t *done) MUST_CHECK;
+
+/*
+ * An EPT misconfiguration at @gfn. -ENOENT: MMIO, to be emulated. 0: the entry was out of date and
+ * is gone; go on. -EIO: no entry of ours.
+ */
+int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn) MUST_CHECK;
 
 /* ---- removal ---- */
 
 /*
  * Unmap [start, start + frames) of @root, splitting leaves that reach beyond it; flush; free emptied
- * tables. 0, or -EIO: an entry of the mirror could not be removed; it is still there.
+ * tables. 0; -ENOMEM: a larger leaf could not be split and is still there. Mirror: -EAGAIN, the hook
+ * stayed busy, or -EIO (bugged): the rest is still there, some of it blocked; zap again to finish.
  */
 int mmu_zap_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames) MUST_CHECK;
 int mmu_zap_all(struct mmu *mmu, enum mmu_root root) MUST_CHECK;
+
+/* ---- large private pages ---- */
+
+/*
+ * Make one leaf of @level out of the 512 below it. 0; -EINVAL: they are not 512 mapped leaves of one
+ * aligned run; -EOPNOTSUPP: the module does not join these (some accepted, some not); -EAGAIN; -EIO.
+ */
+int mmu_join_private(struct mmu *mmu, gfn_t gfn, int level) MUST_CHECK;
+
+/*
+ * Move the 4K private page at @gfn into frame @to, which was the caller's. The old frame goes to the
+ * slot's release(). 0, -EINVAL (no 4K leaf there), -EAGAIN, -EIO; then @to is still the caller's.
+ */
+int mmu_move_private(struct mmu *mmu, gfn_t gfn, pfn_t to) MUST_CHECK;
 
 /* ---- looking ---- */
 
@@ -267,9 +298,11 @@ struct mmu_walk_step {
 	int level;
 };
 
-/* The path from the root to @gfn. Returns the steps filled (at most 5). Any context, no lock. */
-unsigned mmu_walk(const struct mmu *mmu, enum mmu_root root, gfn_t gfn,
-		  struct mmu_walk_step steps[5]);
+/* The entry over @gfn, and its level. No lock. */
+spte_t mmu_lookup(struct mmu *mmu, enum mmu_root root, gfn_t gfn, int *level);
+
+/* The path from the root to @gfn. Returns the steps filled (at most 5). No lock. */
+unsigned mmu_walk(struct mmu *mmu, enum mmu_root root, gfn_t gfn, struct mmu_walk_step steps[5]);
 
 void mmu_stats(struct mmu *mmu, struct mmu_stats *stats);
 

@@ -1,0 +1,31 @@
+/*
+ * dead.h - tables that were cut and wait to be freed.
+ *
+ * Invariant: a table gets here when no entry leads to it any more; it goes back to the pool after
+ * the flush (hardware walkers) and the grace period (software walkers), rule E7.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_MMU_DEAD_H
+#define TAIN_MMU_DEAD_H
+
+#include "mmu/mmu.h"
+
+struct dead_tables {
+	struct mmu_page *first;
+};
+
+static inline void dead_add(struct dead_tables *dead, struct mmu_page *sp)
+{
+	sp->next = dead->first;
+	dead->first = sp;
+}
+
+/* No flush is owed for them any more. Waits for software walkers, frees all. */
+void dead_free(struct mmu *mmu, struct dead_tables *dead) MUST_HOLD_WRITE(mmu->lock);
+
+/* The flush that an operation owes for [start, end) (rule E1). 0, or -EIO (bugged). */
+int owed_flush(struct mmu *mmu, enum mmu_root root, gfn_t start, gfn_t end)
+	MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;
+
+#endif

@@ -1,0 +1,303 @@
+/*
+ * fault.c - mapping in: from a fault to an entry that allows the access.
+ *
+ *     look      spurious? nothing is written, no lock                                   (rule D4)
+ *     read      hole: resolve the frame, link tables, install the leaf                  (D1, D2)
+ *               leaf too strict: let writes through again, undo ageing                  (D8)
+ *               leaf too large to be logged: split
+ *     write     private leaf larger than the guest accepts: demote                      (C17)
+ *               blocked entry that an interrupted operation left: settle                (C16)
+ *
+ * Invariants
+ *   - One announcement (lock.h) per fault, no lock that another CPU writes, no allocation unless a
+ *     table or a frame is missing.
+ *   - A frame from resolve() ends in an entry or goes back to the slot (mirror).
+ *   - Every loop is bounded; what is not settled then is -EAGAIN to the caller, outside the guest.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+
+#include "kernel/base/log.h"
+#include "mmu/change.h"
+#include "mmu/leaf.h"
+#include "mmu/mirror.h"
+#include "mmu/slot.h"
+#include "mmu/split.h"
+#include "mmu/walk.h"
+
+#define FAULT_TRIES 16
+
+/* What one attempt says besides 0 and -errno. */
+enum attempt {
+	ATTEMPT_AGAIN = 1, /* lost a race: walk again */
+	ATTEMPT_SPLIT,     /* with the write side: demote the leaf */
+	ATTEMPT_SETTLE,    /* with the write side: undo what is blocked */
+};
+
+static bool too_large(const struct mmu_fault *f, const struct walk *w)
+{
+	return f->root == MMU_MIRROR && f->max_level != 0 && w->level > f->max_level;
+}
+
+static void found(struct mmu_fault *f, const struct walk *w, bool spurious)
+{
+	f->level = (uint8_t)w->level;
+	f->pfn = walk_pfn(w, f->gfn);
+	f->spurious = spurious;
+}
+
+/* Rule D4. A private leaf allows everything (rule C8). */
+static bool is_spurious(const struct mmu_fault *f, const struct walk *w)
+{
+	return spte_is_accessible_leaf(w->old) && !too_large(f, w) &&
+	       (f->root == MMU_MIRROR || f->prefetch || leaf_allows(w->old, f->access));
+}
+
+/* The largest level that a new leaf at this hole may have (rule D1). */
+static int largest_level(const struct mmu *mmu, const struct mmu_fault *f, const struct memslot *slot,
+			 int hole)
+{
+	int level = mmu->max_level[f->root];
+
+	if (level > hole)
+		level = hole;
+	if (f->max_level != 0 && level > f->max_level)
+		level = f->max_level;
+	if (f->root == MMU_MIRROR ? mmu->phase == MMU_BUILDING : (slot->dirty || slot->tracked))
+		level = LEVEL_4K;
+	while (level > LEVEL_4K && !slot_holds_block(slot, f->gfn, level))
+		level--;
+	return level;
+}
+
+/* A hole gets a table; *w goes down into it. */
+static int link_table(struct mmu *mmu, struct walk *w, gfn_t gfn)
+{
+	uint64_t at = gfn.v | mmu->gfn_bits[w->root];
+	struct mmu_page *sp = pool_get(mmu, w->root, w->level - 1, (gfn_t){ at });
+
+	if (!sp)
+		return -ENOMEM;
+	int err = change_shared(mmu, w, spte_make_table(sp->table));
+
+	if (err) {
+		pool_put(mmu, sp);
+		return err;
+	}
+	*w = walk_from(mmu, w->root, sp->entries, w->level - 1, gfn, w->level - 1);
+	return 0;
+}
+
+static int install(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, struct walk *w, pfn_t pfn,
+		   int level)
+{
+	while (w->level > level) {
+		int err = link_table(mmu, w, f->gfn);
+
+		if (err)
+			return err;
+		if (spte_kind(w->old) != SPTE_IS_NONE)
+			return -EBUSY; /* somebody filled the new table before us */
+	}
+	pfn_t first = { align_down(pfn.v, level_frames(level)) };
+
+	if (f->root == MMU_MIRROR)
+		return change_shared(mmu, w, spte_make_private(first));
+	spte_t leaf = leaf_make(mmu, slot, f->gfn, first, f->access, f->prefetch);
+
+	/* Marked before it can be written: the other order could lose the write. */
+	if (f->access & MMU_WRITE && !(slot->flags & MEMSLOT_READONLY))
+		slot_mark_dirty(slot, f->gfn);
+	return change_shared(mmu, w, leaf);
+}
+
+static int map_hole(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, struct walk *w)
+{
+	int level = largest_level(mmu, f, slot, w->level), resolved = level;
+	pfn_t pfn;
+	int err = slot->ops->resolve(slot, f->root, f->gfn, &pfn, &resolved);
+
+	if (err)
+		return err;
+	assert(resolved >= LEVEL_4K && resolved <= level);
+	/* Both must be at the same place in their block, or it is no block. */
+	uint64_t mask = level_frames(resolved) - 1;
+
+	assert((pfn.v & mask) == (f->gfn.v & mask));
+	err = install(mmu, f, slot, w, pfn, resolved);
+	if (!err) {
+		found(f, w, false);
+		return 0;
+	}
+	if (f->root == MMU_MIRROR && slot->ops->release)
+		slot->ops->release(slot, gfn_align(f->gfn, resolved), (pfn_t){ pfn.v & ~mask },
+				   resolved);
+	return err == -EBUSY ? ATTEMPT_AGAIN : err;
+}
+
+/* A direct leaf is there and does not allow the access. */
+static int loosen(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, struct walk *w)
+{
+	spte_t new = leaf_unage(w->old);
+	bool write = (f->access & MMU_WRITE) != 0;
+
+	if (write && !(new.raw & SPTE_W)) {
+		if (!(new.raw & SPTE_MMU_WRITABLE))
+			return -EACCES;
+		if (slot->dirty && w->level > LEVEL_4K)
+			return split_shared(mmu, w) == -ENOMEM ? -ENOMEM : ATTEMPT_AGAIN;
+		new = leaf_make_writable(mmu, new);
+		slot_mark_dirty(slot, f->gfn);
+	}
+	if (mmu->ad != MMU_AD_NONE)
+		new.raw |= SPTE_ACCESSED;
+	if (!leaf_allows(new, f->access))
+		return -EACCES;
+	if (change_shared(mmu, w, new))
+		return ATTEMPT_AGAIN;
+	found(f, w, false);
+	return 0;
+}
+
+/* No slot here: what the policy makes of it (rule D7). */
+static int outside_slots(struct mmu *mmu, struct mmu_fault *f)
+{
+	if (f->root == MMU_MIRROR || mmu->mmio == MMU_MMIO_REPORT)
+		return -ENOENT;
+	struct walk w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+
+	while (w.level > LEVEL_4K && spte_kind(w.old) == SPTE_IS_NONE) {
+		int err = link_table(mmu, &w, f->gfn);
+
+		if (err)
+			return err == -EBUSY ? ATTEMPT_AGAIN : err;
+	}
+	bool ve = mmu->mmio == MMU_MMIO_VE;
+	bool write = (f->access & MMU_WRITE) != 0;
+	spte_t mmio = ve ? spte_make_mmio_ve(f->gfn, mmu->mmio_generation)
+			 : spte_make_mmio(f->gfn, mmu->mmio_generation, write);
+
+	if (w.level != LEVEL_4K || (spte_kind(w.old) != SPTE_IS_NONE && !spte_is_mmio(w.old)))
+		return ATTEMPT_AGAIN;
+	if (!spte_equal(w.old, mmio) && change_shared(mmu, &w, mmio))
+		return ATTEMPT_AGAIN;
+	return ve ? 0 : -ENOENT;
+}
+
+/* One attempt with the read side held. *w: where the walk ended. */
+static int attempt(struct mmu *mmu, struct mmu_fault *f, struct walk *w)
+{
+	struct memslot *slot = slot_find(mmu, f->gfn);
+
+	if (unlikely(!slot))
+		return outside_slots(mmu, f);
+	if (unlikely(slot->flags)) {
+		if (slot->flags & MEMSLOT_GOING)
+			return -EAGAIN;
+		if (f->root == MMU_DIRECT && (f->access & MMU_WRITE))
+			return -EACCES;
+	}
+	switch (spte_kind(w->old)) {
+	case SPTE_IS_MMIO: /* older than the slot */
+		return change_shared(mmu, w, SPTE_NONE) ? ATTEMPT_AGAIN : map_hole(mmu, f, slot, w);
+	case SPTE_IS_NONE:
+		return map_hole(mmu, f, slot, w);
+	case SPTE_IS_LEAF:
+		if (is_spurious(f, w)) {
+			found(f, w, true);
+			return 0;
+		}
+		return f->root == MMU_MIRROR ? ATTEMPT_SPLIT : loosen(mmu, f, slot, w);
+	case SPTE_IS_BLOCKED_TABLE:
+	case SPTE_IS_BLOCKED_LEAF:
+		return ATTEMPT_SETTLE;
+	default: /* FROZEN, or a table that was linked just now */
+		cpu_relax();
+		return ATTEMPT_AGAIN;
+	}
+}
+
+/* What needs the write side. 0: try again. */
+static int attempt_alone(struct mmu *mmu, const struct mmu_fault *f, int why)
+{
+	mmu_write_lock(&mmu->lock);
+	int err = why == ATTEMPT_SPLIT ? mirror_split(mmu, f->gfn, f->max_level)
+				       : mirror_settle(mmu, f->gfn);
+
+	mmu_write_unlock(&mmu->lock);
+	return err;
+}
+
+int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *f)
+{
+	mmu_look_begin(&mmu->lock);
+	struct walk w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+
+	if (is_spurious(f, &w)) {
+		found(f, &w, true);
+		mmu_look_end(&mmu->lock);
+		return 0;
+	}
+	if (!mmu_look_to_read(&mmu->lock)) {
+		mmu_look_end(&mmu->lock);
+		mmu_read_lock(&mmu->lock);
+		w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+	}
+	for (int i = 0;; i++) {
+		int result = attempt(mmu, f, &w);
+
+		if (likely(result <= 0)) {
+			mmu_read_unlock(&mmu->lock);
+			return result;
+		}
+		if (result != ATTEMPT_AGAIN) {
+			mmu_read_unlock(&mmu->lock);
+			int err = attempt_alone(mmu, f, result);
+
+			if (err)
+				return err;
+			mmu_read_lock(&mmu->lock);
+		}
+		if (i == FAULT_TRIES)
+			break;
+		w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+	}
+	mmu_read_unlock(&mmu->lock);
+	return -EAGAIN;
+}
+
+int mmu_map_private(struct mmu *mmu, gfn_t gfn, pfn_t pfn)
+{
+	mmu_read_lock(&mmu->lock);
+	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
+	int err = slot_find(mmu, gfn) ? 0 : -ENOENT;
+
+	while (!err && w.level > LEVEL_4K && spte_kind(w.old) == SPTE_IS_NONE)
+		err = link_table(mmu, &w, gfn);
+	if (!err)
+		err = spte_kind(w.old) == SPTE_IS_NONE
+			      ? change_shared(mmu, &w, spte_make_private(pfn))
+			      : -EEXIST;
+	mmu_read_unlock(&mmu->lock);
+	return err;
+}
+
+int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn)
+{
+	int result = 0;
+
+	mmu_read_lock(&mmu->lock);
+	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
+
+	if (spte_is_mmio(w.old)) {
+		if (spte_mmio_generation(w.old) == mmu->mmio_generation)
+			result = -ENOENT;
+		else if (change_shared(mmu, &w, SPTE_NONE))
+			result = 0; /* changed under us: the guest finds out */
+	} else if (spte_is_accessible_leaf(w.old)) {
+		result = -EIO;
+	}
+	mmu_read_unlock(&mmu->lock);
+	return result;
+}

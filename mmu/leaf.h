@@ -1,0 +1,63 @@
+/*
+ * leaf.h - the value of a direct leaf: what the slot, the policy and the access make of it.
+ *
+ * Invariants
+ *   - Writable implies MMU-writable implies host-writable (rule A4).
+ *   - In a slot that is logged a leaf is writable only if the write will be seen: by the D bit, or
+ *     because it is marked in the log right now.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_MMU_LEAF_H
+#define TAIN_MMU_LEAF_H
+
+#include "mmu/mmu.h"
+#include "mmu/slot.h"
+
+_Static_assert(MMU_READ == SPTE_R && MMU_WRITE == SPTE_W && MMU_EXEC == SPTE_X,
+	       "an access is the bits it needs");
+
+static inline bool leaf_allows(spte_t s, unsigned access) { return (s.raw & access) == access; }
+
+/* Is a write seen by its D bit alone? */
+static inline bool log_by_dirty_bit(const struct mmu *mmu) { return mmu->ad == MMU_AD_HARDWARE; }
+
+static inline spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn, pfn_t pfn,
+			       unsigned access, bool prefetch)
+{
+	uint64_t raw = mmu->leaf_bits | pfn.v << PAGE_SHIFT;
+
+	if (!(slot->flags & MEMSLOT_READONLY)) {
+		bool seen = !slot->dirty || (access & MMU_WRITE) != 0;
+
+		raw |= SPTE_HOST_WRITABLE;
+		if (likely(!slot_bit(slot->tracked, slot, gfn))) {
+			raw |= SPTE_MMU_WRITABLE;
+			if (seen || log_by_dirty_bit(mmu))
+				raw |= SPTE_W;
+			if (seen && mmu->ad != MMU_AD_NONE)
+				raw |= SPTE_DIRTY;
+		}
+	}
+	if (!prefetch && mmu->ad != MMU_AD_NONE)
+		raw |= SPTE_ACCESSED;
+	return (spte_t){ raw };
+}
+
+/* R and X again as they were before ageing took them. */
+static inline spte_t leaf_unage(spte_t s)
+{
+	if (!(s.raw & SPTE_AGED))
+		return s;
+	uint64_t rx = ((s.raw & SPTE_SAVED_R) ? SPTE_R : 0) | ((s.raw & SPTE_SAVED_X) ? SPTE_X : 0);
+
+	return (spte_t){ (s.raw & ~(SPTE_AGED | SPTE_SAVED_R | SPTE_SAVED_X)) | rx };
+}
+
+/* Writable again; only for a leaf that is MMU-writable. */
+static inline spte_t leaf_make_writable(const struct mmu *mmu, spte_t s)
+{
+	return (spte_t){ s.raw | SPTE_W | (mmu->ad != MMU_AD_NONE ? SPTE_DIRTY : 0) };
+}
+
+#endif

@@ -1,0 +1,69 @@
+/*
+ * lock.c - the slow side of lock.h: joining, waiting, writing. Invariants: see there.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "mmu/lock.h"
+
+struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
+
+/* Before the first announcement: a writer that misses the bit is one whose flag we will see. */
+void mmu_lock_join(struct mmu_lock *l, unsigned cpu)
+{
+	assert(cpu < MMU_MAX_CPUS);
+	__atomic_fetch_or(&l->cpus[cpu / 64], BIT64(cpu % 64), __ATOMIC_SEQ_CST);
+}
+
+void mmu_lock_wait_for_writer(struct mmu_lock *l)
+{
+	while (__atomic_load_n(&l->writing, __ATOMIC_RELAXED))
+		cpu_relax();
+}
+
+/*
+ * Until the visit that @cpu is on, if it is inside @l, has ended. Reading `inside` first makes the
+ * number that we then read the number of that visit, or of a later one.
+ */
+static void wait_outside(const struct mmu_lock *l, unsigned cpu)
+{
+	const struct mmu_cpu *c = &mmu_cpus[cpu];
+
+	if (__atomic_load_n(&c->inside, __ATOMIC_SEQ_CST) != l)
+		return;
+	uint64_t visit = __atomic_load_n(&c->visits, __ATOMIC_ACQUIRE);
+
+	while (__atomic_load_n(&c->inside, __ATOMIC_ACQUIRE) == l &&
+	       __atomic_load_n(&c->visits, __ATOMIC_ACQUIRE) == visit)
+		cpu_relax();
+}
+
+static void wait_all_outside(const struct mmu_lock *l)
+{
+	for (unsigned word = 0; word < ARRAY_LEN(l->cpus); word++) {
+		uint64_t cpus = __atomic_load_n(&l->cpus[word], __ATOMIC_SEQ_CST);
+
+		for (; cpus != 0; cpus &= cpus - 1)
+			wait_outside(l, word * 64 + (unsigned)__builtin_ctzll(cpus));
+	}
+}
+
+/* A CPU that enters after the flag is up sees it and leaves, or only looks. */
+void mmu_write_lock(struct mmu_lock *l) NO_TSA
+{
+	assert(__atomic_load_n(&mmu_cpus[cpu_index()].inside, __ATOMIC_RELAXED) == NULL);
+	spin_lock(&l->writers);
+	__atomic_store_n(&l->writing, 1, __ATOMIC_SEQ_CST);
+	wait_all_outside(l);
+}
+
+void mmu_write_unlock(struct mmu_lock *l) NO_TSA
+{
+	__atomic_store_n(&l->writing, 0, __ATOMIC_SEQ_CST);
+	spin_unlock(&l->writers);
+}
+
+void mmu_grace_period(struct mmu_lock *l)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	wait_all_outside(l);
+}

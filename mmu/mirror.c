@@ -1,0 +1,327 @@
+/*
+ * mirror.c - a TD's private pages: mapping out, splitting, joining, moving.
+ *
+ *     running       block all  ->  ONE flush (track and kick)  ->  remove all; then again for the
+ *                   tables that are empty now, bottom-up, one round per level           (C10, C13)
+ *     building      remove leaves, then tables: no block, no flush                            (C10)
+ *     released      the same; the hook reclaims                                               (C14)
+ *
+ * Invariants
+ *   - A table is blocked only when nothing is left in it, and removed only when blocked and flushed;
+ *     joining, which wants a full table, is the exception.
+ *   - What is begun is finished or undone. If the hook stays busy, the entry stays blocked and says
+ *     what for; the next removal finishes it, the next fault on it undoes it (mirror_settle).
+ *   - A frame goes back to its slot after the hook said that the host may touch it, never before.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "mmu/mirror.h"
+
+#include <errno.h>
+
+#include "kernel/base/log.h"
+#include "mmu/change.h"
+#include "mmu/dead.h"
+#include "mmu/slot.h"
+
+struct removal {
+	struct mmu *mmu;
+	uint64_t start;
+	uint64_t limit;   /* end of the range, or of this batch */
+	unsigned budget;  /* changes until the batch is full */
+	unsigned pending; /* entries blocked for removal and not yet removed */
+	struct dead_tables dead;
+};
+
+typedef int (*visit_fn)(struct removal *r, struct walk *w);
+
+static struct mmu_page *child_of(const struct mmu *mmu, const struct walk *w)
+{
+	return page_of_entry(table_of(mmu, w->old));
+}
+
+static void give_back(struct mmu *mmu, gfn_t gfn, pfn_t pfn, int level)
+{
+	struct memslot *slot = slot_find(mmu, gfn);
+
+	if (slot && slot->ops->release)
+		slot->ops->release(slot, gfn, pfn, level);
+}
+
+static void spend(struct removal *r, const struct walk *w)
+{
+	if (--r->budget == 0)
+		r->limit = w->gfn.v + level_frames(w->level);
+}
+
+/* Call @fn for each present entry of [r->start, r->limit) in @sp, children before their parent. */
+static int visit(struct removal *r, struct mmu_page *sp, visit_fn fn)
+{
+	uint64_t frames = level_frames(sp->level), end = sp->gfn.v + TABLE_ENTRIES * frames;
+	uint64_t at = r->start > sp->gfn.v ? align_down(r->start, frames) : sp->gfn.v;
+	int err = 0;
+
+	for (; !err && at < end && at < r->limit; at += frames) {
+		spte_t *entry = &sp->entries[table_index(at, sp->level)];
+		struct walk w = { entry, spte_read(entry), { at }, sp->level, MMU_MIRROR };
+
+		if (!spte_is_present(w.old))
+			continue;
+		if (spte_is_open_table(w.old) && page_population(child_of(r->mmu, &w)) != 0)
+			err = visit(r, child_of(r->mmu, &w), fn);
+		if (!err)
+			err = fn(r, &w);
+	}
+	return err;
+}
+
+/* Open again what is blocked for something else than what we are about. */
+static int unblock(struct mmu *mmu, struct walk *w)
+{
+	gfn_t end = gfn_add(w->gfn, level_frames(w->level));
+	int err = owed_flush(mmu, MMU_MIRROR, w->gfn, end);
+
+	if (err)
+		return err;
+	spte_t open = spte_make_unblocked(w->old);
+
+	err = change_exclusive(mmu, w, open);
+	if (!err)
+		w->old = open;
+	return err;
+}
+
+static int block(struct mmu *mmu, struct walk *w, enum spte_purpose purpose)
+{
+	spte_t blocked = spte_make_blocked(w->old, purpose);
+	int err = change_exclusive(mmu, w, blocked);
+
+	if (!err)
+		w->old = blocked;
+	return err;
+}
+
+/* First half: leaves, and tables that were empty before this round. */
+static int block_entry(struct removal *r, struct walk *w)
+{
+	enum spte_purpose purpose = spte_blocked_for(w->old);
+	int err = 0;
+
+	if (purpose != SPTE_NOT_BLOCKED && purpose != SPTE_FOR_REMOVAL)
+		err = unblock(r->mmu, w);
+	if (err || (spte_is_open_table(w->old) && page_population(child_of(r->mmu, w)) != 0))
+		return err;
+	if (!spte_is_blocked(w->old))
+		err = block(r->mmu, w, SPTE_FOR_REMOVAL);
+	if (err)
+		return err;
+	r->pending++;
+	spend(r, w);
+	return 0;
+}
+
+/* The entry and what it owns go. */
+static int remove_entry(struct removal *r, struct walk *w)
+{
+	spte_t old = w->old;
+	int err = change_exclusive(r->mmu, w, SPTE_NONE);
+
+	if (err && err != -EOWNERDEAD)
+		return err;
+	if (spte_has_table(old))
+		dead_add(&r->dead, page_of_entry(table_of(r->mmu, old)));
+	else if (!err)
+		give_back(r->mmu, w->gfn, spte_pfn(old), w->level);
+	return 0;
+}
+
+/* Second half, after the flush. */
+static int remove_blocked(struct removal *r, struct walk *w)
+{
+	return spte_blocked_for(w->old) == SPTE_FOR_REMOVAL ? remove_entry(r, w) : 0;
+}
+
+/* Nothing to block and nothing to flush: building, or released. */
+static int remove_now(struct removal *r, struct walk *w)
+{
+	if (spte_has_table(w->old) && page_population(child_of(r->mmu, w)) != 0)
+		return 0;
+	int err = remove_entry(r, w);
+
+	if (!err)
+		spend(r, w);
+	return err;
+}
+
+/* Rounds: leaves, then the tables that they left empty, level by level. */
+static int remove_in_rounds(struct removal *r)
+{
+	struct mmu_page *root = r->mmu->root[MMU_MIRROR];
+	int err;
+
+	do {
+		r->pending = 0;
+		r->budget = MIRROR_BATCH;
+		err = visit(r, root, block_entry);
+		if (err || r->pending == 0)
+			return err;
+		err = owed_flush(r->mmu, MMU_MIRROR, (gfn_t){ r->start }, (gfn_t){ r->limit });
+		if (!err)
+			err = visit(r, root, remove_blocked);
+	} while (!err);
+	return err;
+}
+
+/* Make @gfn the first GFN of whatever maps it, so that no leaf reaches over the edge of a range. */
+static int split_at_edge(struct mmu *mmu, gfn_t gfn)
+{
+	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
+	int err = 0;
+
+	while (!err && spte_has_leaf(w.old) && w.gfn.v != gfn.v) {
+		err = mirror_split(mmu, gfn, w.level - 1);
+		w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
+	}
+	return err;
+}
+
+int mirror_zap(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next)
+{
+	struct removal r = {
+		.mmu = mmu, .start = start.v, .limit = end.v, .budget = MIRROR_BATCH
+	};
+	int err = 0;
+
+	if (mmu->phase == MMU_RUNNING) {
+		err = split_at_edge(mmu, start);
+		if (!err && end.v < mmu_gfn_limit(mmu))
+			err = split_at_edge(mmu, end);
+		if (!err)
+			err = remove_in_rounds(&r);
+	} else {
+		err = visit(&r, mmu->root[MMU_MIRROR], remove_now);
+	}
+	dead_free(mmu, &r.dead);
+	*next = (gfn_t){ r.limit };
+	return err;
+}
+
+int mirror_settle(struct mmu *mmu, gfn_t gfn)
+{
+	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
+
+	return spte_is_blocked(w.old) ? unblock(mmu, &w) : 0;
+}
+
+/*
+ * Block @w, flush, take the step to @new. If the step is refused for now, open the entry again, so
+ * that the guest goes on with what it had.
+ */
+static int block_flush_step(struct mmu *mmu, struct walk *w, enum spte_purpose purpose, spte_t new)
+{
+	gfn_t end = gfn_add(w->gfn, level_frames(w->level));
+	int err = block(mmu, w, purpose);
+
+	if (err)
+		return err;
+	err = owed_flush(mmu, MMU_MIRROR, w->gfn, end);
+	if (!err)
+		err = change_exclusive(mmu, w, new);
+	if (err && err != -EOWNERDEAD && !mmu->is_bugged &&
+	    change_exclusive(mmu, w, spte_make_unblocked(w->old)))
+		log_warn("mmu: %s: gfn %#llx stays blocked", mmu->name, (unsigned long long)w->gfn.v);
+	return err;
+}
+
+static int split_one(struct mmu *mmu, struct walk *w)
+{
+	struct mmu_page *sp = pool_get(mmu, MMU_MIRROR, w->level - 1, w->gfn);
+
+	if (!sp)
+		return -ENOMEM;
+	pfn_t first = spte_pfn(w->old);
+
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+		sp->entries[i] = spte_make_private(pfn_add(first, i * level_frames(sp->level)));
+	sp->population = TABLE_ENTRIES * POPULATION_LEAF;
+	int err = block_flush_step(mmu, w, SPTE_FOR_SPLIT, spte_make_table(sp->table));
+
+	if (err)
+		pool_put(mmu, sp);
+	return err;
+}
+
+int mirror_split(struct mmu *mmu, gfn_t gfn, int level)
+{
+	int err = 0;
+
+	while (!err) {
+		struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
+
+		if (spte_is_blocked(w.old))
+			err = unblock(mmu, &w);
+		else if (!spte_is_accessible_leaf(w.old) || w.level <= level)
+			return 0;
+		else
+			err = split_one(mmu, &w);
+	}
+	return err;
+}
+
+/* Are all 512 open leaves of one aligned run of frames? Then *first is its first frame. */
+static bool one_run(const struct mmu_page *sp, pfn_t *first)
+{
+	uint64_t frames = level_frames(sp->level);
+
+	*first = spte_pfn(sp->entries[0]);
+	if (page_leaves(sp) != TABLE_ENTRIES || !is_aligned(first->v, level_frames(sp->level + 1)))
+		return false;
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+		if (!spte_is_accessible_leaf(sp->entries[i]) ||
+		    spte_pfn(sp->entries[i]).v != first->v + i * frames)
+			return false;
+	return true;
+}
+
+static int join(struct mmu *mmu, gfn_t gfn, int level)
+{
+	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, level);
+	pfn_t first;
+
+	if (w.level != level || !spte_is_open_table(w.old) || !one_run(child_of(mmu, &w), &first))
+		return -EINVAL;
+	struct dead_tables dead = { child_of(mmu, &w) };
+	int err = block_flush_step(mmu, &w, SPTE_FOR_JOIN, spte_make_private(first));
+
+	if (!err)
+		dead_free(mmu, &dead);
+	return err;
+}
+
+int mmu_join_private(struct mmu *mmu, gfn_t gfn, int level)
+{
+	mmu_write_lock(&mmu->lock);
+	int err = mmu->phase == MMU_RUNNING ? join(mmu, gfn, level) : -EINVAL;
+
+	mmu_write_unlock(&mmu->lock);
+	return err;
+}
+
+int mmu_move_private(struct mmu *mmu, gfn_t gfn, pfn_t to)
+{
+	int err = -EINVAL;
+
+	mmu_write_lock(&mmu->lock);
+	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
+	pfn_t from = spte_pfn(w.old);
+
+	if (mmu->phase == MMU_RUNNING && w.level == LEVEL_4K && spte_is_accessible_leaf(w.old)) {
+		err = block_flush_step(mmu, &w, SPTE_FOR_MOVE, spte_make_private(to));
+		if (!err)
+			give_back(mmu, gfn, from, LEVEL_4K);
+		else if (err == -EOWNERDEAD)
+			err = 0; /* moved; the old frame is leaked */
+	}
+	mmu_write_unlock(&mmu->lock);
+	return err;
+}

@@ -1,0 +1,165 @@
+/*
+ * mmu.c - life of an MMU: its roots, its phases, and looking from outside.
+ *
+ * Invariants
+ *   - The roots live as long as the object. Nothing else is allocated at init.
+ *   - The phase moves one way, under the write side, so no hook is running when it changes.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "mmu/mmu.h"
+
+#include <errno.h>
+
+#include "kernel/base/log.h"
+#include "mmu/change.h"
+#include "mmu/slot.h"
+#include "mmu/walk.h"
+
+#define EPTP_MEMTYPE_WB    UINT64_C(6)
+#define EPTP_LEVELS_SHIFT  3
+#define EPTP_ACCESSED_DIRTY BIT64(6)
+
+static bool config_is_sound(const struct mmu_config *c)
+{
+	bool levels = c->levels == 4 || c->levels == 5;
+	bool shared = c->has_mirror ? c->shared_bit > PAGE_SHIFT + 9 &&
+					      c->shared_bit < PAGE_SHIFT + 9 * c->levels
+				    : c->shared_bit == 0;
+	bool max = c->max_level >= LEVEL_4K && c->max_level <= LEVEL_1G;
+	bool mirror = !c->has_mirror ||
+		      (c->mirror_max_level >= LEVEL_4K && c->mirror_max_level <= LEVEL_2M &&
+		       c->ops->set_external_spte && c->ops->free_external_spt &&
+		       c->ad == MMU_AD_NONE && c->mmio != MMU_MMIO_MISCONFIG);
+
+	return levels && shared && max && mirror && c->ops->flush;
+}
+
+int mmu_init(struct mmu *mmu, const struct mmu_config *c)
+{
+	if (!config_is_sound(c))
+		return -EINVAL;
+	*mmu = (struct mmu){
+		.ops = c->ops,
+		.name = c->name,
+		.levels = (uint8_t)c->levels,
+		.max_level = { c->max_level, c->mirror_max_level },
+		.gfn_bits = { c->has_mirror ? BIT64(c->shared_bit - PAGE_SHIFT) : 0, 0 },
+		.leaf_bits = SPTE_PRESENT | SPTE_LEAF | SPTE_R | SPTE_X | SPTE_SUPPRESS_VE | c->memtype,
+		.ad = c->ad,
+		.mmio = c->mmio,
+	};
+	pool_init(&mmu->pool);
+	for (unsigned root = 0; root < (c->has_mirror ? MMU_ROOTS : MMU_MIRROR); root++) {
+		mmu->root[root] = pool_get(mmu, root, mmu->levels, (gfn_t){ 0 });
+		if (!mmu->root[root]) {
+			if (root > 0)
+				pool_put(mmu, mmu->root[0]);
+			pool_fini(&mmu->pool);
+			return -ENOMEM;
+		}
+	}
+	return 0;
+}
+
+static void count_leaked(struct mmu_page *sp, void *arg)
+{
+	uint64_t *leaked = arg;
+
+	(*leaked)++;
+	log_error("mmu: a table of level %u for gfn %#llx is leaked", sp->level,
+		  (unsigned long long)sp->gfn.v);
+}
+
+uint64_t mmu_fini(struct mmu *mmu)
+{
+	uint64_t leaked = 0;
+
+	for (unsigned root = 0; root < MMU_ROOTS; root++) {
+		if (!mmu->root[root])
+			continue;
+		int err = mmu_zap_all(mmu, root);
+
+		/* A slot's MMIO entries may keep tables of the direct root; no page is in them. */
+		if (err)
+			log_error("mmu: %s: the %s root keeps entries (%d)", mmu->name,
+				  root == MMU_MIRROR ? "mirror" : "direct", err);
+		else
+			pool_put(mmu, mmu->root[root]);
+		mmu->root[root] = NULL;
+	}
+	pool_each(&mmu->pool, count_leaked, &leaked);
+	leaked += mmu->leaked_tables;
+	pool_fini(&mmu->pool);
+	mmu->slot_count = 0;
+	return leaked;
+}
+
+void mmu_set_phase(struct mmu *mmu, enum mmu_phase phase)
+{
+	mmu_write_lock(&mmu->lock);
+	assert(phase >= mmu->phase);
+	__atomic_store_n(&mmu->phase, phase, __ATOMIC_RELEASE);
+	mmu_write_unlock(&mmu->lock);
+}
+
+hpa_t mmu_root_hpa(const struct mmu *mmu, enum mmu_root root) { return mmu->root[root]->table; }
+
+uint64_t mmu_eptp(const struct mmu *mmu)
+{
+	return mmu_root_hpa(mmu, MMU_DIRECT).v | EPTP_MEMTYPE_WB |
+	       (uint64_t)(mmu->levels - 1) << EPTP_LEVELS_SHIFT |
+	       (mmu->ad != MMU_AD_NONE ? EPTP_ACCESSED_DIRTY : 0);
+}
+
+spte_t mmu_lookup(struct mmu *mmu, enum mmu_root root, gfn_t gfn, int *level)
+{
+	mmu_look_begin(&mmu->lock);
+	struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
+
+	mmu_look_end(&mmu->lock);
+	*level = w.level;
+	return w.old;
+}
+
+unsigned mmu_walk(struct mmu *mmu, enum mmu_root root, gfn_t gfn, struct mmu_walk_step steps[5])
+{
+	unsigned n = 0;
+
+	mmu_look_begin(&mmu->lock);
+	for (int stop = mmu->levels; stop >= LEVEL_4K; stop--) {
+		struct walk w = walk_to(mmu, root, gfn, stop);
+
+		if (w.level != stop)
+			break;
+		const struct mmu_page *sp = page_of_entry(w.entry);
+
+		steps[n++] = (struct mmu_walk_step){ sp->table, (unsigned)(w.entry - sp->entries),
+						     w.old, w.level };
+	}
+	mmu_look_end(&mmu->lock);
+	return n;
+}
+
+static void add_page(struct mmu_page *sp, void *arg)
+{
+	struct mmu_stats *stats = arg;
+
+	stats->tables[sp->root][sp->level]++;
+	stats->leaves[sp->root][sp->level] += page_leaves(sp);
+	stats->table_bytes += PAGE_SIZE + sizeof(*sp);
+}
+
+void mmu_stats(struct mmu *mmu, struct mmu_stats *stats)
+{
+	mmu_write_lock(&mmu->lock);
+	*stats = (struct mmu_stats){ .flushes = mmu->flushes, .leaked_tables = mmu->leaked_tables };
+	pool_each(&mmu->pool, add_page, stats);
+	stats->pool_bytes = pool_bytes(&mmu->pool);
+	mmu_write_unlock(&mmu->lock);
+}
+
+struct mmu_page *mmu_page_of(struct mmu *mmu, spte_t spte)
+{
+	return page_of_entry(table_of(mmu, spte));
+}

@@ -1,0 +1,80 @@
+/*
+ * walk.h - from a GFN to its entry.
+ *
+ *     root (level 4 or 5) --> 512G --> 1G --> 2M --> 4K
+ *
+ * A walk goes down through open tables and stops at the first entry that is none: a leaf, a hole,
+ * an entry that is FROZEN or blocked, or the level asked for.
+ *
+ * Invariants
+ *   - A walk reads each entry once, with acquire order: what a table held when it was linked is
+ *     seen. It stays valid while the CPU is inside the lock (lock.h), looking at least.
+ *   - `gfn` is the guest's, without the SHARED bit; tables are indexed with mmu->gfn_bits[root]
+ *     added. Nothing else ever adds that bit.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_MMU_WALK_H
+#define TAIN_MMU_WALK_H
+
+#include "mmu/mmu.h"
+#include "mmu/page.h"
+
+/* One entry, as it was when we read it. */
+struct walk {
+	spte_t *entry;
+	spte_t old;
+	gfn_t gfn; /* the first GFN that the entry maps */
+	int level;
+	enum mmu_root root;
+};
+
+static inline spte_t spte_read(const spte_t *entry)
+{
+	return (spte_t){ __atomic_load_n(&entry->raw, __ATOMIC_ACQUIRE) };
+}
+
+static inline unsigned table_index(uint64_t gfn, int level)
+{
+	return (unsigned)(gfn >> (9 * (level - 1))) % TABLE_ENTRIES;
+}
+
+static inline gfn_t gfn_align(gfn_t gfn, int level)
+{
+	return (gfn_t){ align_down(gfn.v, level_frames(level)) };
+}
+
+static inline spte_t *table_of(const struct mmu *mmu, spte_t s)
+{
+	return pool_entries(&mmu->pool, spte_table(s));
+}
+
+/* Go on from a table @entries of @level, to @stop at most. */
+static inline struct walk walk_from(const struct mmu *mmu, enum mmu_root root, spte_t *entries,
+				    int level, gfn_t gfn, int stop)
+{
+	uint64_t at = gfn.v | mmu->gfn_bits[root];
+
+	for (;; level--) {
+		spte_t *entry = &entries[table_index(at, level)];
+		spte_t s = spte_read(entry);
+
+		if (level == stop || !spte_is_open_table(s))
+			return (struct walk){ entry, s, gfn_align(gfn, level), level, root };
+		entries = table_of(mmu, s);
+	}
+}
+
+/* From the root to @gfn, not below level @stop. */
+static inline struct walk walk_to(const struct mmu *mmu, enum mmu_root root, gfn_t gfn, int stop)
+{
+	return walk_from(mmu, root, mmu->root[root]->entries, mmu->levels, gfn, stop);
+}
+
+/* The frame behind @gfn, if the walk ended at a leaf. */
+static inline pfn_t walk_pfn(const struct walk *w, gfn_t gfn)
+{
+	return pfn_add(spte_pfn(w->old), gfn.v - w->gfn.v);
+}
+
+#endif
