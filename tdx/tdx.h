@@ -32,11 +32,20 @@ struct tdx_host {
 	unsigned (*package_of)(unsigned cpu);
 	/* Make CPU @cpu leave a guest soon (NMI). */
 	void (*kick)(unsigned cpu);
+	/* Open interrupts for a moment on the calling CPU. May be NULL. */
+	void (*irq_window)(void);
+	/* Run the handler of an interrupt that the module has acknowledged. May be NULL. */
+	void (*irq_deliver)(unsigned vector);
+	/* No stale translation of a shared EPT on the calling CPU any more (INVEPT). May be NULL. */
+	void (*flush_ept)(void);
 	/* Write back and invalidate the KeyID-0 cache lines of 2^order pages at @page. May be NULL. */
 	void (*cache_flush)(hpa_t page, unsigned order);
 	/* WBINVD on the calling CPU. May be NULL. */
 	void (*wbinvd)(void);
-	/* Pages of owners PAGE_TDX_* come from these ranges from now on. May be NULL. */
+	/*
+	 * Pages of owners PAGE_TDX_* come from these ranges from now on. Called again with more as
+	 * more memory becomes usable. NULL: all memory is made usable at start.
+	 */
 	void (*restrict_pages)(const struct boot_mem *ranges, size_t count);
 	/* MAXPHYADDR. */
 	unsigned maxphyaddr;
