@@ -37,6 +37,7 @@ static struct {
 	spinlock_t lock; /* taken with interrupts off, also in the UART's interrupt */
 	struct uart uart;
 	bool tx_irq_on, interrupts, crashed;
+	bool typing;   /* the last line is a prompt with what was typed so far */
 	bool carriage; /* the '\r' of a "\r\n" is out, the '\n' is not */
 	uint64_t tx_head, tx_tail, rx_head, rx_tail;
 	uint64_t lost, lost_shown, rx_lost, high_water;
@@ -158,19 +159,32 @@ static void serial_interrupt(unsigned vector)
 
 /* --- public ----------------------------------------------------------------------------------- */
 
-void console_write(const char *text, size_t length)
+static void write_ring(const char *text, size_t length, bool typed)
 {
 	uint64_t flags = con_lock();
+	bool new_line = con.typing && !typed;
 
-	if (length > ring_room())
+	if (length + new_line > ring_room()) {
 		con.lost += length;
-	else
+	} else {
+		if (new_line)
+			ring_put("\n", 1);
 		ring_put(text, length);
+		con.typing = typed;
+	}
 	arm();
 	con_unlock(flags);
 	if (con.crashed)
 		console_flush();
 }
+
+void console_write(const char *text, size_t length) { write_ring(text, length, false); }
+
+void console_write_typed(const char *text, size_t length) { write_ring(text, length, true); }
+
+bool console_typed_stands(void) { return __atomic_load_n(&con.typing, __ATOMIC_RELAXED); }
+
+void console_end_typed(void) { __atomic_store_n(&con.typing, false, __ATOMIC_RELAXED); }
 
 void console_puts(const char *text) { console_write(text, strlen(text)); }
 

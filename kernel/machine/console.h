@@ -21,6 +21,15 @@ void console_write(const char *text, size_t length);
 void console_puts(const char *text);
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2); /* at most 1000 bytes, then cut */
 
+/*
+ * A piece of the line that is being typed at the prompt. Text of others that comes meanwhile starts
+ * on a line of its own; console_typed_stands() is false from then on, and the prompt is to be shown
+ * again. console_end_typed(): the line is finished.
+ */
+void console_write_typed(const char *text, size_t length);
+bool console_typed_stands(void);
+void console_end_typed(void);
+
 /* The next key that came in, or -1. Boot CPU only. */
 int console_getc(void);
 
