@@ -1,32 +1,133 @@
 /*
  * main.c - the start order above the rooms.
  *
+ *     machine -> configuration -> other CPUs -> VMX on each -> guests known -> monitor -> run loop
+ *
+ * Invariants
+ *   - A step that fails says one line and leaves out what needs it; the console comes up always.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <stdio.h>
+
 #include "kernel/base/boot_info.h"
+#include "kernel/base/config.h"
 #include "kernel/base/log.h"
+#include "kernel/base/version.h"
+#include "kernel/guest/guest.h"
+#include "kernel/guest/sched.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/machine.h"
-#include "kernel/machine/power.h"
+#include "kernel/machine/port.h"
 #include "kernel/machine/time.h"
+#include "kernel/machine/vmx.h"
+#include "kernel/monitor/monitor.h"
 
 NORETURN void kernel_main(const struct boot_info *bi);
 
-/* What an AP does once it is up: nothing, until it is called or kicked. */
+static struct config config;
+
+/* ---- tain.cfg and the files that it names, as the loader brought them ---- */
+
+static const char *const file_status[] = {
+	[BOOT_FILE_OK] = NULL,
+	[BOOT_FILE_MISSING] = "no such file",
+	[BOOT_FILE_UNREADABLE] = "cannot be read",
+	[BOOT_FILE_NO_MEMORY] = "no memory to load it",
+};
+
+static const char *attach_file(struct guest_file *file)
+{
+	const struct boot_file *f = boot_file_find(file->path);
+
+	if (!f)
+		return "not loaded: the path is spelt otherwise than the loader reads it";
+	if (f->status != BOOT_FILE_OK)
+		return f->status < ARRAY_LEN(file_status) ? file_status[f->status] : "not loaded";
+	file->data = hpa_to_ptr((hpa_t){ f->hpa });
+	file->size = f->size;
+	return f->size ? NULL : "the file is empty";
+}
+
+static void read_config(void)
+{
+	size_t count;
+	const struct boot_file *files = boot_files(&count);
+
+	config_defaults(&config);
+	if (count && files[0].status == BOOT_FILE_OK) {
+		config_parse(&config, hpa_to_ptr((hpa_t){ files[0].hpa }), files[0].size);
+		config_attach_files(&config, attach_file);
+	} else {
+		log_info("no tain.cfg (%s): console only",
+			 count && files[0].status < ARRAY_LEN(file_status) ?
+				 file_status[files[0].status] : "none was looked for");
+	}
+	log_threshold = (enum log_level)config.tain.log;
+}
+
+/* Only what differs from where the console is already. */
+static void place_console(const struct tain_config *t)
+{
+	char where[24];
+	int err;
+
+	if (t->console == CONSOLE_AUTO && t->baud == 115200)
+		return;
+	if (t->console == CONSOLE_PORT || t->console == CONSOLE_MMIO)
+		snprintf(where, sizeof(where), "%#llx", (unsigned long long)t->console_address);
+	else
+		snprintf(where, sizeof(where), "%s", t->console == CONSOLE_COM1 ? "com1" :
+						      t->console == CONSOLE_COM2 ? "com2" : "auto");
+	err = console_select(where, t->baud);
+	if (err)
+		log_warn("console = %s: no UART there (%d): it stays where it is", where, err);
+}
+
+/* ---- CPUs ---- */
+
+static void vmx_on(void *arg)
+{
+	(void)arg;
+	if (vmx_cpu_on() != 0)
+		return; /* the boot CPU says why, once: vmx_reason() */
+}
+
 NORETURN static void ap_main(void)
 {
-	for (;;)
-		cpu_idle();
+	sched_run();
+}
+
+static void start_vmx(void)
+{
+	for (unsigned i = 0; i < cpu_count(); i++)
+		if (cpu_get(i)->online)
+			cpu_call(i, vmx_on, NULL);
+	if (vmx_available())
+		log_info("vmx: on, on %u CPUs", cpu_online_count());
+	else
+		log_warn("vmx: %s: no guest can run", vmx_reason());
 }
 
 void kernel_main(const struct boot_info *bi)
 {
 	machine_init(bi);
+	log_info("Tain %s", TAIN_VERSION);
+	if (boot_info()->loader_note[0])
+		log_warn("loader: %s", boot_info()->loader_note);
+	read_config();
+	place_console(&config.tain);
+	if (sched_init() != 0)
+		panic("no memory for the run queues");
 	machine_start_cpus(ap_main);
+	start_vmx();
+	if (guests_init(config.guests, config.guest_count) != 0)
+		log_error("no memory for the guests: none can start");
 	log_info("cpus: %u of %u online; %llu ticks since kernel entry, %llu of them waiting",
 		 cpu_online_count(), cpu_count(), (unsigned long long)ticks_since_entry(),
 		 (unsigned long long)wait_ticks());
-	console_puts("tain: ready\n");
-	power_exit(0);
+	sched_set_poll_hook(monitor_poll);
+	monitor_start(&config);
+	sched_run();
 }

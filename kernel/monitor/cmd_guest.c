@@ -1,0 +1,291 @@
+/*
+ * cmd_guest.c - commands about guests: list, start, stop, wait, look at what they say.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/guest/guest.h"
+#include "kernel/machine/port.h"
+#include "kernel/machine/time.h"
+#include "kernel/monitor/command.h"
+#include "kernel/monitor/monitor.h"
+#include "tdx/td.h"
+
+#define STOP_US UINT64_C(20000000)
+
+/* The guest that the first word names, or NULL with the reason noted. */
+static struct guest *named_guest(struct call *c)
+{
+	struct guest *g = guest_find(c->argv[0]);
+
+	if (!g)
+		command_fail(c, "no guest '%.40s': `guests` lists them", c->argv[0]);
+	return g;
+}
+
+static const char *kind_name(const struct guest *g)
+{
+	return g->config->kind == GUEST_TD ? "td" : "vm";
+}
+
+static int cmd_guests(struct call *c)
+{
+	if (guest_count() == 0 && !c->json) {
+		out_printf(c->out, "no guests: tain.cfg defines none\n");
+		return 0;
+	}
+	out_table(c->out);
+	for (unsigned i = 0; i < guest_count(); i++) {
+		const struct guest *g = guest_at(i);
+
+		out_row(c->out);
+		out_text(c->out, "name", g->config->name);
+		out_text(c->out, "kind", kind_name(g));
+		out_text(c->out, "state", guest_state_name(g->state));
+		out_number(c->out, "vcpus", g->config->vcpus);
+		out_number(c->out, "memory_kib", g->config->memory >> 10);
+		out_number(c->out, "starts", g->starts);
+		out_text(c->out, "reason", g->reason);
+	}
+	out_end(c->out);
+	return 0;
+}
+
+static int cmd_start(struct call *c)
+{
+	struct guest *g = named_guest(c);
+	char why[160];
+
+	if (!g)
+		return -1;
+	if (guest_start(g, why, sizeof(why)) != 0)
+		return command_fail(c, "%s", why);
+	return 0;
+}
+
+static bool has_ended(void *arg) { return guest_ended(arg); }
+
+static int wait_for_end(struct call *c, struct guest *g, uint64_t timeout_us)
+{
+	switch (monitor_wait(has_ended, g, timeout_us)) {
+	case WAIT_DONE:
+		return 0;
+	case WAIT_INTERRUPTED:
+		return command_fail(c, "interrupted");
+	case WAIT_TIMEOUT:
+	default:
+		return command_fail(c, "%s has not ended after %llu s", g->config->name,
+				    (unsigned long long)(timeout_us / 1000000));
+	}
+}
+
+static int cmd_stop(struct call *c)
+{
+	struct guest *g = named_guest(c);
+
+	if (!g)
+		return -1;
+	if (guest_stop(g, "by command") != 0)
+		return command_fail(c, "%s does not run: %s", g->config->name,
+				    guest_state_name(g->state));
+	return wait_for_end(c, g, STOP_US);
+}
+
+static int cmd_wait(struct call *c)
+{
+	struct guest *g = named_guest(c);
+	uint64_t us = 0;
+
+	if (!g)
+		return -1;
+	if (c->argc == 2 && (!command_seconds(c->argv[1], &us) || us == 0))
+		return command_fail(c, "expected: wait NAME [SECONDS]");
+	if (g->state == GUEST_REFUSED)
+		return command_fail(c, "%s is refused: %s", g->config->name, g->reason);
+	if (g->starts == 0)
+		return command_fail(c, "%s has not been started", g->config->name);
+	return wait_for_end(c, g, us);
+}
+
+/* ------------------------------------------------------------------ what it prints */
+
+struct expectation {
+	struct guest *guest;
+	const char *text;
+	bool met;
+};
+
+static bool text_came(void *arg)
+{
+	struct expectation *e = arg;
+
+	e->met = output_contains(&e->guest->output, 0, e->text);
+	return e->met || guest_ended(e->guest);
+}
+
+static int cmd_expect(struct call *c)
+{
+	struct expectation e = { .guest = named_guest(c), .text = c->argv[1] };
+	uint64_t us;
+
+	if (!e.guest)
+		return -1;
+	if (!*e.text || !command_seconds(c->argv[2], &us) || us == 0)
+		return command_fail(c, "expected: expect NAME TEXT SECONDS");
+	switch (monitor_wait(text_came, &e, us)) {
+	case WAIT_DONE:
+		/* It may have printed the text and ended within one round. */
+		if (e.met || output_contains(&e.guest->output, 0, e.text))
+			return 0;
+		return command_fail(c, "%s is %s and has not printed \"%.60s\"",
+				    e.guest->config->name, guest_state_name(e.guest->state), e.text);
+	case WAIT_INTERRUPTED:
+		return command_fail(c, "interrupted");
+	case WAIT_TIMEOUT:
+	default:
+		return command_fail(c, "%s has not printed \"%.60s\" in %s s", e.guest->config->name,
+				    e.text, c->argv[2]);
+	}
+}
+
+static int cmd_console(struct call *c)
+{
+	struct guest *g = named_guest(c);
+
+	if (!g)
+		return -1;
+	if (g->state != GUEST_RUNNING)
+		return command_fail(c, "%s does not run: %s", g->config->name,
+				    guest_state_name(g->state));
+	monitor_attach(g);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ info and stats */
+
+/* A line "NAME COUNT" as a table row; any other as a row without a count. */
+static void count_line(void *ctx, const char *text)
+{
+	struct out *o = ctx;
+	const char *last = strrchr(text, ' ');
+	char name[120], *end;
+	size_t n = last ? (size_t)(last - text) : strlen(text);
+	uint64_t value = last ? strtoull(last + 1, &end, 10) : 0;
+
+	if (last && (*end || end == last + 1))
+		n = strlen(text);
+	while (n && (text[n - 1] == ' ' || text[n - 1] == ':'))
+		n--;
+	snprintf(name, sizeof(name), "%.*s", (int)n, text);
+	out_row(o);
+	out_text(o, "what", name);
+	out_number(o, "count", value);
+}
+
+static void text_line(void *ctx, const char *text) { out_printf(ctx, "%s\n", text); }
+
+static void hash_field(struct out *o, const char *name, const uint8_t hash[48])
+{
+	char hex[97];
+
+	for (int i = 0; i < 48; i++)
+		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
+	out_text(o, name, hex);
+}
+
+static void td_fields(struct out *o, struct td *td)
+{
+	static const char *const rtmr_names[] = { "rtmr0", "rtmr1", "rtmr2", "rtmr3" };
+	struct td_identity id;
+
+	if (td_identity(td, &id) != 0)
+		return;
+	out_hex(o, "attributes", id.attributes);
+	out_hex(o, "xfam", id.xfam);
+	out_number(o, "keyid", id.keyid);
+	out_number(o, "gpa_width", id.gpa_width);
+	out_number(o, "shared_bit", id.shared_bit);
+	out_number(o, "tsc_hz", id.tsc_frequency_hz);
+	if (id.mrtd_valid)
+		hash_field(o, "mrtd", id.mrtd);
+	for (int i = 0; id.rtmr_valid && i < 4; i++)
+		hash_field(o, rtmr_names[i], id.rtmr[i]);
+}
+
+static void file_field(struct out *o, const char *name, const struct guest_file *f)
+{
+	if (f->path[0])
+		out_text(o, name, f->path);
+}
+
+static int cmd_info(struct call *c)
+{
+	struct guest *g = named_guest(c);
+	struct out *o = c->out;
+
+	if (!g)
+		return -1;
+	out_record(o);
+	out_text(o, "name", g->config->name);
+	out_text(o, "kind", kind_name(g));
+	out_text(o, "state", guest_state_name(g->state));
+	out_text(o, "reason", g->reason);
+	out_number(o, "config_line", g->config->line);
+	file_field(o, "firmware", &g->config->firmware);
+	file_field(o, "kernel", &g->config->kernel);
+	file_field(o, "initrd", &g->config->initrd);
+	file_field(o, "image", &g->config->image);
+	if (g->config->cmdline[0])
+		out_text(o, "cmdline", g->config->cmdline);
+	out_number(o, "vcpus", g->config->vcpus);
+	out_number(o, "memory_kib", g->config->memory >> 10);
+	out_number(o, "starts", g->starts);
+	if (g->state == GUEST_RUNNING)
+		out_number(o, "running_us", ticks_to_us(tsc_now() - g->started_tsc));
+	if (g->state == GUEST_RUNNING && g->td)
+		td_fields(o, g->td);
+	out_end(o);
+	if (g->state == GUEST_RUNNING && g->td)
+		td_describe(g->td, text_line, o);
+	return 0;
+}
+
+static int cmd_stats(struct call *c)
+{
+	struct guest *g = c->argc ? named_guest(c) : NULL;
+
+	if (c->argc && !g)
+		return -1;
+	out_table(c->out);
+	if (g)
+		guest_stats(g, count_line, c->out);
+	else
+		monitor_machine_stats(count_line, c->out);
+	out_end(c->out);
+	return 0;
+}
+
+/* clang-format off */
+const struct command guest_commands[] = {
+	{ "guests", "", "list the guests and their states", cmd_guests, 0, 0, COMPLETE_NOTHING,
+	  COMMAND_JSON, NULL },
+	{ "start", "NAME", "build and start a guest", cmd_start, 1, 1, COMPLETE_GUEST, 0, NULL },
+	{ "stop", "NAME", "end a guest and give its memory back", cmd_stop, 1, 1, COMPLETE_GUEST, 0,
+	  NULL },
+	{ "wait", "NAME [SECONDS]", "wait until a guest has ended, however it ended", cmd_wait, 1, 2,
+	  COMPLETE_GUEST, COMMAND_VERDICT, "    ^C gives up. Fails if the time is over before." },
+	{ "expect", "NAME TEXT SECONDS", "wait until a guest has printed a text", cmd_expect, 3, 3,
+	  COMPLETE_GUEST, COMMAND_VERDICT,
+	  "    What it has printed before counts too, as far as it is kept (8 KiB)." },
+	{ "console", "NAME", "type to a guest's serial line; Ctrl-] leaves", cmd_console, 1, 1,
+	  COMPLETE_GUEST, 0, NULL },
+	{ "info", "NAME", "a guest's identity, measurements and parameters", cmd_info, 1, 1,
+	  COMPLETE_GUEST, COMMAND_JSON, NULL },
+	{ "stats", "[NAME]", "counters of a guest (exits by name, pages), or of the machine",
+	  cmd_stats, 0, 1, COMPLETE_GUEST, COMMAND_JSON, NULL },
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+/* clang-format on */

@@ -1,0 +1,185 @@
+/*
+ * cmd_machine.c - commands about this computer: CPUs, memory, the machine's counters.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/log.h"
+#include "kernel/guest/sched.h"
+#include "kernel/machine/apic.h"
+#include "kernel/machine/console.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/machine.h"
+#include "kernel/machine/port.h"
+#include "kernel/machine/time.h"
+#include "kernel/monitor/command.h"
+#include "kernel/monitor/doctor.h"
+#include "kernel/monitor/monitor.h"
+#include "tdx/tdx.h"
+
+static int cmd_cpus(struct call *c)
+{
+	out_table(c->out);
+	for (unsigned i = 0; i < cpu_count(); i++) {
+		const struct cpu *cpu = cpu_get(i);
+		struct sched_stats s;
+
+		sched_stats(i, &s);
+		out_row(c->out);
+		out_number(c->out, "cpu", i);
+		out_number(c->out, "apic_id", cpu->apic_id);
+		out_bool(c->out, "online", cpu->online != 0);
+		out_number(c->out, "vcpus", s.vcpus);
+		out_number(c->out, "slices", s.slices);
+		out_number(c->out, "interrupts", cpu->interrupt_count);
+		out_number(c->out, "nmis", cpu->nmi_count);
+		out_number(c->out, "idle_ms", ticks_to_us(s.idle_ticks) / 1000);
+		out_text(c->out, "runs", cpu->running ? cpu->running : "");
+	}
+	out_end(c->out);
+	out_printf(c->out, "%s, TSC %llu.%06llu MHz by %s\n", apic_is_x2() ? "x2APIC" : "xAPIC",
+		   (unsigned long long)(tsc_hz() / 1000000),
+		   (unsigned long long)(tsc_hz() % 1000000), tsc_source());
+	return 0;
+}
+
+/* clang-format off */
+static const char *const owner_names[PAGE_OWNER_COUNT] = {
+	[PAGE_FREE] = "free",               [PAGE_KERNEL] = "kernel",
+	[PAGE_TABLES] = "host-tables",      [PAGE_MMU] = "mmu",
+	[PAGE_GUEST] = "guest",             [PAGE_VMX] = "vmx",
+	[PAGE_TDX_PAMT] = "tdx-pamt",       [PAGE_TDX_CONTROL] = "tdx-control",
+	[PAGE_TDX_SEPT] = "tdx-sept",       [PAGE_TDX_PRIVATE] = "tdx-private",
+	[PAGE_SOFT] = "soft-module",        [PAGE_LEAKED] = "leaked",
+};
+/* clang-format on */
+
+static int memory_by_owner(struct call *c)
+{
+	uint64_t total = 0;
+
+	out_table(c->out);
+	for (unsigned i = 0; i < PAGE_OWNER_COUNT; i++) {
+		uint64_t pages = page_count((enum page_owner)i);
+
+		total += pages;
+		out_row(c->out);
+		out_text(c->out, "owner", owner_names[i] ? owner_names[i] : "?");
+		out_number(c->out, "pages", pages);
+		out_number(c->out, "kib", pages * 4);
+	}
+	out_end(c->out);
+	out_printf(c->out, "%llu pages, %llu MiB in all\n", (unsigned long long)total,
+		   (unsigned long long)(total >> 8));
+	return 0;
+}
+
+static int memory_map(struct call *c)
+{
+	static const char *const kinds[] = { "usable", "tain", "runtime", "acpi", "nvs", "mmio",
+					     "reserved", "unusable" };
+	size_t count;
+	const struct boot_mem *map = boot_mem_map(&count);
+
+	out_table(c->out);
+	for (size_t i = 0; i < count; i++) {
+		out_row(c->out);
+		out_hex(c->out, "base", map[i].base);
+		out_hex(c->out, "end", map[i].base + map[i].size);
+		out_number(c->out, "kib", map[i].size >> 10);
+		out_text(c->out, "kind", map[i].kind < ARRAY_LEN(kinds) ? kinds[map[i].kind] : "?");
+		out_number(c->out, "efi_type", map[i].efi_type);
+	}
+	out_end(c->out);
+	return 0;
+}
+
+static int cmd_memory(struct call *c)
+{
+	if (c->argc == 0)
+		return memory_by_owner(c);
+	if (strcmp(c->argv[0], "map") != 0)
+		return command_fail(c, "expected: memory [map]");
+	return memory_map(c);
+}
+
+static void stat_line(void (*line)(void *ctx, const char *text), void *ctx, const char *name,
+		      uint64_t value)
+{
+	char text[80];
+
+	snprintf(text, sizeof(text), "%s %llu", name, (unsigned long long)value);
+	line(ctx, text);
+}
+
+void monitor_machine_stats(void (*line)(void *ctx, const char *text), void *ctx)
+{
+	uint64_t slices = 0, interrupts = 0, nmis = 0, idle = 0;
+	struct console_stats con;
+
+	for (unsigned i = 0; i < cpu_count(); i++) {
+		const struct cpu *cpu = cpu_get(i);
+		struct sched_stats s;
+
+		sched_stats(i, &s);
+		slices += s.slices;
+		idle += s.idle_ticks;
+		interrupts += cpu->interrupt_count;
+		nmis += cpu->nmi_count;
+	}
+	console_stats(&con);
+	stat_line(line, ctx, "uptime_us", time_us());
+	stat_line(line, ctx, "slices", slices);
+	stat_line(line, ctx, "interrupts", interrupts);
+	stat_line(line, ctx, "nmis", nmis);
+	stat_line(line, ctx, "idle_ticks", idle);
+	stat_line(line, ctx, "console_bytes", con.tx_bytes);
+	stat_line(line, ctx, "console_dropped", con.tx_dropped);
+	stat_line(line, ctx, "console_high_water", con.ring_high_water);
+	stat_line(line, ctx, "free_pages", page_count(PAGE_FREE));
+	stat_line(line, ctx, "leaked_pages", page_count(PAGE_LEAKED));
+	stat_line(line, ctx, "log_errors", log_count(LOG_ERROR));
+	stat_line(line, ctx, "log_warnings", log_count(LOG_WARN));
+	if (tdx_phase() == TDX_READY)
+		tdx_stats(line, ctx);
+}
+
+/* ------------------------------------------------------------------ doctor */
+
+static void doctor_row(void *ctx, const struct doctor_finding *f)
+{
+	static const char *const verdicts[] = { "ok", "note", "FAIL" };
+	struct out *o = ctx;
+
+	out_row(o);
+	out_text(o, "check", f->check);
+	out_text(o, "verdict", verdicts[f->verdict]);
+	out_text(o, "finding", f->finding);
+	out_text(o, "advice", f->advice);
+}
+
+static void detail_line(void *ctx, const char *text) { out_printf(ctx, "  %s\n", text); }
+
+static int cmd_doctor(struct call *c)
+{
+	out_table(c->out);
+	doctor_examine(doctor_row, c->out);
+	out_end(c->out);
+	if (tdx_phase() == TDX_READY && !c->json)
+		tdx_describe(detail_line, c->out);
+	return 0;
+}
+
+/* clang-format off */
+const struct command machine_commands[] = {
+	{ "cpus", "", "the CPUs and what they did", cmd_cpus, 0, 0, COMPLETE_NOTHING, COMMAND_JSON,
+	  NULL },
+	{ "memory", "[map]", "pages by owner, or the memory map of the firmware", cmd_memory, 0, 1,
+	  COMPLETE_NOTHING, COMMAND_JSON, NULL },
+	{ "doctor", "", "can this machine run guests and trust domains; if not, what is wrong",
+	  cmd_doctor, 0, 0, COMPLETE_NOTHING, COMMAND_JSON, NULL },
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+/* clang-format on */

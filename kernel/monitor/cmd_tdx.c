@@ -1,0 +1,88 @@
+/*
+ * cmd_tdx.c - commands about the TDX module: what a status means, what passed between us and it.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/base/trace.h"
+#include "kernel/monitor/command.h"
+#include "tdx/abi/explain.h"
+
+static void text_line(void *ctx, const char *text) { out_printf(ctx, "%s\n", text); }
+
+static int cmd_explain(struct call *c)
+{
+	uint64_t value;
+	int64_t leaf = TDX_LEAF_UNKNOWN;
+
+	if (tdx_parse_status(c->argv[0], &value) != 0)
+		return command_fail(c, "'%.40s' is no status: expected hexadecimal, as in explain "
+				       "0xc000010000000045 21", c->argv[0]);
+	if (c->argc == 2 && tdx_parse_leaf(c->argv[1], &leaf) != 0)
+		return command_fail(c, "'%.40s' is no leaf: expected its number or name", c->argv[1]);
+	tdx_explain((tdx_status_t){ value }, leaf, text_line, c->out);
+	return 0;
+}
+
+/* The newest SEAMCALL in the trace; false: none. */
+static bool last_seamcall(struct trace_record *out)
+{
+	struct trace_record r[16];
+	uint64_t cursor = 0, lost = 0;
+	bool found = false;
+	size_t n;
+
+	while ((n = trace_read(&cursor, r, ARRAY_LEN(r), &lost)))
+		for (size_t i = 0; i < n; i++)
+			if (r[i].kind == TRACE_SEAMCALL) {
+				*out = r[i];
+				found = true;
+			}
+	return found;
+}
+
+/* "TDX_SUCCESS", "SUCCESS" or a number in hexadecimal. */
+static bool status_is(tdx_status_t st, const char *text)
+{
+	const char *name = tdx_status_name(st);
+	uint64_t value;
+
+	if (name && (strcmp(name, text) == 0 ||
+		     (strncmp(name, "TDX_", 4) == 0 && strcmp(name + 4, text) == 0)))
+		return true;
+	return tdx_parse_status(text, &value) == 0 && value == st.raw;
+}
+
+static int cmd_status(struct call *c)
+{
+	struct trace_record r;
+	tdx_status_t st;
+	char text[160];
+
+	if (!last_seamcall(&r))
+		return command_fail(c, "no SEAMCALL has been traced");
+	st = (tdx_status_t){ r.status };
+	tdx_status_text(st, text, sizeof(text));
+	if (c->argc == 0) {
+		out_printf(c->out, "%s\n", text);
+		return 0;
+	}
+	if (!status_is(st, c->argv[0]))
+		return command_fail(c, "the last SEAMCALL's status is %s", text);
+	return 0;
+}
+
+/* clang-format off */
+const struct command tdx_commands[] = {
+	{ "explain", "STATUS [LEAF]", "what a completion status of the TDX module means",
+	  cmd_explain, 1, 2, COMPLETE_NOTHING, 0,
+	  "    STATUS in hexadecimal; LEAF, if known: its number or name." },
+	{ "status", "[NAME]", "check the completion status of the last SEAMCALL", cmd_status, 0, 1,
+	  COMPLETE_NOTHING, COMMAND_VERDICT,
+	  "    NAME as explain prints it, e.g. SUCCESS or OPERAND_BUSY. Without it: shows the status." },
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+/* clang-format on */

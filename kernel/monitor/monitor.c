@@ -1,0 +1,335 @@
+/*
+ * monitor.c - keys into lines, lines into commands, and the order of start-up and exit.
+ * Contract: monitor.h.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/monitor/monitor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/config.h"
+#include "kernel/base/log.h"
+#include "kernel/guest/guest.h"
+#include "kernel/guest/sched.h"
+#include "kernel/machine/console.h"
+#include "kernel/machine/port.h"
+#include "kernel/machine/power.h"
+#include "kernel/machine/time.h"
+#include "kernel/machine/vmx.h"
+#include "kernel/monitor/command.h"
+#include "kernel/monitor/line.h"
+#include "kernel/monitor/script.h"
+#include "tdx/tdx.h"
+
+#define KEY_DETACH    0x1d /* ^] */
+#define KEY_INTERRUPT 0x03 /* ^C */
+#define TYPE_AHEAD    2048
+
+#define FIRST_RUN_US UINT64_C(30000000)
+#define STOP_ALL_US  UINT64_C(20000000)
+
+static struct {
+	struct config *cfg;
+	struct line line;
+	bool prompting; /* a line is being edited */
+	bool busy;      /* a command runs; polls do nothing */
+	bool interrupted;
+	bool failed; /* something that counts in the exit status */
+	bool in_script, script_ended;
+	struct guest *attached;
+
+	/* Keys that came while a command ran. */
+	uint8_t ahead[TYPE_AHEAD];
+	unsigned ahead_head, ahead_count;
+} mon;
+
+struct config *monitor_config(void) { return mon.cfg; }
+
+void monitor_note_failure(void) { mon.failed = true; }
+
+/* ------------------------------------------------------------------ keys */
+
+/* Take what the console has; ^C while a command runs is not a key but an order. */
+static void take_keys(void)
+{
+	int key;
+
+	while (mon.ahead_count < TYPE_AHEAD && (key = console_getc()) >= 0) {
+		if (key == KEY_INTERRUPT && mon.busy) {
+			mon.interrupted = true;
+			mon.ahead_count = 0;
+			continue;
+		}
+		mon.ahead[(mon.ahead_head + mon.ahead_count++) % TYPE_AHEAD] = (uint8_t)key;
+	}
+}
+
+static int next_key(void)
+{
+	if (mon.ahead_count == 0)
+		return -1;
+	mon.ahead_count--;
+	return mon.ahead[mon.ahead_head++ % TYPE_AHEAD];
+}
+
+enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_us)
+{
+	uint64_t start = time_us();
+
+	mon.interrupted = false;
+	for (;;) {
+		if (done(arg))
+			return WAIT_DONE;
+		if (mon.interrupted)
+			return WAIT_INTERRUPTED;
+		if (timeout_us && time_us() - start >= timeout_us)
+			return WAIT_TIMEOUT;
+		sched_poll();
+		take_keys();
+	}
+}
+
+/* ------------------------------------------------------------------ running lines */
+
+static void write_console(void *ctx, const char *text, size_t n)
+{
+	(void)ctx;
+	console_write(text, n);
+}
+
+static enum command_result run_text(const char *text)
+{
+	char line[LINE_BYTES];
+	bool was_busy = mon.busy, verdict = false;
+	enum command_result result;
+
+	snprintf(line, sizeof(line), "%s", text);
+	mon.busy = true;
+	result = command_run(line, write_console, NULL, &verdict);
+	mon.busy = was_busy;
+	if (verdict)
+		mon.failed = true;
+	return result;
+}
+
+bool monitor_run_line(const char *text) { return run_text(text) != COMMAND_FAILED; }
+
+bool monitor_end_script(void)
+{
+	mon.script_ended = mon.in_script;
+	return mon.in_script;
+}
+
+static enum script_step script_line(void *ctx, const char *line)
+{
+	(void)ctx;
+	console_printf("tain> %s\n", line);
+	if (!monitor_run_line(line))
+		return SCRIPT_FAILED;
+	return mon.script_ended ? SCRIPT_STOP : SCRIPT_GO_ON;
+}
+
+static void run_script(const struct guest_file *script)
+{
+	if (!script->path[0])
+		return;
+	if (!script->data) {
+		mon.failed = true; /* why is among the configuration's messages */
+		return;
+	}
+	mon.in_script = true;
+	mon.script_ended = false;
+
+	unsigned line = script_run(script->data, script->size, script_line, NULL);
+
+	mon.in_script = false;
+	if (line) {
+		mon.failed = true;
+		console_printf("tain: script %s failed in line %u\n", script->path, line);
+	}
+}
+
+/* ------------------------------------------------------------------ the prompt */
+
+static void write_typed(void *ctx, const char *text, size_t n)
+{
+	(void)ctx;
+	console_write_typed(text, n);
+}
+
+/* Tab: the command's name first, then what its row says. */
+static const char *complete_word(void *ctx, const char *text, unsigned start, unsigned end, unsigned nth)
+{
+	size_t length = end - start, name_length = strcspn(text, " ");
+	const struct command *row = NULL;
+	char name[32] = "";
+
+	(void)ctx;
+	if (start > 0 && name_length < sizeof(name)) {
+		memcpy(name, text, name_length);
+		name[name_length] = 0;
+		row = command_find(name[0] == '-' ? name + 1 : name);
+	}
+	if (start == 0 || (row && row->complete == COMPLETE_COMMAND)) {
+		for (unsigned i = 0; (row = command_at(i)); i++)
+			if (strncmp(row->name, text + start, length) == 0 && nth-- == 0)
+				return row->name;
+	} else if (row && row->complete == COMPLETE_GUEST) {
+		for (unsigned i = 0; i < guest_count(); i++) {
+			const char *guest = guest_at(i)->config->name;
+
+			if (strncmp(guest, text + start, length) == 0 && nth-- == 0)
+				return guest;
+		}
+	}
+	return NULL;
+}
+
+static void show_prompt(void)
+{
+	line_start(&mon.line);
+	mon.prompting = true;
+}
+
+static void edit_key(uint8_t key)
+{
+	enum line_event event = line_key(&mon.line, key);
+
+	if (event == LINE_MORE)
+		return;
+	mon.prompting = false;
+	console_end_typed();
+	if (event == LINE_DONE) {
+		line_remember(&mon.line, mon.line.text);
+		run_text(mon.line.text);
+	}
+	if (!mon.attached)
+		show_prompt();
+}
+
+/* ------------------------------------------------------------------ a guest's console */
+
+void monitor_attach(struct guest *g)
+{
+	mon.attached = g;
+	console_printf("[console of %s: Ctrl-] leaves]\n", g->config->name);
+	output_attach(&g->output, true);
+}
+
+static void detach(const char *why)
+{
+	output_attach(&mon.attached->output, false);
+	console_printf("\n[console of %s: %s]\n", mon.attached->config->name, why);
+	mon.attached = NULL;
+	show_prompt();
+}
+
+/* ------------------------------------------------------------------ each round */
+
+void monitor_poll(void)
+{
+	int key;
+
+	if (mon.busy || !mon.cfg)
+		return;
+	take_keys();
+	if (mon.attached && guest_ended(mon.attached))
+		detach("it has ended");
+	while ((key = next_key()) >= 0) {
+		if (!mon.attached)
+			edit_key((uint8_t)key);
+		else if (key == KEY_DETACH)
+			detach("left");
+		else if (!guest_type(mon.attached, (uint8_t)key)) {
+			/* Its FIFO is full: the key waits for the next round. */
+			mon.ahead_head--;
+			mon.ahead_count++;
+			return;
+		}
+	}
+	/* Other text came after the prompt, and no more follows: show the line again. */
+	if (mon.prompting && !console_typed_stands() && !console_busy())
+		line_redraw(&mon.line);
+}
+
+/* ------------------------------------------------------------------ start and end */
+
+static void report_configuration(const struct config *cfg)
+{
+	for (unsigned i = 0; i < cfg->message_count; i++)
+		console_printf("tain.cfg:%u: %s\n", cfg->messages[i].line, cfg->messages[i].text);
+	if (cfg->messages_lost)
+		console_printf("tain.cfg: %u more\n", cfg->messages_lost);
+}
+
+static bool started_ones_ran(void *arg)
+{
+	const struct config *cfg = arg;
+
+	for (unsigned i = 0; i < cfg->tain.start_count; i++) {
+		const struct guest *g = guest_find(cfg->tain.start[i]);
+
+		if (g && !__atomic_load_n(&g->was_started, __ATOMIC_ACQUIRE))
+			return false;
+	}
+	return true;
+}
+
+static void start_guests(struct config *cfg)
+{
+	char why[160];
+
+	for (unsigned i = 0; i < cfg->tain.start_count; i++) {
+		struct guest *g = guest_find(cfg->tain.start[i]);
+
+		if (g && guest_start(g, why, sizeof(why)) != 0)
+			console_printf("tain: %s: refused: %s\n", g->config->name, why);
+	}
+	if (cfg->tain.start_count && monitor_wait(started_ones_ran, cfg, FIRST_RUN_US) != WAIT_DONE)
+		log_warn("monitor: some guest of start has not had its first turn");
+}
+
+void monitor_start(struct config *cfg)
+{
+	mon.cfg = cfg;
+	mon.busy = true;
+	mon.line.prompt = "tain> ";
+	mon.line.write = write_typed;
+	mon.line.complete = complete_word;
+	report_configuration(cfg);
+	start_guests(cfg);
+	run_script(&cfg->tain.script);
+	mon.busy = false;
+	console_puts("tain: ready\n");
+	show_prompt();
+}
+
+static void vmx_off(void *arg)
+{
+	(void)arg;
+	vmx_cpu_off();
+}
+
+void monitor_shut_down(void)
+{
+	unsigned left;
+
+	mon.busy = true;
+	left = guests_stop_all(STOP_ALL_US);
+	if (left) {
+		console_printf("tain: %u guests would not end\n", left);
+		mon.failed = true;
+	} else if (tdx_phase() == TDX_READY) {
+		tdx_fini();
+	}
+	for (unsigned i = 0; vmx_available() && i < cpu_count(); i++)
+		cpu_call(i, vmx_off, NULL);
+}
+
+NORETURN void monitor_exit(int n)
+{
+	monitor_shut_down();
+	power_exit(n >= 0 ? n : mon.failed);
+}

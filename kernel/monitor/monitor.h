@@ -1,0 +1,72 @@
+/*
+ * monitor.h - the front door of kernel/monitor: the console that a user types at.
+ *
+ * The boot CPU's run loop calls the monitor each round; it reads keys, edits the line, runs a
+ * command when Enter comes. There is no thread behind it: a command that waits calls
+ * monitor_wait(), which gives the guests their turns.
+ *
+ *   monitor.c   keys and lines, waiting, start-up     command.c  a line to a row's function
+ *   line.c      editing                               words.c    quoting
+ *   script.c    files of commands                     out.c      text and JSON
+ *   cmd_*.c     the commands, by theme
+ *
+ * Invariants
+ *   - One command runs at a time, on the boot CPU. Keys typed meanwhile are kept for later, but ^C
+ *     ends the waiting.
+ *   - `tain: ready` is printed once: every guest of `start` has run once or was refused, and the
+ *     script has ended.
+ *   - The way out is one function, monitor_exit(): guests are down before the last line is printed.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_MONITOR_MONITOR_H
+#define TAIN_MONITOR_MONITOR_H
+
+#include "kernel/base/types.h"
+
+struct config;
+struct guest;
+
+/*
+ * Say what was wrong in the configuration, start its guests, run its script, print `tain: ready`
+ * and show the prompt. Guests run meanwhile. From here on the run loop calls monitor_poll().
+ */
+void monitor_start(struct config *cfg);
+
+/* Keys that came in. Each round on the boot CPU; does nothing while a command runs. */
+void monitor_poll(void);
+
+/* ---- for the commands ---- */
+
+enum wait_end { WAIT_DONE, WAIT_TIMEOUT, WAIT_INTERRUPTED };
+
+/*
+ * Let the guests run until @done(@arg), or @timeout_us passed (0: no limit), or ^C.
+ */
+enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_us) MUST_CHECK;
+
+/* Keys go to @g from now on, and its output comes raw, until ^] or its end. */
+void monitor_attach(struct guest *g);
+
+/* Something that counts has failed: exit says 1 if nobody names another number. */
+void monitor_note_failure(void);
+
+/* The script that runs ends here, as a success. False: none runs. */
+bool monitor_end_script(void);
+
+/* What a line of a script or of the user did. */
+bool monitor_run_line(const char *text);
+
+/* Counters of the machine, each a line "NAME COUNT". */
+void monitor_machine_stats(void (*line)(void *ctx, const char *text), void *ctx);
+
+/* All guests down, the TDX module and VMX left as they should be. For the ways out. */
+void monitor_shut_down(void);
+
+/* monitor_shut_down(), then `tain: exit N`. @n < 0: 0, or 1 if something that counts has failed. */
+NORETURN void monitor_exit(int n);
+
+/* The configuration in force. */
+struct config *monitor_config(void);
+
+#endif
