@@ -53,4 +53,4 @@ clean: ## remove what was built, but not what was installed
 
 .PHONY: help
 help: ## this list
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | sort -u | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | sort -u | awk -F'|' '{ printf "%-18s %s\n", $$1, $$2 }'

@@ -42,7 +42,7 @@ TEST_JOBS  ?= 2
 VECTORS    := $(wildcard tests/vectors)
 
 .PHONY: test
-test: all $(UNIT_BINS) $(HOST_PROGRAMS) ## run every test; the last line is 'N passed, N failed'
+test: all $(UNIT_BINS) $(FUZZ_BINS) $(HOST_PROGRAMS) ## run every test; the last line is 'N passed, N failed'
 	$(Q)tools/run-tests -j $(TEST_JOBS) --log build/test-logs \
 		$(UNIT_BINS) $(FUZZ_RUNS) $(if $(VECTORS),'tools/run-vectors:900') \
 		'make -s --no-print-directory check:1200' $(E2E_TESTS:%=%:900)
@@ -54,3 +54,7 @@ bench: all $(HOST_PROGRAMS) ## print the figures: sizes, ticks, rates
 .PHONY: test-long
 test-long: all $(HOST_PROGRAMS) ## soaks: long fuzzing, many boots
 	$(Q)tools/test-long
+
+.PHONY: check
+check: $(NEWLIB)/src/.unpacked ## static checks: rooms, lengths, locking, headers, analysers
+	$(Q)IMAGE_FLAGS='$(IMAGE_FLAGS)' EFI_FLAGS='$(EFI_FLAGS)' tools/check

@@ -13,6 +13,15 @@ UNIT_TESTS := $(sort $(wildcard tests/unit/*.c))
 UNIT_BINS  := $(UNIT_TESTS:tests/unit/%.c=build/unit/%)
 HOST_OBJS  := $(patsubst %.c,build/asan/%.o,$(sort $(wildcard tests/host/*.c)))
 
+# Fuzzers: tests/fuzz/X.c, named apart from every unit test, has LLVMFuzzerTestOneInput(). Seeds, if
+# there are any, lie in tests/fuzz/X/.
+FUZZERS      := $(sort $(wildcard tests/fuzz/*.c))
+FUZZ_BINS    := $(FUZZERS:tests/fuzz/%.c=build/fuzz/%)
+FUZZ_SECONDS ?= 10
+FUZZ_FLAGS   := -std=gnu11 -g -O1 -fno-strict-aliasing -pthread -I . -DTAIN_NATIVE=1 \
+	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
+FUZZ_RUNS    := $(patsubst %,'tools/fuzz % $(FUZZ_SECONDS)',$(FUZZ_BINS))
+
 build/asan/%.o: %.c Makefile tools/unit.mk
 	$(call say,CC-T,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(ASAN_FLAGS) $(call warn_for,$<) -c $< -o $@
@@ -22,8 +31,8 @@ build/native/%.o: %.c Makefile tools/unit.mk
 	$(Q)mkdir -p $(@D) && $(CC) $(NATIVE_FLAGS) -O2 $(call warn_for,$<) -c $< -o $@
 
 # build/unit/links.mk: for each test a line LINKS_name := what its comment says.
-build/unit/links.mk: $(UNIT_TESTS) tools/unit-links
-	$(Q)mkdir -p $(@D) && tools/unit-links $(UNIT_TESTS) > $@
+build/unit/links.mk: $(UNIT_TESTS) $(FUZZERS) tools/unit-links
+	$(Q)mkdir -p $(@D) && tools/unit-links $(UNIT_TESTS) $(FUZZERS) > $@
 ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 -include build/unit/links.mk
 endif
@@ -35,6 +44,15 @@ build/unit/$(1): build/asan/tests/unit/$(1).o $$(HOST_OBJS) \
 	$$(Q)mkdir -p $$(@D) && $(CC) $(ASAN_FLAGS) $$(filter %.o,$$^) -o $$@ -lcmocka
 endef
 $(foreach t,$(UNIT_TESTS:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
+
+# One compilation from the sources: the fuzzer's instrumentation is in all of them.
+define fuzz_rule
+build/fuzz/$(1): tests/fuzz/$(1).c $$(wildcard tests/host/*.c $$(LINKS_$(1))) \
+		$$(wildcard kernel/base/*.h) tools/unit.mk
+	$$(call say,FUZZ,$$@)
+	$$(Q)mkdir -p $$(@D) && $(CLANG) $(FUZZ_FLAGS) $$(filter %.c,$$^) -o $$@
+endef
+$(foreach t,$(FUZZERS:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
 
 .PHONY: unit
 unit: $(UNIT_BINS) ## build and run the host unit tests
