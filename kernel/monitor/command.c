@@ -110,6 +110,7 @@ static int run_words(struct call *c, char *name, void (*write)(void *ctx, const 
 		return err;
 	out_init(&out, c->json, write, ctx);
 	c->out = &out;
+	c->has_run = true;
 	err = c->row->run(c);
 	if (out_failed(&out) && !err)
 		err = command_fail(c, "out of memory: the output is not complete");
@@ -127,7 +128,7 @@ enum command_result command_run(char *line, void (*write)(void *ctx, const char 
 	while (*line == ' ' || *line == '\t')
 		line++;
 
-	bool ignore = *line == '-';
+	bool ignore = line[0] == '-' && line[1] != '-';
 	int words = words_split(line + ignore, argv);
 
 	if (words == 0)
@@ -145,7 +146,7 @@ enum command_result command_run(char *line, void (*write)(void *ctx, const char 
 	say(write, ctx, "error: %s\n", c.why);
 	if (ignore)
 		return COMMAND_IGNORED;
-	if (c.row && (c.row->flags & COMMAND_VERDICT))
+	if (c.has_run && (c.row->flags & COMMAND_VERDICT))
 		*verdict = true;
 	return COMMAND_FAILED;
 }

@@ -24,6 +24,7 @@ struct call {
 	bool json;     /* --json was among the words */
 	int argc;      /* words without the command's name and --json */
 	char **argv;
+	bool has_run;  /* its words were good: what it says of failure counts */
 	char why[240]; /* the reason of command_fail() */
 };
 
