@@ -221,7 +221,8 @@ void cpu_idle(void)
 	const char *was = cpu_running("idle");
 
 	cpu_sleep(&me->wake);
-	me->wake = 0;
+	/* An exchange: what was published before the wake-up is seen by whoever looks after it. */
+	__atomic_exchange_n(&me->wake, 0, __ATOMIC_SEQ_CST);
 	cpu_running(was);
 	direct_map_sync();
 	cpu_serve_calls();

@@ -24,7 +24,13 @@
 #include "kernel/machine/paging.h"
 #include "kernel/machine/room.h"
 
+#define PF_PRESENT BIT64(0) /* error code: not a missing page but a forbidden access */
+#define PF_WRITE   BIT64(1)
+
 #define PTE_HIDDEN BIT64(9) /* ignored by the CPU; only in entries that are not present */
+
+#define STACK_STRIDE    (UINT64_C(64) << 10)
+#define STACK_BYTES_ALL (UINT64_C(4) * CPU_MAX * STACK_STRIDE)
 
 #define EFI_RUNTIME_MMIO 11 /* EfiMemoryMappedIO: a device that runtime services use */
 
@@ -100,8 +106,29 @@ static bool is_ram(uint32_t kind)
 	       kind == BOOT_MEM_ACPI_RECLAIM || kind == BOOT_MEM_ACPI_NVS;
 }
 
+static int map_direct(uint64_t from, uint64_t to, uint64_t flags)
+{
+	return from < to ? kernel_map(DIRECT_MAP_BASE + from, from, to - from, flags | PTE_NX) : 0;
+}
+
+/* One run of RAM; what the image has as text and constants is not writable through it either. */
+static int map_run(uint64_t from, uint64_t to, uint64_t image)
+{
+	uint64_t image_end = image + (uint64_t)(kernel_rodata_end - kernel_start);
+	int err;
+
+	if (to > DIRECT_MAP_MAX)
+		to = DIRECT_MAP_MAX;
+	if (image < from || image_end > to)
+		return map_direct(from, to, PTE_WRITE);
+	err = map_direct(from, image, PTE_WRITE);
+	if (!err)
+		err = map_direct(image, image_end, 0);
+	return err ? err : map_direct(image_end, to, PTE_WRITE);
+}
+
 /* All RAM, neighbours of different kinds joined so that large pages fit. */
-static int map_ram(const struct boot_mem *mem, uint64_t count)
+static int map_ram(const struct boot_mem *mem, uint64_t count, uint64_t image)
 {
 	uint64_t from = 0, to = 0;
 
@@ -114,14 +141,10 @@ static int map_ram(const struct boot_mem *mem, uint64_t count)
 		}
 		if (i < count && !ram)
 			continue;
-		if (to > DIRECT_MAP_MAX)
-			to = DIRECT_MAP_MAX;
-		if (from < to) {
-			int err = kernel_map(DIRECT_MAP_BASE + from, from, to - from,
-					     PTE_WRITE | PTE_NX);
-			if (err)
-				return err;
-		}
+		int err = map_run(from, to, image);
+
+		if (err)
+			return err;
 		if (ram) {
 			from = mem[i].base;
 			to = from + mem[i].size;
@@ -162,6 +185,19 @@ static int make_windows(void)
 	return 0;
 }
 
+/*
+ * Map @bytes of memory as stack @number; the page below it stays absent, so that an overflow is a
+ * fault and not a wrong value somewhere. Returns 0 and *@top, or -ENOMEM.
+ */
+int stack_map(unsigned number, hpa_t pages, uint64_t bytes, uint8_t **top)
+{
+	uint64_t at = STACK_BASE + (number + 1) * STACK_STRIDE - bytes;
+
+	assert(bytes < STACK_STRIDE && (number + 1) * STACK_STRIDE <= STACK_BYTES_ALL);
+	*top = (uint8_t *)(at + bytes);
+	return kernel_map(at, pages.v, bytes, PTE_WRITE | PTE_NX);
+}
+
 static int make_upper_half(void)
 {
 	uint64_t *top = hpa_to_ptr(map.pml4);
@@ -170,7 +206,8 @@ static int make_upper_half(void)
 		uint64_t at = ~UINT64_C(0) << 48 | (uint64_t)i << 39;
 
 		/* Only what we use: the others stay absent in all tables. */
-		if ((at == MMIO_MAP_BASE || at == WINDOW_BASE) && !descend(&top[i]))
+		if ((at == MMIO_MAP_BASE || at == WINDOW_BASE || at == STACK_BASE) &&
+		    !descend(&top[i]))
 			return -ENOMEM;
 	}
 	return 0;
@@ -186,7 +223,10 @@ void direct_map_cpu(void)
 {
 	wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_NXE);
 	wrmsr(MSR_PAT, PAT_VALUE);
-	cr4_write((cr4_read() & ~CR4_PGE & ~CR4_PCIDE) | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_MCE);
+	uint64_t xsave = cpuid(1, 0).ecx & BIT32(26) ? CR4_OSXSAVE : 0;
+
+	cr4_write((cr4_read() & ~CR4_PGE & ~CR4_PCIDE) | CR4_OSFXSR | CR4_OSXMMEXCPT | CR4_MCE |
+		  xsave);
 	cr0_write((cr0_read() & ~(CR0_EM | CR0_TS | CR0_CD | CR0_NW)) | CR0_WP | CR0_NE | CR0_MP);
 	cr3_write(map.pml4.v);
 }
@@ -196,9 +236,11 @@ void direct_map_init(const struct boot_info *bi)
 	map.pml4 = page_alloc(PAGE_TABLES);
 	map.huge = (cpuid(0x80000001, 0).edx & BIT32(26)) != 0;
 	if (hpa_is_none(map.pml4) || make_upper_half() || make_windows() ||
-	    map_ram((const struct boot_mem *)(DIRECT_MAP_BASE + bi->mem_hpa), bi->mem_count) ||
+	    map_ram((const struct boot_mem *)(DIRECT_MAP_BASE + bi->mem_hpa), bi->mem_count,
+		    bi->kernel_hpa) ||
 	    map_image(bi->kernel_hpa))
 		panic("no memory for page tables");
+	*paging_slot(map.pml4, (uint64_t)boot_stack_guard, LEVEL_4K, descend) = 0;
 	/* From here on the loader's tables are not used any more. */
 	direct_map_cpu();
 }
@@ -403,7 +445,12 @@ void port_page_hide(hpa_t base, unsigned order)
 {
 	set_hidden(base, order, true);
 	/* After the entries: who sees the new number also drops what was cached before it. */
-	__atomic_fetch_add(&map.generation, 1, __ATOMIC_SEQ_CST);
+	uint64_t was = __atomic_fetch_add(&map.generation, 1, __ATOMIC_SEQ_CST);
+	struct cpu *c = this_cpu();
+
+	/* This CPU has dropped this page's translation already. */
+	if (c->map_generation == was)
+		c->map_generation = was + 1;
 }
 
 /* Entries that are not present are not cached: nobody has anything to drop. */
@@ -436,26 +483,31 @@ void direct_map_sync(void)
 	cr3_write(cr3_read());
 }
 
-/*
- * A page fault: was it on a hidden page? True: it is there again by now, go on. A stray access is
- * reported here and never returns.
- */
-bool direct_map_fault(const struct trap_frame *f, uint64_t address)
+/* A page fault in the direct map on a page that is there by now: go on. */
+bool direct_map_fault(uint64_t error, uint64_t address)
 {
-	char what[96];
-
-	if (address < DIRECT_MAP_BASE || address - DIRECT_MAP_BASE >= DIRECT_MAP_MAX || (f->error & 1))
-		return false;
-	uint64_t hpa = address - DIRECT_MAP_BASE;
 	hpa_t now;
 
-	if (kernel_translate((const void *)address, &now) == 0)
+	return address >= DIRECT_MAP_BASE && address - DIRECT_MAP_BASE < DIRECT_MAP_MAX &&
+	       !(error & PF_PRESENT) && kernel_translate((const void *)address, &now) == 0;
+}
+
+/* What a fatal page fault means, where this room knows it. */
+bool direct_map_explain(uint64_t address, uint64_t error, char *text, size_t size)
+{
+	uint64_t hpa = address - DIRECT_MAP_BASE;
+	const char *what = error & PF_WRITE ? "write" : "read";
+
+	if (address >= STACK_BASE && address - STACK_BASE < STACK_BYTES_ALL) {
+		snprintf(text, size, "#PF: stack overflow at %#llx", (unsigned long long)address);
 		return true;
-	if (!page_is_hidden((hpa_t){ align_down(hpa, PAGE_SIZE) }) || crash_under_way())
+	}
+	if (address < DIRECT_MAP_BASE || hpa >= DIRECT_MAP_MAX)
 		return false;
-	snprintf(what, sizeof(what), "host %s of %#llx: the page is private to a TD",
-		 f->error & 2 ? "write" : "read", (unsigned long long)hpa);
-	crash(what, f);
+	snprintf(text, size, "#PF: host %s of %#llx, %s", what, (unsigned long long)hpa,
+		 page_is_hidden((hpa_t){ align_down(hpa, PAGE_SIZE) }) ? "page is private to a TD" :
+									 "no RAM is there");
+	return true;
 }
 
 /* --- for calls into the firmware --------------------------------------------------------------- */

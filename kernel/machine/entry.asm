@@ -30,8 +30,11 @@ kernel_entry:
 
 section .bss nobits alloc noexec write align=4096
 
+global boot_stack_guard
 global boot_stack
 global boot_stack_top
+boot_stack_guard:                       ; one page that is not mapped: an overflow faults
+        resb    4096
 boot_stack:
         resb    BOOT_STACK_BYTES
 boot_stack_top:

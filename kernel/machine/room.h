@@ -18,7 +18,7 @@
 /* Linker's symbols (linker.ld) and those of the NASM files. */
 extern char kernel_start[], kernel_text_start[], kernel_text_end[], kernel_rodata_start[],
 	kernel_rodata_end[], kernel_data_start[], kernel_end[];
-extern char boot_stack[], boot_stack_top[];
+extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
 extern char trap_stubs[], ap_blob[], ap_blob_end[], ap_enter[];
 extern char cpu_sleep_window_start[], cpu_sleep_window_end[];
 void gdt_activate(const struct table_register *gdt, uint16_t code, uint16_t data, uint16_t tss);
@@ -58,7 +58,9 @@ const struct page_core *page_core_global(void);
 /* direct_map.c */
 void direct_map_init(const struct boot_info *bi);
 void direct_map_cpu(void); /* this CPU: PAT, EFER.NXE, CR0.WP and the like */
-bool direct_map_fault(const struct trap_frame *f, uint64_t address);
+bool direct_map_fault(uint64_t error, uint64_t address);
+bool direct_map_explain(uint64_t address, uint64_t error, char *text, size_t size);
+int stack_map(unsigned number, hpa_t pages, uint64_t bytes, uint8_t **top) MUST_CHECK;
 int kernel_map(uint64_t virt, uint64_t hpa, uint64_t bytes, uint64_t flags) MUST_CHECK;
 uint64_t efi_call_cr3(void);
 hpa_t kernel_pml4(void);

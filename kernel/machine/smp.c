@@ -24,6 +24,7 @@
 
 #define AP_PARAMS     0x800 /* ap_entry.asm */
 #define AREA_ORDER    4     /* struct cpu and its stacks: 64 KiB */
+#define STACKS        4
 #define SECOND_SIPI_US 1000
 #define INIT_WAIT_US  10000 /* SDM volume 3A, "MP Initialization Protocol Algorithm" */
 #define START_LIMIT_US 1000000
@@ -67,21 +68,29 @@ void ap_start(struct cpu *c)
 	main_of_ap();
 }
 
-static struct cpu *make_area(void)
+static struct cpu *make_area(unsigned number)
 {
 	hpa_t base = pages_alloc_raw(PAGE_KERNEL, AREA_ORDER);
 
 	if (hpa_is_none(base))
 		return NULL;
 	struct cpu *c = hpa_to_ptr(base);
-	uint8_t *top = (uint8_t *)c + (PAGE_SIZE << AREA_ORDER);
+	const struct {
+		uint8_t **top;
+		uint64_t bytes;
+	} stack[STACKS] = {
+		{ &c->stack_top, CPU_STACK_BYTES }, { &c->nmi_stack_top, CPU_NMI_BYTES },
+		{ &c->df_stack_top, CPU_DF_BYTES }, { &c->mc_stack_top, CPU_MC_BYTES },
+	};
+	hpa_t at = hpa_add(base, PAGE_SIZE << AREA_ORDER);
 
 	memset(c, 0, sizeof(*c));
 	c->running = "start-up";
-	c->stack_top = top;
-	c->nmi_stack_top = c->stack_top - CPU_STACK_BYTES;
-	c->df_stack_top = c->nmi_stack_top - CPU_NMI_BYTES;
-	c->mc_stack_top = c->df_stack_top - CPU_DF_BYTES;
+	for (unsigned i = 0; i < STACKS; i++) {
+		at.v -= stack[i].bytes;
+		if (stack_map(number * STACKS + i, at, stack[i].bytes, stack[i].top))
+			return NULL;
+	}
 	return c;
 }
 
@@ -163,7 +172,7 @@ void machine_start_cpus(NORETURN void (*ap_main)(void))
 	}
 	main_of_ap = ap_main;
 	for (uint32_t i = 0; i < want; i++) {
-		areas[i] = make_area();
+		areas[i] = make_area(i);
 		if (!areas[i]) {
 			log_warn("cpus: memory for %u of %u CPUs only", i, want);
 			want = i;

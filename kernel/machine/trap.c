@@ -7,8 +7,6 @@
  */
 #include "kernel/machine/trap.h"
 
-#include <stdio.h>
-
 #include "kernel/base/log.h"
 #include "kernel/machine/apic.h"
 #include "kernel/machine/cpu.h"
@@ -118,18 +116,21 @@ static bool fixed_up(struct trap_frame *f)
 
 static void exception(struct trap_frame *f)
 {
-	char what[64];
+	char what[96];
 
-	if (f->vector == VEC_UD && ud_handler && ud_handler(f))
+	if (f->vector == VEC_UD && ud_handler && ud_handler(f)) {
+		direct_map_sync();
 		return;
-	if (f->vector == VEC_PF && direct_map_fault(f, cr2_read()))
+	}
+	if (f->vector == VEC_PF && direct_map_fault(f->error, cr2_read()))
 		return;
 	if (fixed_up(f))
 		return;
 	const char *name = exception_name[f->vector];
 
-	snprintf(what, sizeof(what), "%s", name ? name : "reserved exception");
-	crash(what, f);
+	if (f->vector == VEC_PF && direct_map_explain(cr2_read(), f->error, what, sizeof(what)))
+		name = what;
+	crash(name ? name : "reserved exception", f);
 }
 
 /* --- external interrupts ---------------------------------------------------------------------- */
@@ -145,6 +146,7 @@ void irq_deliver(unsigned vector)
 	if (irq_handlers[vector])
 		irq_handlers[vector](vector);
 	irq_eoi(vector);
+	direct_map_sync();
 	c->interrupt_ticks += rdtsc() - start;
 }
 
