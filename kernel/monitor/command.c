@@ -98,7 +98,6 @@ static void say(void (*write)(void *ctx, const char *text, size_t n), void *ctx,
 static int run_words(struct call *c, char *name, void (*write)(void *ctx, const char *text, size_t n),
 		     void *ctx)
 {
-	struct out out;
 	int err;
 
 	c->row = command_find(name);
@@ -108,20 +107,20 @@ static int run_words(struct call *c, char *name, void (*write)(void *ctx, const 
 	err = check_words(c);
 	if (err)
 		return err;
-	out_init(&out, c->json, write, ctx);
-	c->out = &out;
+	out_init(c->out, c->json, write, ctx);
 	c->has_run = true;
 	err = c->row->run(c);
-	if (out_failed(&out) && !err)
+	if (out_failed(c->out) && !err)
 		err = command_fail(c, "out of memory: the output is not complete");
-	out_fini(&out);
+	out_fini(c->out);
 	return err;
 }
 
 enum command_result command_run(char *line, void (*write)(void *ctx, const char *text, size_t n),
 				void *ctx, bool *verdict)
 {
-	struct call c = { 0 };
+	struct out out;
+	struct call c = { .out = &out };
 	char *argv[WORDS_MAX];
 	int err;
 
