@@ -24,11 +24,24 @@
 #define PID_ON        BIT32(0)
 #define PID_CONTROL   8 /* 32-bit index of the descriptor's ON and SN bits */
 
-/* Root entries that one half of the address space takes: also the index of the first shared one. */
+/*
+ * The table whose upper part is shared: the root, or where the address space is so small that the
+ * root has one entry (GPAW of 39 or less), the table below that entry. 0: not there yet.
+ */
+static uint64_t split_table(const struct soft_vcpu *v, uint64_t root)
+{
+	if (v->gpaw > ROOT_SHIFT)
+		return root;
+	return *(const uint64_t *)alias(root) & EPT_HPA;
+}
+
+/* Entries that one half of the address space takes there: also the index of the first shared one. */
 static unsigned half_entries(const struct soft_vcpu *v)
 {
-	unsigned shift = ROOT_SHIFT + (v->sept_levels == 5 ? 9 : 0);
+	unsigned shift = v->gpaw > ROOT_SHIFT ? ROOT_SHIFT : ROOT_SHIFT - 9;
 
+	if (v->sept_levels == 5)
+		shift += 9;
 	return v->gpaw > shift + 1 ? 1u << (v->gpaw - 1 - shift) : 1;
 }
 
@@ -48,16 +61,22 @@ static bool copy_entries(uint64_t *to, const uint64_t *from, unsigned first, uns
 bool shared_root_sync(struct svmx_vcpu *b, struct soft_vcpu *v, bool all)
 {
 	unsigned first = half_entries(v);
-	const uint64_t *host = alias(b->shared_eptp & EPT_HPA);
+	uint64_t theirs, mine;
+	const uint64_t *host;
 
 	if (!(b->shared_eptp & EPT_HPA))
 		return false;
+	theirs = split_table(v, b->shared_eptp & EPT_HPA);
+	mine = split_table(v, v->sept_root);
+	if (!theirs || !mine)
+		return false;
+	host = alias(theirs);
 	if (all) {
 		for (unsigned i = b->shared_copied; i < first; i++)
 			if (host[first + i])
 				b->shared_copied = (uint16_t)(i + 1);
 	}
-	return copy_entries(alias(v->sept_root), host, first, b->shared_copied);
+	return copy_entries(alias(mine), host, first, b->shared_copied);
 }
 
 uint64_t shared_entry(const struct svmx_vcpu *b, const struct soft_vcpu *v, uint64_t gpa)
