@@ -2,23 +2,18 @@
  * enter.c - one stay in a guest, from the module's word to enter to an exit that it must see.
  *
  * Invariants
- *   - The guest's state is loaded once before and saved once after a stay, however many exits of
- *     our own it has.
+ *   - The guest's state is exchanged before and after a stay, however many exits of our own it has.
  *   - A kick of this CPU (cpu.h) that comes before the guest runs ends the stay before it begins and
  *     is reported as the NMI that it is; one that comes in the guest is an exit.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <string.h>
-
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/direct_map.h"
 #include "tdx/soft/vmx/soft_vmx.h"
 
-#define GPR_BYTES (REG_COUNT * sizeof(uint64_t))
-
 _Static_assert((int)REG_RSI == (int)SOFT_RSI && (int)REG_R15 == (int)SOFT_R15 &&
-		       GPR_BYTES == sizeof(struct soft_regs),
+		       (int)REG_COUNT == (int)SOFT_GPRS,
 	       "one order of registers on both sides");
 
 /* One entry and its exit. True: @x is to be reported. */
@@ -53,14 +48,14 @@ void svmx_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x
 	(void)shared_root_sync(b, v, false);
 	if ((b->control[VMX_CTL_PIN] & BIT32(7)) && !b->posted_by_cpu)
 		posted_take(b, v);
-	memcpy(me->regs.gpr, v->gpr.r, GPR_BYTES);
+	rep_movsq(me->regs.gpr, v->gpr.r, REG_COUNT);
 	me->regs.host_rsp = b->host_rsp;
 	me->regs.kick = &this_cpu()->wake;
 	state_load(me, v);
 	while (!stay(me, v, x))
 		;
-	state_save(me, v);
-	memcpy(v->gpr.r, me->regs.gpr, GPR_BYTES);
+	state_save(v);
+	rep_movsq(v->gpr.r, me->regs.gpr, REG_COUNT);
 	b->host_rsp = me->regs.host_rsp;
 }
 

@@ -10,8 +10,6 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <string.h>
-
 #include "kernel/base/log.h"
 #include "kernel/machine/apic.h"
 #include "kernel/machine/trap.h"
@@ -22,7 +20,9 @@
 #define EVENT_VE  (INTR_INFO_VALID | INTR_TYPE_HW_EXCEPTION << 8 | VEC_VE)
 #define EVENT_NMI (INTR_INFO_VALID | INTR_TYPE_NMI << 8 | VEC_NMI)
 
-#define SEAM_OPCODE_BYTES 4
+/* 66 0F 01 with a last byte, as a little-endian word. */
+#define OPCODE_TDCALL     UINT32_C(0xcc010f66)
+#define OPCODE_SEAMCALL   UINT32_C(0xcf010f66)
 #define VE_VALID          UINT32_C(0xffffffff)
 #define SUPPRESS_VE       BIT64(63)
 #define EPT_RWX           BITS64(2, 0)
@@ -33,21 +33,16 @@ static void inject(uint32_t event)
 	(void)vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0);
 }
 
-/* 66 0F 01 with a last byte: TDCALL CC, SEAMRET CD, SEAMOPS CE, SEAMCALL CF. */
-static uint32_t seam_reason(const uint8_t *code)
+static uint32_t seam_reason(uint32_t code)
 {
-	static const uint8_t prefix[] = { 0x66, 0x0f, 0x01 };
-
-	if (memcmp(code, prefix, sizeof(prefix)))
-		return 0;
-	return code[3] == 0xcc ? EXIT_REASON_TDCALL : code[3] == 0xcf ? EXIT_REASON_SEAMCALL : 0;
+	return code == OPCODE_TDCALL ? EXIT_REASON_TDCALL :
+	       code == OPCODE_SEAMCALL ? EXIT_REASON_SEAMCALL : 0;
 }
 
 /* A #UD: TDCALL or SEAMCALL becomes an exit of that name, anything else goes back into the guest. */
 static bool on_undefined(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 {
-	uint8_t code[SEAM_OPCODE_BYTES];
-	uint32_t reason = guest_code(me, v, code, sizeof(code)) ? seam_reason(code) : 0;
+	uint32_t code, reason = guest_code(me, v, &code) ? seam_reason(code) : 0;
 
 	if (!reason) {
 		me->reflected_ud++;

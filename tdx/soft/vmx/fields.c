@@ -23,6 +23,9 @@
 
 #define SLICE_US 2000 /* longest stay in a guest: the preemption timer */
 
+#define FIELD_TYPE      0xfc00 /* width and type of a field's encoding */
+#define FIELD_CONTROL32 0x4000
+
 /* Control bits, named as in the SDM. */
 #define PIN_EXTERNAL    BIT32(0)
 #define PIN_NMI         BIT32(3)
@@ -94,6 +97,8 @@ static const struct {
 
 static int which_control(uint32_t field)
 {
+	if ((field & FIELD_TYPE) != FIELD_CONTROL32)
+		return -1;
 	for (int i = 0; i < VMX_CTL_COUNT; i++)
 		if (controls[i].field == field)
 			return i;

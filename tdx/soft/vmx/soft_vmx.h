@@ -75,6 +75,7 @@ struct svmx_lp {
 	struct vmx_regs regs;
 	struct svmx_tlb tlb[TLB_ENTRIES];
 	struct vmcs *host_vmcs;      /* current when the SEAMCALL came; may be NULL */
+	struct soft_vcpu *loaded;    /* whose registers the CPU holds; NULL: the host's */
 	uint64_t host_xcr0, host_xss;
 	uint64_t host_msr[SWITCHED_MSRS];
 	uint64_t entries, reflected_ud, shared_refreshes;
@@ -95,8 +96,11 @@ void svmx_use(struct soft_vcpu *v);
 /* ---- state.c ---- */
 
 void state_init(void);
+/* Around each stay. */
 void state_load(struct svmx_lp *me, struct soft_vcpu *v);
-void state_save(struct svmx_lp *me, struct soft_vcpu *v);
+void state_save(struct soft_vcpu *v);
+/* At the end of the SEAMCALL: the rest goes back into the vCPU, the host's state comes back. */
+void state_unload(struct svmx_lp *me);
 uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned subleaf);
 
 /* ---- shared.c ---- */
@@ -110,8 +114,8 @@ uint64_t shared_entry(const struct svmx_vcpu *b, const struct soft_vcpu *v, uint
 
 /* ---- walk.c ---- */
 
-/* Copy @n bytes of code at the guest's RIP. False: it cannot be read. */
-bool guest_code(struct svmx_lp *me, struct soft_vcpu *v, uint8_t *to, unsigned n);
+/* The four bytes of code at the guest's RIP. False: they cannot be read. */
+bool guest_code(struct svmx_lp *me, struct soft_vcpu *v, uint32_t *code);
 void tlb_drop(struct svmx_lp *me);
 
 /* ---- exits.c ---- */

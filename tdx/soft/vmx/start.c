@@ -167,6 +167,7 @@ static bool on_undefined(struct trap_frame *f)
 		f->rflags &= ~RFLAGS_CF;
 	else
 		f->rflags |= RFLAGS_CF;
+	state_unload(me);
 	regs_out(f, &regs);
 	f->rip += OPCODE_BYTES;
 	if (me->host_vmcs && vmcs_current() != me->host_vmcs)

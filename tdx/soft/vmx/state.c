@@ -7,6 +7,8 @@
  *     are left in their initial state, as a TDX module leaves them.
  *   - Extended state is saved and restored under XCR0 = all of XFAM's user bits: the guest's own
  *     XCR0 may hide components that still hold its data.
+ *   - What the module never looks at between two stays of one SEAMCALL stays in the registers until
+ *     that SEAMCALL ends; CR2, DR6, XCR0 and XSS, which it may change, are exchanged at each stay.
  *   - An MSR is switched only if the CPU has it; the list is made once.
  *
  * SDM volume 1, chapter "Managing State Using the XSAVE Feature Set".
@@ -23,34 +25,34 @@
 #define XSAVE_WINDOW 0 /* first of three window slots, for areas of more than a page */
 #define XSAVE_PAGES  3
 
-/* What becomes of the host's value of a switched MSR. */
-enum after { SCRUB, RESTORE };
+/* Reached by every TD on every CPU, and used by no code of the kernel: no host value to bring back. */
+enum {
+	MSR_STAR = 0xc0000081,
+	MSR_LSTAR = 0xc0000082,
+	MSR_FMASK = 0xc0000084,
+	MSR_KERNEL_GS_BASE = 0xc0000102,
+};
 
 struct switched {
 	uint32_t msr;
 	uint16_t offset; /* in struct soft_guest_msrs */
-	uint8_t after;
 };
 #define AT(field) offsetof(struct soft_guest_msrs, field)
 
 /* clang-format off */
-/* The CPUID bit that brings each MSR; bit 32 and up never set: "always". */
+/* The CPUID bit that brings each of the others. Their host values come back. */
 static const struct {
 	struct switched msr;
 	uint32_t leaf, subleaf;
 	enum { EAX, EBX, ECX, EDX } reg;
 	uint8_t bit;
 } known[] = {
-	{ { 0xc0000081, AT(star),           SCRUB },   0x80000001, 0, EDX, 29 },
-	{ { 0xc0000082, AT(lstar),          SCRUB },   0x80000001, 0, EDX, 29 },
-	{ { 0xc0000084, AT(fmask),          SCRUB },   0x80000001, 0, EDX, 29 },
-	{ { 0xc0000102, AT(kernel_gs_base), SCRUB },   0x80000001, 0, EDX, 29 },
-	{ { 0xc0000103, AT(tsc_aux),        SCRUB },   0x80000001, 0, EDX, 27 },
-	{ { 0x48,       AT(spec_ctrl),      RESTORE }, 7,          0, EDX, 26 },
-	{ { 0xe1,       AT(umwait_control), RESTORE }, 7,          0, ECX, 5 },
-	{ { 0x1c4,      AT(xfd),            RESTORE }, 0xd,        1, EAX, 4 },
-	{ { 0x1c5,      AT(xfd_err),        RESTORE }, 0xd,        1, EAX, 4 },
-	{ { 0x600,      AT(ds_area),        RESTORE }, 1,          0, EDX, 21 },
+	{ { 0xc0000103, AT(tsc_aux) },        0x80000001, 0, EDX, 27 },
+	{ { 0x48,       AT(spec_ctrl) },      7,          0, EDX, 26 },
+	{ { 0xe1,       AT(umwait_control) }, 7,          0, ECX, 5 },
+	{ { 0x1c4,      AT(xfd) },            0xd,        1, EAX, 4 },
+	{ { 0x1c5,      AT(xfd_err) },        0xd,        1, EAX, 4 },
+	{ { 0x600,      AT(ds_area) },        1,          0, EDX, 21 },
 };
 /* clang-format on */
 _Static_assert(ARRAY_LEN(known) <= SWITCHED_MSRS, "svmx_lp.host_msr");
@@ -112,13 +114,10 @@ static void set_xss(const struct soft_vcpu *v, uint64_t value)
 /* The host may have come back from a plain guest with XSAVE off in its CR4. */
 static void enable_xsave(void)
 {
-	uint64_t cr4 = cr4_read(), want = cr4 | CR4_OSXSAVE | CR4_OSFXSR | CR4_OSXMMEXCPT;
-	uint64_t cr0 = cr0_read();
+	uint64_t cr4 = cr4_read();
 
-	if (cr4 != want)
-		cr4_write(want);
-	if (cr0 & (CR0_TS | CR0_EM))
-		cr0_write((cr0 & ~(CR0_TS | CR0_EM)) | CR0_MP);
+	if (!(cr4 & CR4_OSXSAVE))
+		cr4_write(cr4 | CR4_OSXSAVE);
 }
 
 static void load_extended(struct svmx_lp *me, struct soft_vcpu *v)
@@ -147,35 +146,67 @@ static void save_extended(struct svmx_lp *me, struct soft_vcpu *v)
 	set_xcr0(me->host_xcr0);
 }
 
-void state_load(struct svmx_lp *me, struct soft_vcpu *v)
+static void load_msrs(struct svmx_lp *me, struct soft_vcpu *v)
 {
-	load_extended(me, v);
+	wrmsr(MSR_STAR, v->msr.star);
+	wrmsr(MSR_LSTAR, v->msr.lstar);
+	wrmsr(MSR_FMASK, v->msr.fmask);
+	wrmsr(MSR_KERNEL_GS_BASE, v->msr.kernel_gs_base);
 	for (unsigned i = 0; i < list_count; i++) {
-		if (list[i].after == RESTORE)
-			me->host_msr[i] = rdmsr(list[i].msr);
+		me->host_msr[i] = rdmsr(list[i].msr);
 		wrmsr(list[i].msr, *guest_msr(v, &list[i]));
 	}
+}
+
+static void save_msrs(struct svmx_lp *me, struct soft_vcpu *v)
+{
+	v->msr.star = rdmsr(MSR_STAR);
+	v->msr.lstar = rdmsr(MSR_LSTAR);
+	v->msr.fmask = rdmsr(MSR_FMASK);
+	v->msr.kernel_gs_base = rdmsr(MSR_KERNEL_GS_BASE);
+	for (unsigned i = 0; i < list_count; i++) {
+		*guest_msr(v, &list[i]) = rdmsr(list[i].msr);
+		wrmsr(list[i].msr, me->host_msr[i]);
+	}
+}
+
+void state_load(struct svmx_lp *me, struct soft_vcpu *v)
+{
+	if (me->loaded != v) {
+		assert(!me->loaded);
+		load_extended(me, v);
+		load_msrs(me, v);
+		dr0_write(v->dr[0]);
+		dr1_write(v->dr[1]);
+		dr2_write(v->dr[2]);
+		dr3_write(v->dr[3]);
+		me->loaded = v;
+	} else {
+		set_xcr0(v->xcr0);
+		set_xss(v, v->xss);
+	}
 	cr2_write(v->cr2);
-	dr0_write(v->dr[0]);
-	dr1_write(v->dr[1]);
-	dr2_write(v->dr[2]);
-	dr3_write(v->dr[3]);
 	dr6_write(v->dr6);
 }
 
-void state_save(struct svmx_lp *me, struct soft_vcpu *v)
+void state_save(struct soft_vcpu *v)
 {
 	v->cr2 = cr2_read();
+	v->dr6 = dr6_read();
+}
+
+void state_unload(struct svmx_lp *me)
+{
+	struct soft_vcpu *v = me->loaded;
+
+	if (!v)
+		return;
+	me->loaded = NULL;
 	v->dr[0] = dr0_read();
 	v->dr[1] = dr1_read();
 	v->dr[2] = dr2_read();
 	v->dr[3] = dr3_read();
-	v->dr6 = dr6_read();
-	for (unsigned i = 0; i < list_count; i++) {
-		*guest_msr(v, &list[i]) = rdmsr(list[i].msr);
-		if (list[i].after == RESTORE)
-			wrmsr(list[i].msr, me->host_msr[i]);
-	}
+	save_msrs(me, v);
 	save_extended(me, v);
 }
 
@@ -186,11 +217,10 @@ uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned s
 
 	(void)ctx, (void)lp;
 	enable_xsave();
-	host = xgetbv(0);
+	host = xgetbv(0); /* the host's, or the guest's after a stay: it comes back as it was */
 	set_xcr0(v->xcr0);
 	set_xss(v, v->xss);
 	size = cpuid(0xd, subleaf).ebx;
-	set_xss(v, svmx_lp(lp)->host_xss);
 	set_xcr0(host);
 	return size;
 }

@@ -14,8 +14,6 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <string.h>
-
 #include "tdx/soft/vmx/soft_vmx.h"
 
 #define PTE_P    BIT64(0)
@@ -101,30 +99,43 @@ static uint64_t linear_to_gpa(struct svmx_lp *me, const struct soft_vcpu *v, uin
 	return NOWHERE;
 }
 
-static bool copy_code(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear, uint8_t *to,
-		      unsigned n)
+/* Where the byte at @linear is; NULL if the guest itself could not read it. */
+static const void *code_at(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear)
 {
 	uint64_t gpa = linear_to_gpa(me, v, linear), page;
 
 	if (gpa == NOWHERE)
-		return false;
+		return NULL;
 	page = gpa_to_page(me, v, gpa);
-	if (page == NOWHERE)
-		return false;
-	memcpy(to, (const char *)alias(page) + (gpa & (PAGE_SIZE - 1)), n);
+	return page == NOWHERE ? NULL : alias(page + (gpa & (PAGE_SIZE - 1)));
+}
+
+/* The bytes lie in two pages. */
+static bool code_across(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear,
+			uint32_t *code)
+{
+	for (unsigned i = 0; i < sizeof(*code); i++) {
+		const uint8_t *byte = code_at(me, v, linear + i);
+
+		if (!byte)
+			return false;
+		((uint8_t *)code)[i] = *byte;
+	}
 	return true;
 }
 
-bool guest_code(struct svmx_lp *me, struct soft_vcpu *v, uint8_t *to, unsigned n)
+bool guest_code(struct svmx_lp *me, struct soft_vcpu *v, uint32_t *code)
 {
 	uint64_t linear = vmcs_read(VMCS_GUEST_RIP);
-	unsigned here;
+	const void *at;
 
 	if (!(vmcs_read(VMCS_GUEST_CS_ACCESS) & CS_L))
 		linear = (linear + vmcs_read(VMCS_GUEST_CS_BASE)) & UINT32_MAX;
-	here = (unsigned)(PAGE_SIZE - (linear & (PAGE_SIZE - 1)));
-	if (here >= n)
-		return copy_code(me, v, linear, to, n);
-	return copy_code(me, v, linear, to, here) &&
-	       copy_code(me, v, linear + here, to + here, n - here);
+	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(*code))
+		return code_across(me, v, linear, code);
+	at = code_at(me, v, linear);
+	if (!at)
+		return false;
+	*code = *(const uint32_t *)at; /* unaligned, as the CPU allows */
+	return true;
 }
