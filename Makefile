@@ -37,12 +37,12 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissi
 STRICT_ROOMS := mmu/% tdx/%
 warn_for = $(WARN) $(if $(filter $(STRICT_ROOMS),$(1)),-Wconversion)
 
-include tools/newlib.mk
-include tools/image.mk
-include tools/efi.mk
-include tools/unit.mk
--include $(filter-out tools/image.mk tools/newlib.mk tools/efi.mk tools/unit.mk,$(wildcard tools/*.mk))
+FIRST := tools/newlib.mk tools/image.mk tools/efi.mk tools/unit.mk
+include $(FIRST)
+include $(filter-out $(FIRST) tools/top.mk,$(sort $(wildcard tools/*.mk)))
 -include tests/guests/guests.mk
+# Last: its commands use what the others have listed.
+include tools/top.mk
 
 .PHONY: all
 all: build/tain.efi ## build everything (build/tain.efi, host programs, test guests)

@@ -37,22 +37,25 @@ build/tain.img: build/stick/BOOTX64.EFI tools/sample/tain.cfg tools/sample/files
 
 # Everything that a test run executes; each line tells its own results (tools/run-tests).
 E2E_TESTS  := $(sort $(wildcard tests/e2e/test_*.py))
+# Other test programs: tests/*.py, each told what it needs by its own first lines.
+SCRIPT_TESTS := $(sort $(wildcard tests/*.py))
 # Emulator runs are single-threaded for the most part: two at a time on two CPUs.
 TEST_JOBS  ?= 2
-VECTORS    := $(wildcard tests/vectors)
+# The recorded behaviour of the real module judges the software one, under the sanitizers.
+VECTOR_FILES := $(sort $(wildcard tests/vectors/*.vec tests/vectors/*/*.vec))
+VECTOR_RUN   := $(if $(VECTOR_FILES),'build/host/tain-asan vectors $(VECTOR_FILES):900')
 
 .PHONY: test
 test: all $(UNIT_BINS) $(FUZZ_BINS) $(HOST_PROGRAMS) ## run every test; the last line is 'N passed, N failed'
-	$(Q)tools/run-tests -j $(TEST_JOBS) --log build/test-logs \
-		$(UNIT_BINS) $(FUZZ_RUNS) $(if $(VECTORS),'tools/run-vectors:900') \
-		'make -s --no-print-directory check:1200' $(E2E_TESTS:%=%:900)
+	$(Q)tools/run-tests -j $(TEST_JOBS) --log build/test-logs $(E2E_TESTS:%=%:900) $(VECTOR_RUN) \
+		$(UNIT_BINS) $(FUZZ_RUNS) 'make -s --no-print-directory check:1200' $(SCRIPT_TESTS)
 
 .PHONY: bench
 bench: all $(HOST_PROGRAMS) ## print the figures: sizes, ticks, rates
 	$(Q)tools/bench
 
 .PHONY: test-long
-test-long: all $(HOST_PROGRAMS) ## soaks: long fuzzing, many boots
+test-long: all $(FUZZ_BINS) ## soaks: long fuzzing, many boots
 	$(Q)tools/test-long
 
 .PHONY: check

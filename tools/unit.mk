@@ -45,14 +45,17 @@ build/unit/$(1): build/asan/tests/unit/$(1).o $$(HOST_OBJS) \
 endef
 $(foreach t,$(UNIT_TESTS:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
 
-# One compilation from the sources: the fuzzer's instrumentation is in all of them.
+build/fuzz/obj/%.o: %.c Makefile tools/unit.mk
+	$(Q)mkdir -p $(@D) && $(CLANG) $(FUZZ_FLAGS) -MMD -MP -c $< -o $@
+
 define fuzz_rule
-build/fuzz/$(1): tests/fuzz/$(1).c $$(wildcard tests/host/*.c $$(LINKS_$(1))) \
-		$$(wildcard kernel/base/*.h) tools/unit.mk
+build/fuzz/$(1): $$(patsubst %.c,build/fuzz/obj/%.o,tests/fuzz/$(1).c \
+		$$(wildcard tests/host/*.c $$(LINKS_$(1))))
 	$$(call say,FUZZ,$$@)
-	$$(Q)mkdir -p $$(@D) && $(CLANG) $(FUZZ_FLAGS) $$(filter %.c,$$^) -o $$@
+	$$(Q)mkdir -p $$(@D) && $(CLANG) $(FUZZ_FLAGS) $$^ -o $$@
 endef
 $(foreach t,$(FUZZERS:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
+-include $(shell find build/fuzz/obj -name '*.d' 2>/dev/null)
 
 .PHONY: unit
 unit: $(UNIT_BINS) ## build and run the host unit tests
