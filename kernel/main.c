@@ -1,10 +1,13 @@
 /*
  * main.c - the start order above the rooms.
  *
- *     machine -> configuration -> other CPUs -> VMX on each -> guests known -> monitor -> run loop
+ *     machine -> configuration -> other CPUs -> VMX on each -> TDX module, found or put in its
+ *     place -> guests known -> monitor -> run loop
  *
  * Invariants
  *   - A step that fails says one line and leaves out what needs it; the console comes up always.
+ *   - This file alone knows that there is a software TDX module: it starts it, and answers by it
+ *     for MSRs that only TDX machines have. Everything else executes SEAMCALL and looks no further.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -21,8 +24,11 @@
 #include "kernel/machine/machine.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/time.h"
+#include "kernel/machine/trap.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/monitor/monitor.h"
+#include "tdx/soft/vmx/start.h"
+#include "tdx/tdx.h"
 
 NORETURN void kernel_main(const struct boot_info *bi);
 
@@ -59,7 +65,7 @@ static void read_config(void)
 	if (count && files[0].status == BOOT_FILE_OK) {
 		config_parse(&config, hpa_to_ptr((hpa_t){ files[0].hpa }), files[0].size);
 		config_attach_files(&config, attach_file);
-	} else {
+	} else if (!boot_info()->loader_note[0]) { /* else the loader has said why */
 		log_info("no tain.cfg (%s): console only",
 			 count && files[0].status < ARRAY_LEN(file_status) ?
 				 file_status[files[0].status] : "none was looked for");
@@ -110,6 +116,105 @@ static void start_vmx(void)
 		log_warn("vmx: %s: no guest can run", vmx_reason());
 }
 
+/* ---- the TDX module ---- */
+
+#define MSR_KEYID_PARTITIONING 0x87
+#define MSR_MTRRCAP            0xfe
+#define MTRRCAP_SEAMRR         BIT64(15)
+#define CPUID_ADDRESS_SIZES    0x80000008
+
+/* Raw facts of the CPU: it has SEAM, and firmware gave private KeyIDs. */
+static bool cpu_has_tdx(void)
+{
+	uint64_t cap, keyids;
+
+	return msr_read_safe(MSR_MTRRCAP, &cap) == 0 && (cap & MTRRCAP_SEAMRR) &&
+	       msr_read_safe(MSR_KEYID_PARTITIONING, &keyids) == 0 && keyids >> 32;
+}
+
+/* Physical package by the x2APIC id's upper bits (CPUID leaf 0Bh, core level). */
+static unsigned cpu_package(unsigned cpu)
+{
+	unsigned shift = cpuid(0, 0).eax >= 0xb ? cpuid(0xb, 1).eax & 0x1f : 8;
+
+	return cpu_get(cpu)->apic_id >> shift;
+}
+
+static void flush_lines(hpa_t page, unsigned order)
+{
+	const char *at = hpa_to_ptr(page);
+
+	for (uint64_t i = 0; i < PAGE_SIZE << order; i += 64)
+		clflush(at + i);
+}
+
+static struct tdx_host tdx_host = {
+	.msr_read = msr_read_safe,
+	.package_of = cpu_package,
+	.kick = cpu_kick,
+	.cache_flush = flush_lines,
+	.wbinvd = wbinvd,
+};
+
+/* True: something will answer a SEAMCALL. */
+static bool provide_module(const struct tain_config *t)
+{
+	bool hardware = cpu_has_tdx();
+
+	switch (t->module) {
+	case MODULE_NONE:
+		log_info("tdx: none, by module = none");
+		return false;
+	case MODULE_FILE:
+		log_error("tdx: module = %s: this version cannot load a module by P-SEAMLDR",
+			  t->module_file.path);
+		return false;
+	case MODULE_HARDWARE:
+		if (!hardware)
+			log_error("tdx: module = hardware, but this machine has none: see `doctor`");
+		return hardware;
+	case MODULE_SOFT:
+		if (hardware) {
+			log_error("tdx: module = soft: this CPU executes SEAMCALL itself");
+			return false;
+		}
+		break;
+	case MODULE_AUTO:
+	default:
+		if (hardware)
+			return true;
+	}
+	if (t->profile != PROFILE_DEFAULT && t->profile != PROFILE_1_5_01)
+		log_warn("tdx: the software module has the profile 1.5.01 only: it is used");
+	if (soft_vmx_start() != 0)
+		return false;
+	tdx_host.msr_read = soft_vmx_msr_read;
+	tdx_host.package_of = soft_vmx_package_of;
+	tdx_host.cache_flush = NULL; /* nothing is encrypted */
+	tdx_host.wbinvd = NULL;
+	return true;
+}
+
+static void start_tdx(const struct tain_config *t)
+{
+	char text[120];
+
+	if (!vmx_available() || !provide_module(t))
+		return;
+	if (t->bringup == BRINGUP_PROBE) {
+		log_info("tdx: not brought up, by bringup = probe");
+		return;
+	}
+	if (t->bringup == BRINGUP_STEP)
+		log_warn("tdx: bringup = step is not there yet: all phases are gone through");
+	tdx_host.maxphyaddr = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
+	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
+	if (tdx_init(&tdx_host) != 0)
+		log_error("tdx: %s: no trust domain can run", tdx_reason());
+	else
+		log_info("tdx: ready: %s", tdx_module_text(text, sizeof(text)));
+}
+
 void kernel_main(const struct boot_info *bi)
 {
 	machine_init(bi);
@@ -122,6 +227,7 @@ void kernel_main(const struct boot_info *bi)
 		panic("no memory for the run queues");
 	machine_start_cpus(ap_main);
 	start_vmx();
+	start_tdx(&config.tain);
 	if (guests_init(config.guests, config.guest_count) != 0)
 		log_error("no memory for the guests: none can start");
 	log_info("cpus: %u of %u online; %llu ticks since kernel entry, %llu of them waiting",

@@ -142,3 +142,21 @@ WEAK void td_describe(struct td *td, void (*line)(void *ctx, const char *text), 
 	(void)line;
 	(void)ctx;
 }
+
+/* tdx/soft/vmx/start.h, which this room does not see. */
+int soft_vmx_start(void);
+int soft_vmx_msr_read(uint32_t msr, uint64_t *value);
+unsigned soft_vmx_package_of(unsigned cpu);
+
+WEAK int soft_vmx_start(void) { return -ENODEV; }
+WEAK int soft_vmx_msr_read(uint32_t msr, uint64_t *value)
+{
+	(void)msr;
+	(void)value;
+	return -EIO;
+}
+WEAK unsigned soft_vmx_package_of(unsigned cpu)
+{
+	(void)cpu;
+	return 0;
+}

@@ -259,9 +259,9 @@ void monitor_poll(void)
 static void report_configuration(const struct config *cfg)
 {
 	for (unsigned i = 0; i < cfg->message_count; i++)
-		console_printf("tain.cfg:%u: %s\n", cfg->messages[i].line, cfg->messages[i].text);
+		log_error("tain.cfg:%u: %s", cfg->messages[i].line, cfg->messages[i].text);
 	if (cfg->messages_lost)
-		console_printf("tain.cfg: %u more\n", cfg->messages_lost);
+		log_error("tain.cfg: %u more", cfg->messages_lost);
 }
 
 static bool started_ones_ran(void *arg)
