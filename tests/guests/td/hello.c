@@ -11,9 +11,9 @@
 #include "tests/guests/td/tdg.h"
 
 #define ACCEPTED_GPA UINT64_C(0x01000000) /* accepted first, then touched */
-#define BIG_GPA      UINT64_C(0x02000000) /* accepted as 2 MiB if the host gives one */
-#define DEMAND_GPA   UINT64_C(0x03000000) /* touched first: a #VE asks for the accept */
-#define SHARED_GPA   UINT64_C(0x04000000) /* converted by MapGPA */
+#define BIG_GPA      UINT64_C(0x01200000) /* accepted as 2 MiB if the host gives one */
+#define DEMAND_GPA   UINT64_C(0x01400000) /* touched first: a #VE asks for the accept */
+#define SHARED_GPA   UINT64_C(0x01600000) /* converted by MapGPA */
 #define RTMR_INDEX   2
 #define CPUID_TDX    0x21
 #define CPUID_HOST   0x40000000 /* not the module's: #VE, the host answers */
