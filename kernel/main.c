@@ -148,10 +148,21 @@ static void flush_lines(hpa_t page, unsigned order)
 		clflush(at + i);
 }
 
+/* INVEPT of all contexts: a TD's translations of its shared half may be tagged with any root. */
+static void flush_ept(void)
+{
+	static const struct inv_descriptor all;
+
+	(void)invept(2, &all);
+}
+
 static struct tdx_host tdx_host = {
 	.msr_read = msr_read_safe,
 	.package_of = cpu_package,
 	.kick = cpu_kick,
+	.irq_window = irq_window,
+	.irq_deliver = irq_deliver,
+	.flush_ept = flush_ept,
 	.cache_flush = flush_lines,
 	.wbinvd = wbinvd,
 };
