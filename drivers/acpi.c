@@ -55,16 +55,19 @@ static const uint8_t *checked_table(struct acpi *a, uint64_t hpa, uint32_t *leng
 	}
 	uint32_t bytes = rd32(t + 4);
 
-	if (bytes < SDT_HEADER || bytes > SDT_MAX_BYTES || hpa + bytes < hpa || !a->map(hpa, bytes)) {
+	bool fits = bytes >= SDT_HEADER && bytes <= SDT_MAX_BYTES && hpa + bytes >= hpa;
+	const uint8_t *whole = fits ? a->map(hpa, bytes) : NULL;
+
+	if (!whole) {
 		reject(a, (const char *)t, "bad length");
 		return NULL;
 	}
-	if (!sums_to_zero(t, bytes)) {
-		reject(a, (const char *)t, "bad checksum");
+	if (!sums_to_zero(whole, bytes)) {
+		reject(a, (const char *)whole, "bad checksum");
 		return NULL;
 	}
 	*length = bytes;
-	return t;
+	return whole;
 }
 
 static void add_table(struct acpi *a, uint64_t hpa)
@@ -110,7 +113,9 @@ int acpi_init(struct acpi *a, uint64_t rsdp, acpi_map_fn map)
 		return -ENOENT;
 	uint32_t rsdt = rd32(r + 16);
 
-	if (r[15] >= 2) {
+	uint8_t revision = r[15];
+
+	if (revision >= 2) {
 		r = map(rsdp, RSDP_V2_BYTES);
 		if (r && sums_to_zero(r, RSDP_V2_BYTES) && walk_sdt(a, rd64(r + 24), "XSDT", 8))
 			return 0;

@@ -20,11 +20,8 @@
 #define MSR_GS_BASE UINT32_C(0xc0000101)
 #define MSR_FS_BASE UINT32_C(0xc0000100)
 
-static struct {
-	unsigned count;
-	struct cpu *area[CPU_MAX]; /* NULL until the CPU has started */
-	uint32_t apic_id[CPU_MAX];
-} cpus;
+static struct cpu_table table;
+static struct cpu *area[CPU_MAX]; /* NULL until the CPU has started */
 
 static struct cpu boot_cpu;
 static uint8_t boot_ist[CPU_NMI_BYTES + CPU_DF_BYTES + CPU_MC_BYTES] ALIGNED(4096);
@@ -80,60 +77,42 @@ void cpu_init_boot(void)
 	c->df_stack_top = c->nmi_stack_top + CPU_DF_BYTES;
 	c->mc_stack_top = c->df_stack_top + CPU_MC_BYTES;
 	c->online = 1;
-	cpus.count = 1;
-	cpus.area[0] = c;
+	cpu_table_init(&table, 0);
+	area[0] = c;
 	cpu_activate(c);
 }
 
 /* --- the table -------------------------------------------------------------------------------- */
 
-/* Index of the CPU with this id, which is entered if it is new. -ENOSPC: more than CPU_MAX. */
-int cpu_add(uint32_t id)
-{
-	int known = cpu_by_apic_id(id);
-
-	if (known >= 0)
-		return known;
-	if (cpus.count == CPU_MAX)
-		return -ENOSPC;
-	cpus.apic_id[cpus.count] = id;
-	return (int)cpus.count++;
-}
+int cpu_add(uint32_t id) { return cpu_table_add(&table, id); }
+int cpu_by_apic_id(uint32_t id) { return cpu_table_find(&table, id); }
 
 void cpu_set_area(unsigned index, struct cpu *c)
 {
-	assert(index < cpus.count);
+	assert(index < table.count);
 	c->index = index;
-	c->apic_id = cpus.apic_id[index];
-	__atomic_store_n(&cpus.area[index], c, __ATOMIC_RELEASE);
-}
-
-int cpu_by_apic_id(uint32_t id)
-{
-	for (unsigned i = 0; i < cpus.count; i++)
-		if (cpus.apic_id[i] == id)
-			return (int)i;
-	return -ENOENT;
+	c->apic_id = table.apic_id[index];
+	__atomic_store_n(&area[index], c, __ATOMIC_RELEASE);
 }
 
 uint32_t cpu_apic_id(unsigned index)
 {
-	assert(index < cpus.count);
-	return cpus.apic_id[index];
+	assert(index < table.count);
+	return table.apic_id[index];
 }
 
 struct cpu *cpu_get(unsigned index)
 {
-	assert(index < cpus.count && cpus.area[index]);
-	return cpus.area[index];
+	assert(index < table.count && area[index]);
+	return area[index];
 }
 
 unsigned cpu_index(void) { return this_cpu()->index; }
-unsigned cpu_count(void) { return cpus.count; }
+unsigned cpu_count(void) { return table.count; }
 
 bool cpu_is_online(unsigned index)
 {
-	struct cpu *c = __atomic_load_n(&cpus.area[index], __ATOMIC_ACQUIRE);
+	struct cpu *c = __atomic_load_n(&area[index], __ATOMIC_ACQUIRE);
 
 	return c && c->online;
 }
@@ -142,7 +121,7 @@ unsigned cpu_online_count(void)
 {
 	unsigned n = 0;
 
-	for (unsigned i = 0; i < cpus.count; i++)
+	for (unsigned i = 0; i < table.count; i++)
 		n += cpu_is_online(i);
 	return n;
 }
@@ -150,7 +129,7 @@ unsigned cpu_online_count(void)
 /* The boot CPU's own id becomes known when its LAPIC does. */
 void cpu_boot_id(uint32_t id)
 {
-	cpus.apic_id[0] = id;
+	table.apic_id[0] = id;
 	boot_cpu.apic_id = id;
 }
 
@@ -168,7 +147,7 @@ void cpu_kick(unsigned index)
 
 void cpu_kick_all_others(void)
 {
-	for (unsigned i = 0; i < cpus.count; i++)
+	for (unsigned i = 0; i < table.count; i++)
 		if (cpu_is_online(i))
 			cpu_kick(i);
 }

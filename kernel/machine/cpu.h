@@ -15,9 +15,8 @@
 #include "kernel/base/lock.h"
 #include "kernel/base/types.h"
 #include "kernel/machine/cpu_insn.h"
+#include "kernel/machine/cpu_table.h"
 #include "kernel/machine/port.h"
-
-#define CPU_MAX 1024
 
 struct trap_frame;
 

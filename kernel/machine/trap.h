@@ -59,9 +59,6 @@ int trap_capture_interrupt(void);
 /* Run the handler of @vector as if it had just been delivered, with its EOI. Interrupts off. */
 void irq_deliver(unsigned vector);
 
-/* After a VM exit by NMI: NMIs stay blocked until an IRET; this is one. */
-void nmi_unblock(void);
-
 /* RDMSR/WRMSR that answer -EIO instead of #GP when the MSR is not there. */
 int msr_read_safe(uint32_t msr, uint64_t *value) MUST_CHECK;
 int msr_write_safe(uint32_t msr, uint64_t value) MUST_CHECK;

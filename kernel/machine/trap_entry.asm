@@ -78,21 +78,6 @@ trap_common:
         add     rsp, 16
         iretq
 
-; void nmi_unblock(void);
-;   A VM exit caused by an NMI leaves NMIs blocked; only IRET opens them again. Clobbers RAX.
-global nmi_unblock:function
-nmi_unblock:
-        mov     rax, rsp
-        push    0x10
-        push    rax
-        pushfq
-        push    0x08
-        lea     rax, [.out]
-        push    rax
-        iretq
-.out:
-        ret
-
 ; void cpu_sleep(volatile uint32_t *wake);
 ;   in RDI wake    Sleep with interrupts open unless *wake is set. Interrupts off after.
 ;   An NMI inside the window continues at its end, so that a kick is not slept through.
