@@ -1,5 +1,6 @@
 /*
- * boot.h - the front door of the loader: from the firmware's call to the kernel's first instruction.
+ * boot.h - the front door of the loader: from the firmware's call to the kernel's first
+ * instruction.
  *
  *   main.c     the order of things            report.c  telling a failure on screen and COM1
  *   files.c    tain.cfg and what it names     survey.c  RSDP, SMBIOS, CPUs, framebuffer

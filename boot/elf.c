@@ -24,8 +24,8 @@ struct elf_segment {
 _Static_assert(sizeof(struct elf_header) == 64, "ELF-64 header");
 _Static_assert(sizeof(struct elf_segment) == 56, "ELF-64 program header");
 
-#define PT_LOAD   1
-#define SPAN_MAX  (UINT64_C(64) << 20)
+#define PT_LOAD  1
+#define SPAN_MAX (UINT64_C(64) << 20)
 
 static const struct elf_segment *segments(const void *elf)
 {

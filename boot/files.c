@@ -186,7 +186,8 @@ EFI_STATUS boot_files_read(const struct boot_ctx *ctx)
 	}
 	if (config.status != BOOT_FILE_OK)
 		boot_note(ctx->bi, CONFIG_PATH,
-			  config.status == BOOT_FILE_MISSING ? ": no such file" : ": cannot be read");
+			  config.status == BOOT_FILE_MISSING ? ": no such file"
+							     : ": cannot be read");
 	else
 		list.capacity += 2 * walk_config(&config, NULL);
 	list.files = (struct boot_file *)boot_alloc(ctx, list.capacity * sizeof(config));

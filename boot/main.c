@@ -15,7 +15,8 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table);
 static EFI_STATUS load_kernel(const struct boot_ctx *ctx, uint64_t *entry)
 {
 	uint64_t span;
-	const char *why = elf_check(payload_start, (size_t)(payload_end - payload_start), &span, entry);
+	const char *why =
+		elf_check(payload_start, (size_t)(payload_end - payload_start), &span, entry);
 
 	if (why)
 		return boot_fail(ctx, why, EFI_LOAD_ERROR);
@@ -53,7 +54,8 @@ static EFI_STATUS prepare(struct boot_ctx *ctx, uint64_t *entry, uint64_t *cr3)
 	if (EFI_ERROR(status))
 		return boot_fail(ctx, "no memory map", status);
 	*cr3 = boot_paging(ctx);
-	return *cr3 ? EFI_SUCCESS : boot_fail(ctx, "no memory for page tables", EFI_OUT_OF_RESOURCES);
+	return *cr3 ? EFI_SUCCESS
+		    : boot_fail(ctx, "no memory for page tables", EFI_OUT_OF_RESOURCES);
 }
 
 EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)

@@ -50,7 +50,8 @@ static void sort(struct boot_mem *map, size_t count)
 
 static uint64_t end_of(const struct boot_mem *m) { return m->base + m->size; }
 
-/* Page-align inwards for usable memory, outwards for all else; an impossible range becomes empty. */
+/* Page-align inwards for usable memory, outwards for all else; an impossible range becomes empty.
+ */
 static void align(struct boot_mem *m)
 {
 	bool usable = m->kind == BOOT_MEM_USABLE;
@@ -113,7 +114,8 @@ size_t memmap_tidy(struct boot_mem *map, size_t count)
 
 		if (!m.size)
 			continue;
-		/* An emptied predecessor uncovers the one before it, which ends no later than it. */
+		/* An emptied predecessor uncovers the one before it, which ends no later than it.
+		 */
 		while (out) {
 			cut_overlap(&map[out - 1], &m);
 			if (map[out - 1].size)

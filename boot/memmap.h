@@ -8,7 +8,8 @@
 
 #include "kernel/base/boot_info.h"
 
-/* What the EFI memory type @type (UEFI specification, EFI_MEMORY_TYPE) means after boot services. */
+/* What the EFI memory type @type (UEFI specification, EFI_MEMORY_TYPE) means after boot services.
+ */
 enum boot_mem_kind memmap_kind(uint32_t type);
 
 /*

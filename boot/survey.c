@@ -22,8 +22,10 @@ struct mp_services {
 	EFI_STATUS(EFIAPI *get_info)(struct mp_services *mp, UINTN n, struct mp_cpu_info *out);
 };
 
-#define MP_SERVICES_GUID                                                                           \
-	{ 0x3fdda605, 0xa76e, 0x4f46, { 0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08 } }
+#define MP_SERVICES_GUID                                                                       \
+	{                                                                                      \
+		0x3fdda605, 0xa76e, 0x4f46, { 0xad, 0x29, 0x12, 0xf4, 0x53, 0x1b, 0x3d, 0x08 } \
+	}
 
 static const struct table_slot {
 	EFI_GUID guid;

@@ -61,3 +61,7 @@ test-long: all $(FUZZ_BINS) ## soaks: long fuzzing, many boots
 .PHONY: check
 check: $(NEWLIB)/src/.unpacked ## static checks: rooms, lengths, locking, headers, analysers
 	$(Q)IMAGE_FLAGS='$(IMAGE_FLAGS)' EFI_FLAGS='$(EFI_FLAGS)' tools/check
+
+.PHONY: format
+format: ## lay out all C by .clang-format
+	$(Q)git ls-files -z '*.c' '*.h' | xargs -0 clang-format -i

@@ -98,8 +98,8 @@ static const char *lex_pair(struct cfg_span s, struct cfg_item *item)
 	value = trim((struct cfg_span){ s.at + eq + 1, s.len - eq - 1 });
 	if (!key.len)
 		return "a key is missing before =";
-	if (value.len >= 2 && value.at[0] == '"' && find((struct cfg_span){ value.at + 1, value.len - 1 },
-							 '"') == value.len - 2)
+	if (value.len >= 2 && value.at[0] == '"' &&
+	    find((struct cfg_span){ value.at + 1, value.len - 1 }, '"') == value.len - 2)
 		value = (struct cfg_span){ value.at + 1, value.len - 2 };
 	item->kind = CFG_PAIR;
 	item->key = key;
