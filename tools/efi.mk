@@ -33,7 +33,7 @@ build/tain.so: $(EFI_OBJS)
 
 build/tain.efi: build/tain.so
 	$(call say,EFI,$@)
-	$(Q)objcopy -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' \
+	$(Q)objcopy -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' \
 		-j '.reloc' --target=efi-app-x86_64 $< $@
 
 -include $(EFI_OBJS:.o=.d)

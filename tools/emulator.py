@@ -6,12 +6,16 @@ Every file lies in the run's own folder; the emulator is a process group of its 
 import ctypes
 import os
 import pty
+import shutil
 import signal
 import socket
 import subprocess
 import threading
 
 FIRMWARE = "/usr/share/ovmf/OVMF.fd"
+# A build that enforces Secure Boot, and a variable store that trusts the package's test key.
+SECURE_CODE = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
+SECURE_VARS = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd"
 IPS = 200_000_000  # Bochs's instructions per second of its own time: fixed, so ticks are comparable
 PR_SET_PDEATHSIG = 1
 
@@ -66,13 +70,13 @@ class Emulator:
         self.listener = None
         self.terminal = None
 
-    def start(self, machine, image, cpus, memory, allow_reboot=False):
+    def start(self, machine, image, cpus, memory, allow_reboot=False, secure_boot=False):
         if not os.path.exists(FIRMWARE):
             raise StartError(f"{FIRMWARE} is missing (package ovmf); run make once")
         if machine == "bochs":
             words, stdio = self.prepare_bochs(image, cpus, memory)
         else:
-            words, stdio = self.prepare_qemu(image, cpus, memory, allow_reboot)
+            words, stdio = self.prepare_qemu(image, cpus, memory, allow_reboot, secure_boot)
         env = dict(os.environ, TERM="xterm", LC_ALL="C")
         try:
             with open(os.path.join(self.folder, "stderr"), "wb") as err:
@@ -99,7 +103,15 @@ class Emulator:
         threading.Thread(target=drain, args=(self.terminal,), daemon=True).start()
         return ["/usr/bin/bochs", "-q", "-f", rc, "-rc", commands], slave
 
-    def prepare_qemu(self, image, cpus, memory, allow_reboot):
+    def secure_firmware(self):
+        """QEMU's words for the enforcing firmware, with variables of this run's own."""
+        store = os.path.join(self.folder, "vars.fd")
+        shutil.copyfile(SECURE_VARS, store)
+        return ["-global", "driver=cfi.pflash01,property=secure,value=on",
+                "-drive", f"if=pflash,unit=0,format=raw,readonly=on,file={SECURE_CODE}",
+                "-drive", f"if=pflash,unit=1,format=raw,file={store}"]
+
+    def prepare_qemu(self, image, cpus, memory, allow_reboot, secure_boot):
         path = os.path.join(self.folder, "com1")
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
@@ -108,12 +120,13 @@ class Emulator:
             "/usr/bin/qemu-system-x86_64", "-nodefaults", "-display", "none", "-monitor", "none",
             "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(cpus), "-m", f"{memory}M",
             "-object", f"memory-backend-ram,id=ram,size={memory}M,reserve=off",
-            "-machine", "q35,memory-backend=ram", "-bios", FIRMWARE,
+            "-machine", "q35,memory-backend=ram" + (",smm=on" if secure_boot else ""),
             "-chardev", f"socket,id=com1,path={path}", "-serial", "chardev:com1",
             "-drive", f"if=none,id=stick,format=raw,file={image}",
             "-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-vga", "std",
         ]
+        words += self.secure_firmware() if secure_boot else ["-bios", FIRMWARE]
         if not allow_reboot:
             words.append("-no-reboot")
         return words, subprocess.DEVNULL
