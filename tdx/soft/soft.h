@@ -156,6 +156,8 @@ struct soft_vcpu {
 	uint64_t page[6];       /* HPAs: TDVPR, VMCS, virtual-APIC page, three pages of XSAVE area */
 	uint64_t msr_bitmap;    /* HPA of the TD's MSR bitmap, filled by TDH.MNG.INIT: use as it is */
 	uint64_t sept_root;     /* HPA of the S-EPT root: a real EPT table */
+	uint64_t shared_root;   /* HPA of the host's shared EPT root; 0 until the host gave one */
+	uint64_t posted_desc;   /* HPA of the posted-interrupt descriptor; 0 likewise */
 	uint64_t xfam, attributes;
 	uint32_t index;         /* VCPU_INDEX */
 	uint16_t hkid;          /* unique per living TD: a good VPID source is hkid and index */
@@ -191,6 +193,8 @@ struct soft_exit {
 
 /*
  * What runs guests. @ctx is soft_backend.ctx; calls come on the vCPU's LP with interrupts off.
+ *
+ * Addresses in fields may carry a HKID: use those of struct soft_vcpu, which do not.
  *
  * VMCS fields go by their SDM encoding (full, natural width). The module writes every field of a
  * TD VMCS through vmwrite() in TDH.VP.INIT: guest state of guest ABI section 2, controls of section

@@ -1,0 +1,216 @@
+/*
+ * guest_mem.c - memory named by a TDCALL: GPAs of buffers, PAGE.ACCEPT, PAGE.ATTR.
+ *
+ * Invariants
+ *   - A GPA that cannot be used now has no effect: the guest gets #VE or leaves to the host, and
+ *     executes the TDCALL again.
+ *   - A page becomes MAPPED only after all of it is zero; an interrupted 2M accept keeps its progress
+ *     in the entry.
+ *
+ * Facts: guest ABI reference sections 1.4 and 1.6, ABI reference section 5.4.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/soft/guest.h"
+#include "tdx/soft/sept.h"
+
+#include <string.h>
+
+#define EXT_ACCEPT      UINT64_C(1)
+#define EXT_ATTR_WR     UINT64_C(5)
+#define EXT_PENDING     UINT64_C(6)
+#define PENDING_VE_DISABLE BIT64(0)
+#define QUAL_WRITE      UINT64_C(2)
+#define ATTR_RD_PENDING BIT64(62)
+
+static tdx_status_t leave_ept(struct guest *g, uint64_t qual, uint64_t ext, uint64_t gpa,
+			      enum tdcall_out *out)
+{
+	(void)guest_leave_ept(g, qual, ext, gpa);
+	*out = OUT_LEAVE;
+	return OK;
+}
+
+static tdx_status_t private_gpa(struct guest *g, uint64_t gpa, enum access access, void **ptr,
+				enum tdcall_out *out)
+{
+	struct sept_ref at;
+
+	sept_walk(g->c, &g->td, gpa, 0, &at);
+	if (sept_accessible(at.copy)) {
+		*ptr = call_map(g->c, sept_frame(at.copy, at.level) | (gpa & (sept_span(at.level) - 1)));
+		return OK;
+	}
+	if (sept_state(at.copy) != S_PENDING)
+		return leave_ept(g, access, 0, gpa, out);
+	if (g->td.tdcs->td_ctls & PENDING_VE_DISABLE)
+		return leave_ept(g, access, EXT_PENDING, gpa, out);
+	(void)guest_inject_ve_ept(g, access, 0, gpa);
+	*out = OUT_RETRY;
+	return OK;
+}
+
+/* The host's shared EPT: ordinary EPT entries in memory that the host may change under us. */
+static tdx_status_t shared_gpa(struct guest *g, uint64_t gpa, enum access access, void **ptr,
+			       enum tdcall_out *out)
+{
+	uint64_t table = g->vp->v.shared_root;
+	uint64_t need = access == ACCESS_READ ? 1 : 3;
+
+	for (unsigned l = g->td.tdcs->root_level; table; l--) {
+		const uint64_t *t = call_map(g->c, table & SE_PFN);
+		uint64_t e = __atomic_load_n(&t[gpa >> (PAGE_SHIFT + 9 * l) & 511], __ATOMIC_ACQUIRE);
+
+		if ((e & need) != need) {
+			if ((e & SE_RWX) == 0 && !(e & SE_SVE)) {
+				(void)guest_inject_ve_ept(g, access, 0, gpa);
+				*out = OUT_RETRY;
+				return OK;
+			}
+			break;
+		}
+		if (l == 0 || (e & SE_PS)) {
+			*ptr = call_map(g->c, align_down(e & SE_PFN, sept_span(l)) |
+						      (gpa & (sept_span(l) - 1)));
+			return OK;
+		}
+		table = e & SE_PFN;
+	}
+	return leave_ept(g, access, 0, gpa, out);
+}
+
+/* The buffer at @gpa, which does not cross a page. With *@out changed there is nothing to do now. */
+tdx_status_t guest_gpa(struct guest *g, uint64_t gpa, bool private_only, enum access access, uint32_t op,
+		       void **ptr, enum tdcall_out *out)
+{
+	const struct tdcs *t = g->td.tdcs;
+
+	*ptr = NULL;
+	if (!sept_gpa_valid(t, gpa) || (private_only && !sept_gpa_private(t, gpa)))
+		return FAIL(OPERAND_INVALID, op);
+	if (sept_gpa_private(t, gpa))
+		return private_gpa(g, gpa, access, ptr, out);
+	return shared_gpa(g, gpa, access, ptr, out);
+}
+
+/* Extended exit qualification: what was asked, and what the entry is. */
+static uint64_t extended(uint64_t type, unsigned level, const struct sept_ref *at)
+{
+	uint64_t code = sept_state_code(sept_state(at->copy));
+	uint64_t info = level | (uint64_t)at->level << 3 | code << 6 |
+			(uint64_t)sept_is_leaf(at->copy) << 14;
+
+	return type | info << 32;
+}
+
+static tdx_status_t leave_for_page(struct guest *g, uint64_t type, uint64_t gpa, unsigned level,
+				   const struct sept_ref *at, enum tdcall_out *out)
+{
+	uint64_t qual = QUAL_WRITE | (at->copy & SE_RWX) << 3;
+
+	return leave_ept(g, qual, extended(type, level, at), gpa, out);
+}
+
+/* Zero the page from where an earlier attempt was interrupted. False: interrupted again. */
+static bool zero_page(struct guest *g, const struct sept_ref *at)
+{
+	uint64_t pa = sept_frame(at->copy, at->level);
+	unsigned pages = 1u << (9 * at->level);
+	unsigned done = at->level ? (unsigned)((at->copy & SE_COUNT) >> PAGE_SHIFT) : 0;
+
+	call_filling(g->c);
+	while (done < pages) {
+		memset(call_map(g->c, pa + done * PAGE_SIZE), 0, PAGE_SIZE);
+		done++;
+		if (done < pages && call_irq_pending(g->c)) {
+			sept_set(at->entry, SE_PENDING | pa | (uint64_t)done << PAGE_SHIFT);
+			return false;
+		}
+	}
+	sept_set(at->entry, SE_MAPPED | pa);
+	return true;
+}
+
+tdx_status_t tdg_mem_page_accept(struct guest *g, enum tdcall_out *out)
+{
+	uint64_t rcx = g->vp->v.gpr.rcx, gpa = rcx & BITS64(51, 12);
+	unsigned level = (unsigned)(rcx & 7);
+	struct sept_ref at;
+
+	if ((rcx & (BITS64(11, 3) | BITS64(63, 52))) || level > 1 || !is_aligned(gpa, sept_span(level)) ||
+	    !sept_gpa_private(g->td.tdcs, gpa))
+		return FAIL(OPERAND_INVALID, OP_RCX);
+	TRY(call_take(g->c, &g->td.tdcs->tree_lock, SHARED, PLAIN, OP_SEPT_TREE));
+	if (!sept_walk(g->c, &g->td, gpa, level, &at)) {
+		if (sept_accessible(at.copy))
+			return FAIL(PAGE_ALREADY_ACCEPTED, at.level);
+		return leave_for_page(g, EXT_ACCEPT, gpa, level, &at, out);
+	}
+	TRY(call_take_entry(g->c, at.entry, OP_RCX));
+	at.copy = __atomic_load_n(at.entry, __ATOMIC_ACQUIRE) & ~(SE_LOCK | SE_HP);
+	if (!sept_is_leaf(at.copy) && !sept_is_free(at.copy) && sept_state(at.copy) != S_REMOVED)
+		return FAIL(PAGE_SIZE_MISMATCH, level);
+	if (sept_accessible(at.copy))
+		return FAIL(PAGE_ALREADY_ACCEPTED, level);
+	if (!sept_allows(U_ACCEPT, sept_state(at.copy)))
+		return leave_for_page(g, EXT_ACCEPT, gpa, level, &at, out);
+	if (!zero_page(g, &at))
+		*out = OUT_RETRY;
+	return OK;
+}
+
+/* RCX: where it is mapped; RDX: attributes for nested VMs, of which there are none. */
+static tdx_status_t show_attr(struct guest *g, uint64_t gpa, const struct sept_ref *at)
+{
+	struct soft_regs *gpr = &g->vp->v.gpr;
+
+	gpr->rcx = align_down(gpa, sept_span(at->level)) | at->level;
+	if (!sept_accessible(at->copy))
+		gpr->rcx |= ATTR_RD_PENDING;
+	gpr->rdx = 0;
+	return OK;
+}
+
+static bool shows_attr(uint64_t e) { return sept_accessible(e) || sept_state(e) == S_PENDING; }
+
+tdx_status_t tdg_mem_page_attr_rd(struct guest *g, enum tdcall_out *out)
+{
+	struct soft_regs *gpr = &g->vp->v.gpr;
+	uint64_t gpa = gpr->rcx & ~(PAGE_SIZE - 1);
+	struct sept_ref at;
+
+	if (!sept_gpa_private(g->td.tdcs, gpa)) {
+		gpr->rcx = gpr->rdx = 0;
+		return FAIL(OPERAND_INVALID, OP_RCX);
+	}
+	sept_walk(g->c, &g->td, gpa, 0, &at);
+	if (!shows_attr(at.copy))
+		return leave_ept(g, 0, 0, gpa, out);
+	return show_attr(g, gpa, &at);
+}
+
+tdx_status_t tdg_mem_page_attr_wr(struct guest *g, enum tdcall_out *out)
+{
+	struct soft_regs *gpr = &g->vp->v.gpr;
+	uint64_t rcx = gpr->rcx, attr = gpr->rdx, gpa = rcx & BITS64(51, 12);
+	unsigned level = (unsigned)(rcx & 7);
+	struct sept_ref at;
+
+	if ((rcx & (BITS64(11, 3) | BITS64(63, 52))) || level > 2 || !is_aligned(gpa, sept_span(level)) ||
+	    !sept_gpa_private(g->td.tdcs, gpa)) {
+		gpr->rcx = gpr->rdx = 0;
+		return FAIL(OPERAND_INVALID, OP_RCX);
+	}
+	if (attr) {
+		gpr->rcx = gpr->rdx = 0;
+		return FAIL(OPERAND_INVALID, OP_RDX);
+	}
+	sept_walk(g->c, &g->td, gpa, level, &at);
+	if (at.level != level || (!sept_is_leaf(at.copy) && sept_state(at.copy) == S_NL_MAPPED)) {
+		gpr->rcx = gpr->rdx = 0;
+		return FAIL(PAGE_SIZE_MISMATCH, level);
+	}
+	if (!shows_attr(at.copy))
+		return leave_for_page(g, EXT_ATTR_WR, gpa, level, &at, out);
+	return show_attr(g, gpa, &at);
+}

@@ -1,0 +1,277 @@
+/*
+ * md.c - reading, writing and listing metadata fields by id.
+ *
+ * Invariants
+ *   - Order of checks: id format, look-up, access mask, value.
+ *   - A write changes exactly the bits that both masks select.
+ *
+ * Facts: ABI reference sections 7.1, 7.4 and 7.5.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/soft/md.h"
+#include "tdx/soft/cpuid.h"
+
+/* Bits of an id that must be zero for access to one element. */
+#define ID_RESERVED (BITS64(31, 24) | BITS64(37, 34) | BITS64(46, 38) | BITS64(49, 47) | BIT64(55) | BIT64(62))
+#define ID_CODE(id)  ((uint32_t)((id) & 0xffffff))
+#define ID_CLASS(id) ((uint8_t)((id) >> 56 & 0x3f))
+#define ID_LAST_FIELD(n) ((uint64_t)(n) << 38)
+#define ID_INC BIT64(50)
+
+/* A field found: a row and an element, or a VMCS field made into a row. */
+struct found {
+	const struct md_field *row;
+	unsigned element;
+	struct md_field vmcs;
+};
+
+static uint8_t vmcs_size(uint32_t encoding)
+{
+	static const uint8_t by_width[] = { 1, 3, 2, 3 }; /* 16, 64, 32 bits, natural */
+
+	return by_width[encoding >> 13 & 3];
+}
+
+static int vmcs_index(uint32_t encoding)
+{
+	unsigned low = 0, high = md_vmcs_count;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+
+		if (md_vmcs_fields[mid].encoding == encoding)
+			return (int)mid;
+		if (md_vmcs_fields[mid].encoding < encoding)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return -1;
+}
+
+static void vmcs_row(unsigned i, struct md_field *f)
+{
+	const struct md_vmcs *v = &md_vmcs_fields[i];
+
+	*f = (struct md_field){ .size = vmcs_size(v->encoding), .kind = K_VMCS, .n = 1, .code = v->encoding };
+	f->mask[MD_HOST].rd = v->rd;
+	f->mask[MD_HOST].wr = v->wr;
+	f->mask[MD_HOST_DEBUG].rd = v->debug_rd;
+	f->mask[MD_HOST_DEBUG].wr = v->debug_wr;
+}
+
+/* CPUID_VALUES: element, sub-leaf (or none), leaf. */
+static uint32_t cpuid_code(unsigned row, unsigned half)
+{
+	const struct cpuid_row *r = &cpuid_rows[row];
+	uint32_t sub = r->sub == CPUID_ANY_SUB ? 0xff : r->sub & 0x7f;
+
+	return half | sub << 1 | (r->leaf & 0x7f) << 9 | (r->leaf >> 31) << 16;
+}
+
+static int cpuid_element(uint32_t code)
+{
+	uint32_t leaf = (code >> 9 & 0x7f) | (code >> 16 & 1) << 31;
+	uint32_t sub = code >> 8 & 1 ? CPUID_ANY_SUB : code >> 1 & 0x7f;
+	int row = code >> 17 ? -1 : cpuid_row_of(leaf, sub);
+
+	return row < 0 ? -1 : row * 2 + (int)(code & 1);
+}
+
+static bool find(const struct md_table *t, uint64_t id, struct found *out)
+{
+	uint8_t cls = ID_CLASS(id);
+	uint32_t code = ID_CODE(id);
+
+	if (t->context == MD_VP && cls == 0) {
+		int i = vmcs_index(code);
+
+		if (i < 0)
+			return false;
+		vmcs_row((unsigned)i, &out->vmcs);
+		out->row = &out->vmcs;
+		out->element = 0;
+		return true;
+	}
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct md_field *f = &t->rows[i];
+
+		if (f->cls != cls)
+			continue;
+		if (f->kind == K_CPUID) {
+			int e = cpuid_element(code);
+
+			out->row = f;
+			out->element = (unsigned)e;
+			return e >= 0;
+		}
+		if (code >= f->code && code - f->code < f->n) {
+			out->row = f;
+			out->element = code - f->code;
+			return true;
+		}
+	}
+	return false;
+}
+
+static tdx_status_t look_up(const struct md_table *t, uint64_t id, struct found *out)
+{
+	return (id & ID_RESERVED) || !find(t, id, out) ? FAIL(METADATA_FIELD_ID_INCORRECT, 0) : OK;
+}
+
+static uint64_t make_id(const struct md_table *t, const struct md_field *f, unsigned element)
+{
+	uint32_t code = f->kind == K_CPUID ? cpuid_code(element / 2, element % 2) : f->code + element;
+
+	return (uint64_t)(f->flags & MD_NONARCH) << 63 | (uint64_t)f->cls << 56 |
+	       (uint64_t)t->context << 52 | (f->kind == K_VMCS ? ID_INC : 0) | (uint64_t)f->size << 32 | code;
+}
+
+static unsigned elements(const struct md_field *f) { return f->kind == K_CPUID ? CPUID_ROWS * 2 : f->n; }
+
+static bool readable(const struct md_target *x, const struct md_field *f) { return f->mask[x->reader].rd != 0; }
+
+/* The first readable VMCS field from index @i on. */
+static uint64_t vmcs_from(const struct md_table *t, const struct md_target *x, unsigned i)
+{
+	struct md_field f;
+
+	for (; i < md_vmcs_count; i++) {
+		vmcs_row(i, &f);
+		if (readable(x, &f))
+			return make_id(t, &f, 0);
+	}
+	return ALL_ONES;
+}
+
+static uint64_t rows_from(const struct md_table *t, const struct md_target *x, unsigned i)
+{
+	for (; i < t->count; i++) {
+		if (t->rows[i].kind == K_VMCS) {
+			uint64_t id = vmcs_from(t, x, 0);
+
+			if (id != ALL_ONES)
+				return id;
+		} else if (readable(x, &t->rows[i])) {
+			return make_id(t, &t->rows[i], 0);
+		}
+	}
+	return ALL_ONES;
+}
+
+uint64_t md_first(const struct md_table *t, const struct md_target *x) { return rows_from(t, x, 0); }
+
+uint64_t md_next(const struct md_table *t, const struct md_target *x, uint64_t id)
+{
+	struct found f;
+
+	if (!find(t, id, &f))
+		return ALL_ONES;
+	if (f.row == &f.vmcs) {
+		uint64_t next = vmcs_from(t, x, (unsigned)vmcs_index(f.row->code) + 1);
+
+		return next != ALL_ONES ? next : rows_from(t, x, 1);
+	}
+	if (f.element + 1 < elements(f.row))
+		return make_id(t, f.row, f.element + 1);
+	return rows_from(t, x, (unsigned)(f.row - t->rows) + 1);
+}
+
+static bool faults(const struct found *f) { return f->row->kind == K_CPUID && cpuid_rows[f->element / 2].faults; }
+
+tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t *value)
+{
+	struct found f;
+
+	TRY(look_up(t, id, &f));
+	if (!readable(x, f.row) || faults(&f))
+		return FAIL(METADATA_FIELD_NOT_READABLE, 0);
+	*value = md_load(x, f.row, f.element) & f.row->mask[x->reader].rd;
+	return OK;
+}
+
+static uint64_t width_mask(const struct md_field *f) { return ALL_ONES >> (64 - (8u << f->size)); }
+
+static bool is_hp_timeout(const struct md_field *f)
+{
+	return f->kind == K_TDCS && f->off == offsetof(struct tdcs, hp_lock_timeout);
+}
+
+tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t value,
+		      uint64_t mask, uint64_t *old)
+{
+	struct found f;
+
+	TRY(look_up(t, id, &f));
+
+	uint64_t wr = f.row->mask[x->reader].wr & width_mask(f.row);
+	uint64_t now = md_load(x, f.row, f.element);
+
+	if ((wr & mask) == 0)
+		return FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
+	if (is_hp_timeout(f.row) && mask != ALL_ONES)
+		return FAIL(METADATA_WR_MASK_NOT_VALID, 0);
+	if ((now ^ value) & mask & ~wr & width_mask(f.row))
+		return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
+
+	uint64_t set = wr & mask;
+	/* Addresses hold all ones until first written: their other bits count as zero then. */
+	uint64_t rest = f.row->kind == K_VMCS && now == ALL_ONES ? 0 : now & ~set;
+
+	TRY(md_store(x, f.row, f.element, rest | (value & set)));
+	*old = now & f.row->mask[x->reader].rd;
+	return OK;
+}
+
+/* Rows whose codes follow each other go into one sequence. */
+static bool continues(const struct md_field *a, const struct md_field *b)
+{
+	return a->cls == b->cls && a->size == b->size && a->flags == b->flags && a->code + a->n == b->code;
+}
+
+#define LIST_WORDS (PAGE_SIZE / 8)
+
+tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start, uint64_t *page,
+		     uint64_t *next)
+{
+	const struct md_field *last = NULL;
+	unsigned used = 1, sequences = 0, header = 0, fields = 0;
+	struct found f;
+
+	*next = ALL_ONES;
+	if (md_is_null(start))
+		start = md_first(t, x);
+	TRY(look_up(t, start, &f));
+	if ((start >> 32 & 3) != f.row->size)
+		return FAIL(METADATA_FIELD_ID_INCORRECT, 0);
+	call_page_fill(page, 0);
+	for (unsigned i = (unsigned)(f.row - t->rows), e = f.element; i < t->count; i++, e = 0) {
+		const struct md_field *row = &t->rows[i];
+
+		if (!readable(x, row))
+			continue;
+		for (; e < row->n; e++) {
+			bool joins = last && (last == row || continues(last, row));
+
+			if (used + (joins ? 1 : 2) > LIST_WORDS) {
+				*next = make_id(t, row, e);
+				page[0] = (uint64_t)used * 8 | (uint64_t)sequences << 16;
+				return FAIL(METADATA_LIST_OVERFLOW, 0);
+			}
+			if (!joins) {
+				header = used++;
+				sequences++;
+				fields = 0;
+				page[header] = make_id(t, row, e) & ~BITS64(54, 52);
+			} else {
+				fields++;
+			}
+			page[header] = (page[header] & ~BITS64(46, 38)) | ID_LAST_FIELD(fields);
+			page[used++] = md_load(x, row, e) & row->mask[x->reader].rd;
+			last = row;
+		}
+	}
+	page[0] = (uint64_t)used * 8 | (uint64_t)sequences << 16;
+	return OK;
+}

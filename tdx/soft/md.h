@@ -1,0 +1,93 @@
+/*
+ * md.h - metadata fields: their ids, who may read and write them, where they live.
+ *
+ * Invariants
+ *   - Tables only: three contexts (module, TD, vCPU), and the fields of a TD VMCS.
+ *   - The order of rows is the order in which "next field id" goes.
+ *
+ * Facts: ABI reference section 7.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_SOFT_MD_H
+#define TAIN_SOFT_MD_H
+
+#include "tdx/soft/guest.h"
+
+enum md_context { MD_SYS, MD_TD, MD_VP };
+enum md_reader { MD_HOST, MD_HOST_DEBUG, MD_GUEST, MD_READERS };
+
+/* Where a field's value is. */
+enum md_kind {
+	K_ZERO,   /* always zero */
+	K_CONST,  /* .off is the value */
+	K_SYS,    /* computed from the module: .off is an enum sys_value */
+	K_TDR,    /* at .off in struct tdr, elements in a row */
+	K_TDCS,   /* likewise */
+	K_VP,     /* likewise, struct tdvps */
+	K_TDCX_PA, K_TDVPS_PA, K_CPUID, K_MSR_BITMAP, K_SEPT_ROOT, K_VAPIC, K_XBUFF, K_VMCS,
+	K_VCPU_DETAILS,
+};
+
+#define MD_NONARCH 1 /* bit 63 of the id */
+
+struct md_field {
+	uint8_t cls;
+	uint8_t size;  /* 0 to 3: 1 to 8 bytes */
+	uint8_t flags;
+	uint8_t kind;
+	uint16_t n;    /* elements */
+	uint32_t code;
+	uint32_t off;
+	struct {
+		uint64_t rd, wr;
+	} mask[MD_READERS];
+};
+
+struct md_table {
+	const struct md_field *rows;
+	unsigned count;
+	enum md_context context;
+};
+
+struct md_vmcs {
+	uint32_t encoding;
+	uint64_t rd, wr, debug_rd, debug_wr;
+};
+
+extern const struct md_table md_sys, md_td, md_vp;
+extern const struct md_vmcs md_vmcs_fields[];
+extern const unsigned md_vmcs_count;
+
+/* What a field is read from or written to. */
+struct md_target {
+	struct call *c;
+	struct td *td;
+	struct tdvps *vp;
+	enum md_reader reader;
+};
+
+#define MD_NULL_MASK BITS64(54, 52)
+static inline bool md_is_null(uint64_t id) { return (id | MD_NULL_MASK) == ALL_ONES; }
+
+uint64_t md_first(const struct md_table *t, const struct md_target *x);
+/* The next readable field after @id (which exists), or all ones. */
+uint64_t md_next(const struct md_table *t, const struct md_target *x, uint64_t id);
+tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t *value);
+tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t value,
+		      uint64_t mask, uint64_t *old);
+/* SYS.RDALL: a metadata list into a page. */
+tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start, uint64_t *page,
+		     uint64_t *next);
+
+/* md_value.c */
+uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned element);
+tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsigned element,
+		      uint64_t value);
+
+enum sys_value {
+	V_NUM_PKGS, V_FMS, V_CMR_BASE, V_CMR_SIZE, V_ATTR_FIXED0, V_XFAM_FIXED0, V_CPUID_LEAVES,
+	V_CPUID_VALUES, V_FEATURES0, V_ARCH_CAP_MASK,
+};
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * md_tables.c - the metadata fields of the module, a TD and a vCPU.
+ *
+ * Invariants
+ *   - One row a field; masks for the host (production TD), the host (debug TD) and the guest.
+ *
+ * Facts: ABI reference sections 7.3 and 7.4, guest ABI reference section 1.4.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/soft/cpuid.h"
+#include "tdx/soft/md.h"
+
+#define A ALL_ONES
+#define NA MD_NONARCH
+
+/* Masks: production read, write; debug read, write; guest read, write. */
+#define RR   { { A, 0 }, { A, 0 }, { 0, 0 } }
+#define RRG  { { A, 0 }, { A, 0 }, { A, 0 } }
+#define XR   { { 0, 0 }, { A, 0 }, { 0, 0 } }
+#define XRG  { { 0, 0 }, { A, 0 }, { A, 0 } }
+#define XRW  { { 0, 0 }, { A, A }, { 0, 0 } }
+#define XX   { { 0, 0 }, { 0, 0 }, { 0, 0 } }
+
+#define CONST(cl, cd, sz, fl, v, m)      { cl, sz, fl, K_CONST, 1, cd, v, m }
+#define SYSV(cl, cd, sz, fl, n, v, m)    { cl, sz, fl, K_SYS, n, cd, v, m }
+#define TDR(cl, cd, sz, fl, n, f, m)     { cl, sz, fl, K_TDR, n, cd, offsetof(struct tdr, f), m }
+#define TDCS(cl, cd, sz, fl, n, f, m)    { cl, sz, fl, K_TDCS, n, cd, offsetof(struct tdcs, f), m }
+#define VP(cl, cd, sz, fl, n, f, m)      { cl, sz, fl, K_VP, n, cd, offsetof(struct tdvps, f), m }
+#define ZERO(cl, cd, sz, fl, n, m)       { cl, sz, fl, K_ZERO, n, cd, 0, m }
+#define KIND(cl, cd, sz, fl, n, k, m)    { cl, sz, fl, k, n, cd, 0, m }
+
+#define BUILD_DATE 20230401
+#define BUILD_NUM  500
+
+/* clang-format off */
+static const struct md_field sys_rows[] = {
+	SYSV(0, 0, 2, 0, 1, V_NUM_PKGS, RR), SYSV(0, 1, 2, 0, 8, V_FMS, RR),
+	CONST(8, 0, 2, 0, 0x8086, RRG), CONST(8, 1, 2, NA, BUILD_DATE, RR), CONST(8, 2, 1, NA, BUILD_NUM, RR),
+	CONST(8, 3, 1, 0, 5, RRG), CONST(8, 4, 1, 0, 1, RRG), CONST(8, 5, 1, 0, 1, RR), CONST(8, 6, 1, 0, 0, RR),
+	CONST(9, 0, 1, NA, 0, RR), CONST(9, 1, 1, NA, 0, RR), CONST(9, 2, 0, NA, 0, RR),
+	CONST(9, 3, 1, NA, 23, RR), CONST(9, 4, 0, NA, 0, RR), CONST(9, 5, 1, NA, 0, RR), CONST(9, 6, 2, NA, 0, RR),
+	CONST(10, 0, 2, 0, 0, RRG), CONST(10, 1, 0, 0, 1, RRG), SYSV(10, 8, 3, 0, 1, V_FEATURES0, RRG),
+	CONST(16, 0, 1, NA, SOFT_MAX_CMRS, RR), SYSV(16, 0x80, 3, NA, SOFT_MAX_CMRS, V_CMR_BASE, RR),
+	SYSV(16, 0x100, 3, NA, SOFT_MAX_CMRS, V_CMR_SIZE, RR),
+	CONST(17, 8, 1, NA, MAX_TDMRS, RR), CONST(17, 9, 1, NA, MAX_RESERVED, RR),
+	CONST(17, 0x10, 1, NA, 16, RR), CONST(17, 0x11, 1, NA, 16, RR), CONST(17, 0x12, 1, NA, 16, RR),
+	CONST(24, 0, 1, NA, 4096, RR), CONST(24, 0x100, 1, NA, 24576, RR), CONST(24, 0x101, 1, NA, 4096, RR),
+	CONST(24, 0x200, 1, NA, 24576, RR), CONST(24, 0x201, 1, NA, 12288, RR),
+	SYSV(25, 0, 3, 0, 1, V_ATTR_FIXED0, RR), CONST(25, 1, 3, 0, 0, RR), SYSV(25, 2, 3, 0, 1, V_XFAM_FIXED0, RR),
+	CONST(25, 3, 3, 0, XFAM_FIXED1, RR), CONST(25, 4, 1, NA, CPUID_CONFIGS, RR), CONST(25, 6, 3, NA, 7, RR),
+	CONST(25, 7, 3, NA, 0, RR), SYSV(25, 0x400, 3, NA, 32, V_CPUID_LEAVES, RR),
+	SYSV(25, 0x500, 3, NA, 64, V_CPUID_VALUES, RR), SYSV(25, 0x600, 3, NA, 1, V_ARCH_CAP_MASK, RR),
+	CONST(25, 0x800, 1, NA, 0, RR),
+	ZERO(32, 0, 3, NA, 1, RRG), ZERO(32, 1, 1, 0, 4, RRG), CONST(32, 0x10, 1, NA, 512, RR),
+	CONST(34, 0, 1, NA, 0x807f, RRG),
+};
+
+static const struct md_field td_rows[] = {
+	TDR(0, 1, 0, NA, 1, fatal, RR), TDR(0, 2, 2, NA, 1, num_tdcx, RR), TDR(0, 4, 3, NA, 1, chldcnt, RR),
+	TDR(0, 5, 2, NA, 1, lifecycle, RR), KIND(0, 0x10, 3, NA, 9, K_TDCX_PA, RR), TDR(0, 0x20, 3, NA, 4, uuid, RRG),
+	TDR(1, 1, 1, NA, 1, hkid, RR), TDR(1, 2, 3, NA, 1, pkg_bitmap, RR),
+	ZERO(2, 0, 1, NA, 1, RR), TDR(2, 1, 3, NA, 1, seamdb_index, RR), TDR(2, 2, 3, NA, 4, seamdb_nonce, XX),
+	TDCS(16, 1, 2, NA, 1, num_vcpus, RRG), TDCS(16, 2, 2, NA, 1, num_assoc_vcpus, RR),
+	TDCS(16, 4, 2, NA, 1, op_state, RR), TDCS(16, 5, 1, NA, 1, num_l2, RRG),
+	TDCS(17, 0, 3, 0, 1, attributes, RRG), TDCS(17, 1, 3, 0, 1, xfam, RRG), TDCS(17, 2, 2, 0, 1, max_vcpus, RRG),
+	TDCS(17, 3, 0, 0, 1, gpaw, RRG), TDCS(17, 4, 3, 0, 1, eptp, RR), TDCS(17, 0xa, 3, 0, 1, tsc_offset, RR),
+	TDCS(17, 0xb, 3, 0, 1, tsc_multiplier, RR), TDCS(17, 0xc, 1, 0, 1, tsc_frequency, RRG),
+	TDCS(17, 0xd, 3, 0, 1, virtual_tsc, XX), CONST(17, 0xe, 1, NA, CPUID_ROWS, RR),
+	TDCS(17, 0xf, 2, NA, 1, xbuff_size, RR),
+	{ 17, 3, NA, K_TDCS, 1, 0x10, offsetof(struct tdcs, notify_enables), { { 0, 0 }, { A, 1 }, { A, 1 } } },
+	{ 17, 3, NA, K_TDCS, 1, 0x11, offsetof(struct tdcs, hp_lock_timeout), { { A, A }, { A, A }, { 0, 0 } } },
+	{ 17, 3, NA, K_TDCS, 4, 0x12, offsetof(struct tdcs, vm_ctls), { { A, 1 }, { A, 1 }, { 0, 0 } } },
+	TDCS(17, 0x16, 3, 0, 1, config_flags, RRG),
+	{ 17, 3, 0, K_TDCS, 1, 0x17, offsetof(struct tdcs, td_ctls), { { 0, 0 }, { A, 0 }, { A, 1 } } },
+	TDCS(17, 0x80, 0, NA, 80, cpuid_valid, XR), TDCS(17, 0x800, 2, NA, 19, xbuff_offsets, RR),
+	TDCS(18, 0, 3, NA, 1, epoch.td_epoch, RR), TDCS(18, 1, 1, NA, 2, epoch.refcount, RR),
+	TDCS(19, 0, 3, 0, 6, mrtd, RRG), TDCS(19, 0x10, 3, 0, 6, mrconfigid, RRG), TDCS(19, 0x18, 3, 0, 6, mrowner, RRG),
+	TDCS(19, 0x20, 3, 0, 6, mrownerconfig, RRG), TDCS(19, 0x40, 3, 0, 24, rtmr, XRG),
+	KIND(20, 0, 3, NA, 1, K_CPUID, RR),
+	TDCS(22, 0x10a, 3, NA, 1, vmsr[0], XR), TDCS(22, 0x480, 3, NA, 20, vmsr[1], XR),
+	/* migration: never under way */
+	ZERO(24, 1, 0, NA, 1, RR), ZERO(24, 2, 2, NA, 1, RR), ZERO(24, 3, 2, NA, 1, RR), ZERO(24, 4, 2, NA, 1, RR),
+	ZERO(24, 5, 3, NA, 1, RR), ZERO(24, 6, 3, NA, 1, RR), ZERO(24, 0x10, 3, NA, 4, XR), ZERO(24, 0x14, 3, NA, 4, XR),
+	TDCS(24, 0x18, 3, NA, 4, mig_key, XR), ZERO(24, 0x1c, 3, NA, 4, XR), ZERO(24, 0x20, 1, NA, 1, RR),
+	ZERO(24, 0x21, 1, NA, 1, RR), ZERO(24, 0x30, 3, NA, 1, RR), ZERO(24, 0x31, 3, NA, 1, RR),
+	ZERO(24, 0x32, 1, NA, 1, RR), ZERO(24, 0x34, 2, NA, 1, RR), ZERO(24, 0x40, 3, NA, 1, RR),
+	TDCS(25, 0, 3, NA, 6, servtd_hash, RRG), ZERO(25, 6, 1, NA, 1, RRG), ZERO(25, 0x80, 3, NA, 16, RRG),
+	ZERO(26, 0, 3, NA, 1, RR),
+	KIND(32, 0, 3, 0, 512, K_MSR_BITMAP, XR), KIND(33, 0, 3, 0, 512, K_SEPT_ROOT, XR),
+};
+
+static const struct md_field vp_rows[] = {
+	KIND(0, 0, 0, 0, 1, K_VMCS, XX), /* by md_vmcs_fields */
+	KIND(1, 0, 3, 0, 128, K_VAPIC, XR),
+	VP(2, 0, 2, 0, 1, v.ve.reason, XR), VP(2, 1, 2, 0, 1, v.ve.valid, XR), VP(2, 2, 3, 0, 1, v.ve.qualification, XR),
+	VP(2, 3, 3, 0, 1, v.ve.gla, XR), VP(2, 4, 3, 0, 1, v.ve.gpa, XR), VP(2, 5, 1, 0, 1, v.ve.eptp_index, XR),
+	VP(2, 0x10, 2, NA, 1, v.ve.instr_len, XR), VP(2, 0x11, 2, NA, 1, v.ve.instr_info, XR),
+	VP(16, 0, 3, 0, 4, v.gpr.rax, XRW), VP(16, 4, 3, 0, 1, v.gpr.rsp, XX), VP(16, 5, 3, 0, 11, v.gpr.rbp, XRW),
+	VP(17, 0, 3, 0, 4, v.dr, XRW),
+	{ 17, 3, 0, K_VP, 1, 6, offsetof(struct tdvps, v.dr6), { { 0, 0 }, { A, 0xffffffff }, { 0, 0 } } },
+	VP(17, 0x20, 3, 0, 1, v.xcr0, XR), VP(17, 0x28, 3, 0, 1, v.cr2, XRW),
+	KIND(17, 0x100, 3, NA, 1, K_VCPU_DETAILS, RR),
+	KIND(18, 0, 3, 0, 1536, K_XBUFF, XRW),
+	VP(19, 0x48, 3, 0, 1, v.msr.spec_ctrl, XRW), VP(19, 0xe1, 3, 0, 1, v.msr.umwait_control, XRW),
+	VP(19, 0x122, 3, 0, 1, v.msr.tsx_ctrl, XRW), ZERO(19, 0x186, 3, 0, 8, XR), ZERO(19, 0x1a6, 3, 0, 2, XR),
+	VP(19, 0x1c4, 3, 0, 1, v.msr.xfd, XR), VP(19, 0x1c5, 3, 0, 1, v.msr.xfd_err, XR), ZERO(19, 0x309, 3, 0, 7, XR),
+	ZERO(19, 0x329, 3, 0, 1, XR), ZERO(19, 0x38d, 3, 0, 1, XR), ZERO(19, 0x38e, 3, 0, 1, XR),
+	ZERO(19, 0x3f1, 3, 0, 1, XR), ZERO(19, 0x3f2, 3, 0, 1, XR), ZERO(19, 0x3f6, 3, 0, 1, XR),
+	ZERO(19, 0x3f7, 3, 0, 1, XR), ZERO(19, 0x4c1, 3, 0, 8, XR), VP(19, 0x600, 3, 0, 1, v.msr.ds_area, XRW),
+	VP(19, 0xda0, 3, 0, 1, v.xss, XR), ZERO(19, 0x14cf, 3, 0, 1, XR), VP(19, 0x1b01, 3, 0, 1, v.msr.uarch_misc, XRW),
+	VP(19, 0x2081, 3, 0, 1, v.msr.star, XR), VP(19, 0x2082, 3, 0, 1, v.msr.lstar, XR),
+	VP(19, 0x2084, 3, 0, 1, v.msr.fmask, XR), VP(19, 0x2102, 3, 0, 1, v.msr.kernel_gs_base, XR),
+	VP(19, 0x2103, 3, 0, 1, v.msr.tsc_aux, XRW),
+	VP(32, 0, 0, NA, 1, state, XR), VP(32, 2, 2, NA, 1, v.index, RRG), VP(32, 3, 0, NA, 1, num_pages, RR),
+	VP(32, 4, 2, NA, 1, assoc_lpid, RR), VP(32, 6, 3, NA, 1, epoch, RR),
+	{ 32, 0, NA, K_VP, 1, 7, offsetof(struct tdvps, cpuid_supervisor_ve), { { A, 0 }, { A, 0 }, { A, 1 } } },
+	{ 32, 0, NA, K_VP, 1, 8, offsetof(struct tdvps, cpuid_user_ve), { { A, 0 }, { A, 0 }, { A, 1 } } },
+	VP(32, 0xa, 3, NA, 1, last_exit_tsc, XR),
+	{ 32, 0, 0, K_VP, 1, 0xb, offsetof(struct tdvps, pend_nmi), { { A, A }, { A, A }, { 0, 0 } } },
+	{ 32, 3, 0, K_VP, 1, 0xc, offsetof(struct tdvps, v.xfam), { { A, 0 }, { A, A }, { 0, 0 } } },
+	VP(32, 0xd, 0, NA, 1, epf_idx, XR), VP(32, 0xe, 0, NA, 1, epf_count, XR), VP(32, 0xf, 0, NA, 1, last_td_exit, XR),
+	KIND(32, 0x10, 3, NA, 15, K_TDVPS_PA, RR), VP(32, 0x30, 3, NA, 1, hp_busy_start, XR),
+	VP(32, 0x31, 0, NA, 1, hp_busy, XR), CONST(32, 0x32, 3, NA, 1, XR), VP(32, 0x40, 0, NA, 1, nmi_unblock, XR),
+	ZERO(32, 0x41, 1, NA, 1, XR), ZERO(32, 0x42, 0, NA, 1, XR), ZERO(32, 0x44, 0, NA, 4, XR), ZERO(32, 0x48, 0, NA, 4, XR),
+	ZERO(32, 0x4c, 0, NA, 4, XR),
+	{ 33, 0, NA, K_VP, 128, 0, offsetof(struct tdvps, cpuid_control), { { 0, 0 }, { A, 0 }, { A, 3 } } },
+	VP(34, 0x200, 3, NA, 32, epf_gpa, XR),
+};
+/* clang-format on */
+
+const struct md_table md_sys = { sys_rows, ARRAY_LEN(sys_rows), MD_SYS };
+const struct md_table md_td = { td_rows, ARRAY_LEN(td_rows), MD_TD };
+const struct md_table md_vp = { vp_rows, ARRAY_LEN(vp_rows), MD_VP };

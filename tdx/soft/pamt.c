@@ -1,0 +1,167 @@
+/*
+ * pamt.c - the physical address metadata table: what each page is used for, and by whom.
+ *
+ * Invariants
+ *   - The tables lie in the memory that TDH.SYS.CONFIG named; one 16-byte entry for each 4K page,
+ *     2M range and 1G range. A page is described by the highest entry whose type is PT_REG, else by
+ *     its 4K entry.
+ *   - A walk holds the entries above its end shared, so that no split or merge passes beneath it.
+ *
+ * Facts: ABI reference sections 4.4 and 9.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/soft/module.h"
+
+/* TDMRs ascend: binary search. */
+struct tdmr *tdmr_find(struct soft_module *m, uint64_t pa)
+{
+	unsigned low = 0, high = m->tdmr_count;
+
+	while (low < high) {
+		unsigned mid = (low + high) / 2;
+		struct tdmr *t = &m->tdmr[mid];
+
+		if (pa < t->base)
+			high = mid;
+		else if (pa - t->base >= t->size)
+			low = mid + 1;
+		else
+			return t;
+	}
+	return NULL;
+}
+
+struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uint64_t pa, unsigned level)
+{
+	uint64_t index = (pa - t->base) >> (PAGE_SHIFT + 9 * level);
+
+	return call_map(c, t->pamt[level] + index * sizeof(struct pamt_entry));
+}
+
+/*
+ * Down from the 1G entry to level @stop, ending early at a PT_REG entry. The end is locked in
+ * @mode, all above it shared.
+ */
+tdx_status_t pamt_walk(struct call *c, uint64_t pa, unsigned stop, enum lock_mode mode, uint32_t op,
+		       struct pamt_ref *ref)
+{
+	const struct tdmr *t = tdmr_find(c->m, pa);
+
+	if (!t || pa >= align_down(__atomic_load_n(&t->done, __ATOMIC_ACQUIRE), SIZE_1G))
+		return FAIL(OPERAND_ADDR_RANGE_ERROR, op);
+	*ref = (struct pamt_ref){ 0 };
+	for (unsigned level = 2;; level--) {
+		struct pamt_entry *e = pamt_entry_at(c, t, pa, level);
+
+		ref->e = e;
+		ref->level = level;
+		if (level == stop)
+			return call_take(c, &e->lock, mode, HOST_PRIORITY, op);
+		TRY(call_take(c, &e->lock, SHARED, HOST_PRIORITY, op));
+		if (e->type == PT_REG) {
+			if (mode == SHARED)
+				return OK;
+			/* The walk ends here after all: this entry is the one to own. */
+			if (!lock_promote(&e->lock))
+				return FAIL(OPERAND_BUSY, op);
+			c->hold[c->held - 1].kind = EXCLUSIVE;
+			return OK;
+		}
+		ref->up[level - 1] = e;
+	}
+}
+
+uint64_t pamt_owner(const struct pamt_entry *e)
+{
+	return ((uint64_t)e->owner_high << 8 | e->owner_low) << PAGE_SHIFT;
+}
+
+void pamt_set(struct pamt_entry *e, uint8_t type, uint64_t owner)
+{
+	uint64_t pfn = owner >> PAGE_SHIFT;
+
+	e->type = type;
+	e->owner_low = (uint8_t)pfn;
+	e->owner_high = (uint32_t)(pfn >> 8);
+}
+
+/* The page at @pa becomes @owner's and leaves the host's sight. The caller holds @e. */
+void page_assign(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level, uint8_t type,
+		 uint64_t owner)
+{
+	pamt_set(e, type, owner);
+	call_hide(c, pa, level);
+}
+
+/* It is free again. The entry keeps its old owner, as in the real module. */
+void page_give_back(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level)
+{
+	e->type = PT_NDA;
+	call_unhide(c, pa, level);
+}
+
+/* A PT_REG page held exclusively at @ref becomes 512 of the next smaller size. */
+void pamt_split(struct call *c, struct pamt_ref *ref, uint64_t pa)
+{
+	const struct tdmr *t = tdmr_find(c->m, pa);
+	uint64_t owner = pamt_owner(ref->e);
+	uint64_t step = PAGE_SIZE << (9 * (ref->level - 1));
+
+	for (unsigned i = 0; i < 512; i++) {
+		struct pamt_entry *e = pamt_entry_at(c, t, pa + i * step, ref->level - 1);
+
+		pamt_set(e, PT_REG, owner);
+		e->bepoch = 0;
+	}
+	ref->e->type = PT_NDA;
+}
+
+/* 512 PT_REG pages from @pa become the one whose entry @ref holds exclusively. */
+void pamt_merge(struct call *c, struct pamt_ref *ref, uint64_t pa, uint64_t owner)
+{
+	const struct tdmr *t = tdmr_find(c->m, pa);
+	uint64_t step = PAGE_SIZE << (9 * (ref->level - 1));
+
+	for (unsigned i = 0; i < 512; i++)
+		pamt_entry_at(c, t, pa + i * step, ref->level - 1)->type = PT_NDA;
+	pamt_set(ref->e, PT_REG, owner);
+	ref->e->bepoch = 0;
+}
+
+static bool is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
+{
+	for (unsigned i = 0; i < MAX_RESERVED && t->reserved[i].size; i++)
+		if (offset < t->reserved[i].base + t->reserved[i].size &&
+		    t->reserved[i].base < offset + size)
+			return true;
+	return false;
+}
+
+static void init_entry(struct call *c, const struct tdmr *t, uint64_t pa, unsigned level, uint8_t type)
+{
+	struct pamt_entry *e = pamt_entry_at(c, t, pa, level);
+
+	*e = (struct pamt_entry){ .type = type };
+}
+
+/* The entries of PAMT_BLOCK bytes from @pa; the caller holds the TDMR. */
+void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa)
+{
+	bool any_reserved = is_reserved(t, pa - t->base, PAMT_BLOCK);
+
+	if (is_aligned(pa, SIZE_1G))
+		init_entry(c, t, pa, 2, PT_NDA);
+	for (uint64_t a = pa; a < pa + PAMT_BLOCK; a += SIZE_2M)
+		init_entry(c, t, a, 1, PT_NDA);
+	for (uint64_t a = pa; a < pa + PAMT_BLOCK; a += PAGE_SIZE) {
+		bool rsvd = any_reserved && is_reserved(t, a - t->base, PAGE_SIZE);
+
+		init_entry(c, t, a, 0, rsvd ? PT_RSVD : PT_NDA);
+	}
+}
+
+void chldcnt_add(struct tdr *tdr, int64_t n)
+{
+	__atomic_fetch_add(&tdr->chldcnt, (uint64_t)n, __ATOMIC_RELAXED);
+}

@@ -1,0 +1,140 @@
+/*
+ * vp_enter.c - TDH.VP.ENTER: into the guest, round its exits that the module handles, and back.
+ *
+ * Invariants
+ *   - While the guest runs, the PAMT entries of TDVPR and TDR stay held shared, and no other lock.
+ *   - A vCPU is ACTIVE on one LP at most: READY to ACTIVE is one compare-and-exchange.
+ *   - The epoch's reference count goes down exactly once for each time it went up.
+ *
+ * Facts: ABI reference sections 3.6, 5.5, 5.7.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tdx/soft/guest.h"
+
+#define RCX_HINT      BIT64(52)
+#define RCX_RESUME_L1 BIT64(53)
+#define RCX_RESERVED  (BITS64(63, 54) | BITS64(11, 0))
+
+#define MSR_MISC_ENABLE      0x1a0
+#define MISC_ENABLE_MONITOR  BIT64(18)
+
+/* Rows 7 to 11 of the check list: the vCPU is associated, and must still be fit to run. */
+static tdx_status_t check_entry(struct call *c, const struct td *td, const struct tdvps *vp)
+{
+	const struct soft_machine *mc = c->m->machine;
+
+	if ((c->in.rcx & RCX_HINT) && vp->last_td_exit == EXIT_ASYNC_FAULT)
+		return FAIL(OPERAND_INVALID, OP_RCX);
+	if (c->in.rcx & RCX_RESUME_L1)
+		return FAIL(OPERAND_INVALID, OP_RCX);
+	TRY(check_tsc_adjust(c));
+	if (mc->ops->tsc(mc->ctx, c->lp) < vp->last_exit_tsc)
+		return FAIL(TSC_ROLLBACK, 0);
+	if ((td->tdcs->cpuid_flags & HAS_MONITOR) &&
+	    !(call_rdmsr(c, MSR_MISC_ENABLE) & MISC_ENABLE_MONITOR))
+		return FAIL(INCORRECT_MSR_VALUE, MSR_MISC_ENABLE);
+	return OK;
+}
+
+/* What the host answers to a TDVMCALL: the registers that the guest's mask selects. */
+static void take_reply(struct call *c, struct tdvps *vp)
+{
+	uint64_t mask = vp->v.gpr.rcx;
+
+	vp->v.gpr.rax = 0;
+	for (unsigned i = SOFT_RDX; i < SOFT_GPRS; i++)
+		if (i != SOFT_RSP && (mask >> i & 1))
+			vp->v.gpr.r[i] = c->in.r[i];
+}
+
+static void run(struct guest *g)
+{
+	const struct soft_backend *be = g->c->m->backend;
+
+	for (;;) {
+		guest_update_nmi_window(g);
+		__atomic_fetch_sub(&g->c->m->calls_inside, 1, __ATOMIC_ACQ_REL);
+		be->ops->enter(be->ctx, g->c->lp, &g->vp->v, &g->x);
+		__atomic_fetch_add(&g->c->m->calls_inside, 1, __ATOMIC_ACQ_REL);
+
+		unsigned mark = g->c->held;
+		enum guest_next next = guest_exit(g);
+
+		call_release_to(g->c, mark);
+		if (next == LEAVE || __atomic_load_n(&g->c->m->halted, __ATOMIC_ACQUIRE))
+			return;
+		if (__atomic_load_n(&g->td.tdr->fatal, __ATOMIC_ACQUIRE)) {
+			(void)guest_leave(g, TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE, 0, 0, 0, 0);
+			return;
+		}
+	}
+}
+
+static tdx_status_t enter(struct call *c, struct td *td, struct tdvps *vp, bool fresh, unsigned keep)
+{
+	const struct soft_backend *be = c->m->backend;
+	const struct soft_machine *mc = c->m->machine;
+	struct guest g;
+	bool refused = false;
+
+	TRY(check_entry(c, td, vp));
+	TRY(call_take(c, &td->tdcs->epoch_lock, SHARED, PLAIN, OP_TD_EPOCH));
+	TRY(zero_step_filter(c, td, vp, &refused));
+	if (refused)
+		return tdx_status(TDX_SUCCESS, SOFT_EXIT_EPT_VIOLATION);
+
+	uint64_t epoch = epoch_enter(td->tdcs);
+
+	if (fresh || epoch != vp->epoch)
+		be->ops->flush_tlb(be->ctx, c->lp, &vp->v);
+	vp->epoch = epoch;
+	call_release_to(c, keep);
+
+	if (vp->last_td_exit == EXIT_TDVMCALL)
+		take_reply(c, vp);
+	c->guest = true;
+	g.c = c;
+	g.td = *td;
+	g.vp = vp;
+	g.injected = false;
+	g.status = OK;
+	run(&g);
+	c->guest = false;
+
+	vp->last_exit_tsc = mc->ops->tsc(mc->ctx, c->lp);
+	epoch_leave(td->tdcs, epoch);
+	return g.status;
+}
+
+tdx_status_t leaf_vp_enter(struct call *c)
+{
+	struct td td;
+	struct tdvps *vp;
+	struct pamt_ref page;
+	bool fresh;
+	uint8_t ready = VCPU_READY;
+
+	TRY(check_cpuid_unlimited(c));
+	if (c->in.rcx & RCX_RESERVED)
+		return FAIL(OPERAND_INVALID, OP_RCX);
+	TRY(get_vp(c, c->in.rcx & BITS64(51, 12), OP_RCX, SHARED, &vp, &page, &td));
+
+	unsigned keep = c->held;
+
+	TRY(check_state(c, c->leaf, &td, true));
+	if (!vp_pages_complete(vp, td.tdcs))
+		return FAIL(TDCX_NUM_INCORRECT, 0);
+	if (!__atomic_compare_exchange_n(&vp->state, &ready, VCPU_ACTIVE, false, __ATOMIC_ACQ_REL,
+					 __ATOMIC_ACQUIRE))
+		return FAIL(VCPU_STATE_INCORRECT, 0);
+
+	tdx_status_t st = vp_associate(c, &td, vp, &fresh);
+
+	if (!FAILED(st))
+		st = enter(c, &td, vp, fresh, keep);
+	/* A triple fault has made it DISABLED. */
+	if (vp->state == VCPU_ACTIVE)
+		__atomic_store_n(&vp->state, VCPU_READY, __ATOMIC_RELEASE);
+	return st;
+}
