@@ -1,0 +1,214 @@
+/*
+ * exit.c - the exit table: for each exit reason its handler and name; the counters are per vCPU.
+ *
+ * A reason without a row ends the guest: our controls do not ask for it.
+ *
+ * SDM volume 3D, appendix "VMX Basic Exit Reasons".
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "kernel/base/trace.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/port.h"
+#include "kernel/vmx/vm_room.h"
+
+#define VEC_UD 6
+#define VEC_GP 13
+
+#define BLOCKED_BY_STI_OR_MOV_SS 3u /* guest interruptibility */
+
+enum exit_action skip_instruction(struct vm_vcpu *v)
+{
+	uint64_t blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+
+	(void)v;
+	vmcs_write(VMCS_GUEST_RIP,
+		   vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+	if (unlikely(blocked & BLOCKED_BY_STI_OR_MOV_SS))
+		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~BLOCKED_BY_STI_OR_MOV_SS);
+	return EXIT_RESUME;
+}
+
+enum exit_action inject_exception(struct vm_vcpu *v, unsigned vector)
+{
+	(void)v;
+	vmcs_write(VMCS_ENTRY_INTERRUPTION_INFO,
+		   INTR_INFO_VALID | INTR_TYPE_HW_EXCEPTION << 8 | vector);
+	return EXIT_RESUME;
+}
+
+enum exit_action inject_gp(struct vm_vcpu *v)
+{
+	bool real_mode = !(vmcs_read(VMCS_GUEST_CR0) & CR0_PE);
+
+	if (real_mode) /* no error codes there */
+		return inject_exception(v, VEC_GP);
+	vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, 0);
+	return inject_exception(v, INTR_INFO_HAS_ERROR | VEC_GP);
+}
+
+enum exit_action leave(struct vm_vcpu *v, enum vcpu_outcome outcome, const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(v->run->reason, sizeof(v->run->reason), fmt, args);
+	va_end(args);
+	v->outcome = outcome;
+	return EXIT_LEAVE;
+}
+
+/* ---- handlers of few words ---- */
+
+static enum exit_action exit_ud(struct vm_vcpu *v)
+{
+	return inject_exception(v, VEC_UD);
+}
+
+static enum exit_action exit_skip(struct vm_vcpu *v)
+{
+	return skip_instruction(v);
+}
+
+static enum exit_action exit_external_interrupt(struct vm_vcpu *v)
+{
+	(void)v;
+	irq_window(); /* it is still pending at the LAPIC: take it now */
+	return EXIT_RESUME;
+}
+
+static enum exit_action exit_preemption_timer(struct vm_vcpu *v)
+{
+	v->outcome = RUN_AGAIN;
+	return EXIT_LEAVE;
+}
+
+static enum exit_action exit_triple_fault(struct vm_vcpu *v)
+{
+	return leave(v, RUN_DEAD, "triple fault at RIP %#llx",
+		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
+}
+
+static enum exit_action exit_hlt(struct vm_vcpu *v)
+{
+	skip_instruction(v);
+	if (!(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+		return leave(v, RUN_STOPPED, "halted");
+	v->run->wake_tsc = WAKE_NEVER;
+	v->outcome = RUN_WAIT;
+	return EXIT_LEAVE;
+}
+
+/* Exceptions are the guest's own; only NMIs, ours, come here. */
+static enum exit_action exit_exception_nmi(struct vm_vcpu *v)
+{
+	uint32_t info = (uint32_t)vmcs_read(VMCS_EXIT_INTERRUPTION_INFO);
+
+	if (INTR_INFO_TYPE(info) != INTR_TYPE_NMI)
+		return leave(v, RUN_DEAD, "exception %u exited, which nobody asked for",
+			     INTR_INFO_VECTOR(info));
+	vmx_nmi_unblock();
+	this_cpu()->wake = 0;
+	irq_window();
+	return EXIT_RESUME;
+}
+
+static enum exit_action exit_task_switch(struct vm_vcpu *v)
+{
+	return leave(v, RUN_DEAD, "hardware task switch at RIP %#llx: not emulated",
+		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
+}
+
+static enum exit_action exit_bad_guest_state(struct vm_vcpu *v)
+{
+	return leave(v, RUN_DEAD, "VM entry failed: invalid guest state (CR0 %#llx, CR4 %#llx, "
+		     "RIP %#llx)", (unsigned long long)vmcs_read(VMCS_GUEST_CR0),
+		     (unsigned long long)vmcs_read(VMCS_GUEST_CR4),
+		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
+}
+
+/* clang-format off */
+static const struct exit_row {
+	exit_fn handle;
+	const char *name;
+	bool quiet; /* too frequent or too dull for the trace */
+} exit_rows[EXIT_REASON_COUNT] = {
+	[EXIT_REASON_EXCEPTION_NMI]      = { exit_exception_nmi,      "NMI",                true },
+	[EXIT_REASON_EXTERNAL_INTERRUPT] = { exit_external_interrupt, "external interrupt", true },
+	[EXIT_REASON_TRIPLE_FAULT]       = { exit_triple_fault,       "triple fault",       false },
+	[EXIT_REASON_TASK_SWITCH]        = { exit_task_switch,        "task switch",        false },
+	[EXIT_REASON_CPUID]              = { exit_cpuid,              "CPUID",              true },
+	[EXIT_REASON_GETSEC]             = { exit_ud,                 "GETSEC",             false },
+	[EXIT_REASON_HLT]                = { exit_hlt,                "HLT",                false },
+	[EXIT_REASON_INVD]               = { exit_skip,               "INVD",               false },
+	[EXIT_REASON_RDPMC]              = { inject_gp,               "RDPMC",              false },
+	[EXIT_REASON_VMCALL]             = { exit_ud,                 "VMCALL",             false },
+	[EXIT_REASON_VMCLEAR]            = { exit_ud,                 "VMCLEAR",            false },
+	[EXIT_REASON_VMLAUNCH]           = { exit_ud,                 "VMLAUNCH",           false },
+	[EXIT_REASON_VMPTRLD]            = { exit_ud,                 "VMPTRLD",            false },
+	[EXIT_REASON_VMPTRST]            = { exit_ud,                 "VMPTRST",            false },
+	[EXIT_REASON_VMREAD]             = { exit_ud,                 "VMREAD",             false },
+	[EXIT_REASON_VMRESUME]           = { exit_ud,                 "VMRESUME",           false },
+	[EXIT_REASON_VMWRITE]            = { exit_ud,                 "VMWRITE",            false },
+	[EXIT_REASON_VMXOFF]             = { exit_ud,                 "VMXOFF",             false },
+	[EXIT_REASON_VMXON]              = { exit_ud,                 "VMXON",              false },
+	[EXIT_REASON_CR_ACCESS]          = { exit_cr_access,          "CR access",          false },
+	[EXIT_REASON_IO]                 = { exit_io,                 "I/O instruction",    true },
+	[EXIT_REASON_RDMSR]              = { exit_rdmsr,              "RDMSR",              false },
+	[EXIT_REASON_WRMSR]              = { exit_wrmsr,              "WRMSR",              false },
+	[EXIT_REASON_BAD_GUEST_STATE]    = { exit_bad_guest_state,    "entry failure",      false },
+	[EXIT_REASON_MWAIT]              = { exit_ud,                 "MWAIT",              false },
+	[EXIT_REASON_MONITOR]            = { exit_ud,                 "MONITOR",            false },
+	[EXIT_REASON_EPT_VIOLATION]      = { exit_ept_violation,      "EPT violation",      false },
+	[EXIT_REASON_EPT_MISCONFIG]      = { exit_ept_misconfig,      "EPT misconfiguration", false },
+	[EXIT_REASON_INVEPT]             = { exit_ud,                 "INVEPT",             false },
+	[EXIT_REASON_INVVPID]            = { exit_ud,                 "INVVPID",            false },
+	[EXIT_REASON_PREEMPTION_TIMER]   = { exit_preemption_timer,   "preemption timer",   true },
+	[EXIT_REASON_WBINVD]             = { exit_skip,               "WBINVD",             false },
+	[EXIT_REASON_XSETBV]             = { exit_xsetbv,             "XSETBV",             false },
+	[EXIT_REASON_VMFUNC]             = { exit_ud,                 "VMFUNC",             false },
+};
+/* clang-format on */
+
+const char *vm_exit_row_name(uint32_t basic_reason)
+{
+	return basic_reason < EXIT_REASON_COUNT ? exit_rows[basic_reason].name : NULL;
+}
+
+static enum exit_action exit_unexpected(struct vm_vcpu *v, uint32_t reason)
+{
+	return leave(v, RUN_DEAD, "unexpected exit %u (%s%s), qualification %#llx, RIP %#llx",
+		     (unsigned)(reason & EXIT_REASON_BASIC),
+		     vmx_exit_name((uint32_t)(reason & EXIT_REASON_BASIC)),
+		     reason & EXIT_ENTRY_FAILED ? ", at VM entry" : "",
+		     (unsigned long long)vmcs_read(VMCS_EXIT_QUALIFICATION),
+		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
+}
+
+static void trace_exit(const struct vm_vcpu *v, uint32_t basic)
+{
+	struct trace_record r = {
+		.tsc = tsc_now(), .cpu = (uint16_t)this_cpu()->index, .kind = TRACE_VMEXIT,
+		.vcpu = (uint8_t)v->index, .leaf = basic,
+		.a = { vmcs_read(VMCS_EXIT_QUALIFICATION), vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS),
+		       vmcs_read(VMCS_GUEST_RIP) },
+	};
+
+	trace_add(&r);
+}
+
+enum exit_action exit_dispatch(struct vm_vcpu *v, uint32_t reason)
+{
+	/* Only entry failures have bits above the basic reason here; they are in the table too. */
+	uint32_t basic = (uint32_t)(reason & EXIT_REASON_BASIC);
+
+	if (unlikely(basic >= EXIT_REASON_COUNT || !exit_rows[basic].handle))
+		return exit_unexpected(v, reason);
+	v->counts[basic]++;
+	if (!exit_rows[basic].quiet && trace_on(TRACE_VMEXIT))
+		trace_exit(v, basic);
+	return exit_rows[basic].handle(v);
+}

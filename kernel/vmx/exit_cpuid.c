@@ -1,0 +1,204 @@
+/*
+ * exit_cpuid.c - the CPU that a plain guest sees: the real one, less what we do not virtualise.
+ *
+ * Subleaf 0 of the basic leaves is computed once per VM; what depends on the vCPU, on its
+ * registers or on a subleaf is made on demand.
+ *
+ * Invariant: a feature is shown only if using it works. No local APIC, VMX, SMX, MONITOR, PMU,
+ * SGX, PT or TDX is shown.
+ *
+ * SDM volume 2A, "CPUID".
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/vmx/vm_room.h"
+
+#define LEAF_HYPERVISOR 0x40000000u
+#define LEAF_EXTENDED   0x80000000u
+#define LEAF_EXT_MAX    0x80000008u
+
+/* Leaf 1 */
+#define ECX_MONITOR      BIT32(3)
+#define ECX_VMX          BIT32(5)
+#define ECX_SMX          BIT32(6)
+#define ECX_EST_TM2      (BIT32(7) | BIT32(8))
+#define ECX_PDCM         BIT32(15)
+#define ECX_DCA          BIT32(18)
+#define ECX_X2APIC       BIT32(21)
+#define ECX_TSC_DEADLINE BIT32(24)
+#define ECX_OSXSAVE      BIT32(27)
+#define ECX_HYPERVISOR   BIT32(31)
+#define EDX_MCE_MCA      (BIT32(7) | BIT32(14))
+#define EDX_APIC         BIT32(9)
+#define EDX_MTRR         BIT32(12)
+#define EDX_DS_ACPI_TM   (BIT32(21) | BIT32(22) | BIT32(29) | BIT32(31))
+#define EDX_HTT          BIT32(28)
+
+/* Leaf 7.0 */
+#define EBX7_TSC_ADJUST BIT32(1)
+#define EBX7_HIDE       (EBX7_TSC_ADJUST | BIT32(2) /* SGX */ | BIT32(12) | BIT32(15) /* RDT */ | \
+			 BIT32(14) /* MPX */ | BIT32(25) /* PT */ | BIT32(10) /* INVPCID: below */)
+#define EBX7_INVPCID    BIT32(10)
+#define ECX7_HIDE       (BIT32(5) /* WAITPKG */ | BIT32(7) /* CET SS */ | BIT32(13) /* TME */ | \
+			 BIT32(16) /* LA57 */ | BIT32(23) /* KL */ | BIT32(24) /* bus lock */ | \
+			 BIT32(29) /* ENQCMD */ | BIT32(30) /* SGX_LC */)
+#define EDX7_HIDE       (BIT32(18) /* PCONFIG */ | BIT32(19) /* LBR */ | BIT32(20) /* CET IBT */ | \
+			 BIT32(22) | BIT32(24) | BIT32(25) /* AMX */ | BITS64(31, 26) /* speculation */)
+
+/* Leaf 80000001h */
+#define EDX_EXT_RDTSCP BIT32(27)
+
+/* Leaves that read as zero: C-states, thermal, DCA, PMU, RDT, SGX, PT, and the like. */
+static const uint8_t hidden[] = { 2, 3, 5, 6, 9, 0xa, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x19, 0x1a,
+				  0x1b, 0x1c, 0x1d, 0x1e, 0x1f };
+
+uint64_t guest_xcr0_mask(void)
+{
+	struct cpuid_regs d = cpuid(0xd, 0);
+	uint64_t host = ((uint64_t)d.edx << 32) | d.eax;
+
+	return host & (BITS64(2, 0) | BITS64(7, 5) | BIT64(9)); /* x87 SSE AVX, AVX-512, PKRU */
+}
+
+static void build_leaf1(struct vm *vm, struct cpuid_regs *r)
+{
+	r->ebx = (r->ebx & 0xff00) | vm->vcpu_count << 16;
+	r->ecx &= ~(ECX_MONITOR | ECX_VMX | ECX_SMX | ECX_EST_TM2 | ECX_PDCM | ECX_DCA |
+		    ECX_X2APIC | ECX_TSC_DEADLINE | ECX_OSXSAVE);
+	r->ecx |= ECX_HYPERVISOR;
+	r->edx &= ~(EDX_MCE_MCA | EDX_APIC | EDX_MTRR | EDX_DS_ACPI_TM | EDX_HTT);
+	if (vm->vcpu_count > 1)
+		r->edx |= EDX_HTT;
+}
+
+static void build_leaf7(struct vm *vm, struct cpuid_regs *r)
+{
+	bool invpcid = (r->ebx & EBX7_INVPCID) &&
+		       (vm->controls.value[VMX_CTL_PROC2] & PROC2_INVPCID);
+
+	r->eax = 0;
+	r->ebx &= ~(uint32_t)EBX7_HIDE;
+	r->ebx |= invpcid ? EBX7_INVPCID : 0;
+	r->ecx &= ~(uint32_t)ECX7_HIDE;
+	r->edx &= ~(uint32_t)EDX7_HIDE;
+}
+
+void cpuid_build(struct vm *vm)
+{
+	uint32_t max = cpuid(0, 0).eax;
+
+	for (uint32_t leaf = 0; leaf < VM_CPUID_BASIC; leaf++)
+		vm->cpuid[leaf] = leaf <= max ? cpuid(leaf, 0) : (struct cpuid_regs){ 0 };
+	for (size_t i = 0; i < sizeof(hidden); i++)
+		vm->cpuid[hidden[i]] = (struct cpuid_regs){ 0 };
+	vm->cpuid[0].eax = max < 0x16 ? max : 0x16;
+	build_leaf1(vm, &vm->cpuid[1]);
+	build_leaf7(vm, &vm->cpuid[7]);
+}
+
+/* Leaf Bh: one package, one thread a core. */
+static struct cpuid_regs topology(const struct vm_vcpu *v, uint32_t subleaf)
+{
+	struct cpuid_regs r = { .ecx = subleaf, .edx = v->index };
+	unsigned bits = 0;
+
+	while (1u << bits < v->vm->vcpu_count)
+		bits++;
+	if (subleaf == 0) {
+		r.ebx = 1;
+		r.ecx |= 1 << 8;
+	} else if (subleaf == 1) {
+		r.eax = bits;
+		r.ebx = v->vm->vcpu_count;
+		r.ecx |= 2 << 8;
+	}
+	return r;
+}
+
+/* Leaf Dh: what the guest may enable, and the size that its own XCR0 needs. */
+static struct cpuid_regs extended_state(uint32_t subleaf)
+{
+	uint64_t mask = guest_xcr0_mask();
+	struct cpuid_regs r = cpuid(0xd, subleaf);
+
+	if (subleaf == 0) {
+		r.eax = (uint32_t)mask;
+		r.edx = (uint32_t)(mask >> 32);
+	} else if (subleaf == 1) {
+		r.eax &= 0xf; /* XSAVEOPT, XSAVEC, XGETBV1, XSAVES; no XSS bits */
+		r.ecx = r.edx = 0;
+	} else if (subleaf > 63 || !(mask & BIT64(subleaf))) {
+		r = (struct cpuid_regs){ 0 };
+	}
+	return r;
+}
+
+static struct cpuid_regs extended(uint32_t leaf)
+{
+	struct cpuid_regs r = cpuid(leaf, 0);
+
+	if (leaf == LEAF_EXTENDED && r.eax > LEAF_EXT_MAX)
+		r.eax = LEAF_EXT_MAX;
+	if (leaf == 0x80000008)
+		r.ebx = r.ecx = r.edx = 0;
+	return r;
+}
+
+/* "TainTainTain", and nothing more behind it. */
+static struct cpuid_regs hypervisor(uint32_t leaf)
+{
+	if (leaf != LEAF_HYPERVISOR)
+		return (struct cpuid_regs){ 0 };
+	return (struct cpuid_regs){ LEAF_HYPERVISOR, 0x6e696154, 0x6e696154, 0x6e696154 };
+}
+
+static struct cpuid_regs on_demand(const struct vm_vcpu *v, uint32_t leaf, uint32_t subleaf)
+{
+	struct cpuid_regs r = { 0 };
+
+	if (leaf - LEAF_HYPERVISOR < 0x100)
+		return hypervisor(leaf);
+	if (leaf >= LEAF_EXTENDED && leaf <= LEAF_EXT_MAX)
+		return extended(leaf);
+	switch (leaf) {
+	case 1:
+		r = v->vm->cpuid[1];
+		r.ebx |= v->index << 24;
+		if (vmcs_read(VMCS_GUEST_CR4) & CR4_OSXSAVE)
+			r.ecx |= ECX_OSXSAVE;
+		return r;
+	case 4:
+		r = cpuid(4, subleaf);
+		r.eax &= 0x3fff; /* no sharing between cores */
+		return r;
+	case 7: /* subleaf 0 only */
+		return r;
+	case 0xb:
+		return topology(v, subleaf);
+	case 0xd:
+		return extended_state(subleaf);
+	default: /* a leaf without subleaves, or none at all */
+		return leaf < VM_CPUID_BASIC ? v->vm->cpuid[leaf] : r;
+	}
+}
+
+/* Basic leaves whose answer is the same for each vCPU at any time, given subleaf 0. */
+#define FIXED_LEAVES (~(BIT64(1) | BIT64(4) | BIT64(0xb) | BIT64(0xd)))
+
+enum exit_action exit_cpuid(struct vm_vcpu *v)
+{
+	uint64_t *gpr = v->regs.gpr;
+	uint32_t leaf = (uint32_t)gpr[REG_RAX], subleaf = (uint32_t)gpr[REG_RCX];
+	struct cpuid_regs r;
+
+	if (likely(leaf < VM_CPUID_BASIC && (FIXED_LEAVES & BIT64(leaf)) &&
+		   (leaf != 7 || subleaf == 0)))
+		r = v->vm->cpuid[leaf];
+	else
+		r = on_demand(v, leaf, subleaf);
+	gpr[REG_RAX] = r.eax;
+	gpr[REG_RBX] = r.ebx;
+	gpr[REG_RCX] = r.ecx;
+	gpr[REG_RDX] = r.edx;
+	return skip_instruction(v);
+}

@@ -1,0 +1,73 @@
+/*
+ * exit_ept.c - EPT violations and misconfigurations of a plain guest: to the MMU, or the end.
+ *
+ * Invariant: an event whose delivery was cut short by the violation is delivered again.
+ *
+ * SDM volume 3C, "EPT Violations" and "Information for VM Exits That Occur During Event Delivery".
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+
+#include "kernel/vmx/vm_room.h"
+
+_Static_assert(EPT_QUAL_READ == MMU_READ && EPT_QUAL_WRITE == MMU_WRITE &&
+	       EPT_QUAL_FETCH == MMU_EXEC, "qualification bits 2:0 are the MMU's access bits");
+
+/* Entry information has the same layout, and no "NMI unblocking" bit 12. */
+static void reinject_event(void)
+{
+	uint64_t info = vmcs_read(VMCS_IDT_VECTORING_INFO);
+
+	if (likely(!(info & INTR_INFO_VALID)))
+		return;
+	vmcs_write(VMCS_ENTRY_INTERRUPTION_INFO, info & ~BIT64(12));
+	if (info & INTR_INFO_HAS_ERROR)
+		vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE));
+	vmcs_write(VMCS_ENTRY_INSTRUCTION_LENGTH, vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+}
+
+static const char *access_name(uint64_t q)
+{
+	return q & EPT_QUAL_FETCH ? "fetch" : q & EPT_QUAL_WRITE ? "write" : "read";
+}
+
+static enum exit_action refused(struct vm_vcpu *v, uint64_t q, gpa_t gpa, int err)
+{
+	unsigned long long rip = vmcs_read(VMCS_GUEST_RIP), at = gpa.v;
+
+	switch (err) {
+	case -ENOENT:
+		return leave(v, RUN_DEAD, "%s at %#llx, where it has no memory (RIP %#llx)",
+			     access_name(q), at, rip);
+	case -EACCES:
+		return leave(v, RUN_DEAD, "write to read-only memory at %#llx (RIP %#llx)", at, rip);
+	case -ENOMEM:
+		return leave(v, RUN_DEAD, "the machine has no memory left for %#llx", at);
+	default:
+		return leave(v, RUN_DEAD, "its page tables are broken at %#llx (error %d)", at, err);
+	}
+}
+
+enum exit_action exit_ept_violation(struct vm_vcpu *v)
+{
+	uint64_t q = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	gpa_t gpa = { vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) };
+	struct mmu_fault fault = {
+		.gfn = gpa_to_gfn(gpa),
+		.root = MMU_DIRECT,
+		.access = (unsigned)(q & (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH)),
+	};
+	int err = mmu_handle_fault(&v->vm->mmu, &fault);
+
+	/* -EAGAIN: another CPU is at this entry; the access is made again, or a kick comes first. */
+	if (err && err != -EAGAIN)
+		return refused(v, q, gpa, err);
+	reinject_event();
+	return EXIT_RESUME;
+}
+
+enum exit_action exit_ept_misconfig(struct vm_vcpu *v)
+{
+	return refused(v, 0, (gpa_t){ vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) }, -EIO);
+}

@@ -1,0 +1,142 @@
+/*
+ * run.c - one stay of a vCPU: its state onto this CPU, enter and dispatch until it is over, its
+ * state back.
+ *
+ * The stay is bounded by the VMX-preemption timer, which counts down in the guest only and is saved
+ * at each exit: it is set once per stay.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/base/log.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/direct_map.h"
+#include "kernel/machine/port.h"
+#include "kernel/vmx/vm_room.h"
+
+#define MISC_TIMER_SHIFT(misc) ((misc) & 0x1f) /* IA32_VMX_MISC: TSC ticks per count, log2 */
+#define DR7_HOST UINT64_C(0x400)  /* no breakpoint of the guest fires in root */
+
+static const uint32_t switched_msr[SWITCH_COUNT] = {
+	[SWITCH_KERNEL_GS] = 0xc0000102, [SWITCH_STAR] = 0xc0000081,
+	[SWITCH_LSTAR] = 0xc0000082,     [SWITCH_CSTAR] = 0xc0000083,
+	[SWITCH_FMASK] = 0xc0000084,     [SWITCH_TSC_AUX] = 0xc0000103,
+};
+
+static uint64_t timer_count(uint64_t ticks)
+{
+	uint64_t count = ticks >> MISC_TIMER_SHIFT(vmx_caps()->misc);
+
+	return count > UINT32_MAX ? UINT32_MAX : count;
+}
+
+static void load_registers(struct vm_vcpu *v)
+{
+	for (unsigned i = 0; i < SWITCH_COUNT; i++)
+		wrmsr(switched_msr[i], v->switched[i]);
+	dr0_write(v->dr[0]);
+	dr1_write(v->dr[1]);
+	dr2_write(v->dr[2]);
+	dr3_write(v->dr[3]);
+	dr6_write(v->dr6);
+	cr2_write(v->cr2);
+	xsetbv(0, guest_xcr0_mask());
+	xrstor64(hpa_to_ptr(v->xsave), guest_xcr0_mask());
+	xsetbv(0, v->xcr0);
+}
+
+static void save_registers(struct vm_vcpu *v)
+{
+	xsetbv(0, guest_xcr0_mask());
+	xsave64(hpa_to_ptr(v->xsave), guest_xcr0_mask());
+	for (unsigned i = 0; i < SWITCH_COUNT; i++)
+		v->switched[i] = rdmsr(switched_msr[i]);
+	v->dr[0] = dr0_read();
+	v->dr[1] = dr1_read();
+	v->dr[2] = dr2_read();
+	v->dr[3] = dr3_read();
+	v->dr6 = dr6_read();
+	v->cr2 = cr2_read();
+	dr7_write(DR7_HOST);
+}
+
+/* All translations of this VM on this CPU go. */
+static void flush_here(struct vm_vcpu *v, uint64_t generation)
+{
+	vmx_flush_ept(mmu_eptp(&v->vm->mmu));
+	v->flush_seen = generation;
+}
+
+static void begin(struct vm_vcpu *v)
+{
+	if (vmcs_load(&v->vmcs)) {
+		v->regs.host_rsp = 0;
+		v->regs.kick = &this_cpu()->wake;
+		if (!v->configured)
+			vmcs_setup(v);
+		vmx_flush_vpid(v->vpid);
+		flush_here(v, __atomic_load_n(&v->vm->flush_gen, __ATOMIC_SEQ_CST));
+	}
+	vmcs_write(VMCS_PREEMPTION_TIMER, timer_count(v->run->slice_tsc));
+	load_registers(v);
+}
+
+static enum vmx_entry enter(struct vm_vcpu *v)
+{
+	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
+
+	uint64_t generation = __atomic_load_n(&v->vm->flush_gen, __ATOMIC_SEQ_CST);
+
+	if (unlikely(v->flush_seen != generation))
+		flush_here(v, generation);
+
+	enum vmx_entry result = vmx_enter(&v->regs, v->vmcs.launched);
+
+	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
+	return result;
+}
+
+/* Nothing ran. A kick is taken; a VMfail is our mistake, and this guest's end. */
+static enum exit_action not_entered(struct vm_vcpu *v, enum vmx_entry result)
+{
+	if (result == VMX_ENTRY_FAILED)
+		return leave(v, RUN_DEAD, "VM entry refused: %s",
+			     vmx_error_text((uint32_t)vmcs_read(VMCS_VM_INSTRUCTION_ERROR)));
+	this_cpu()->wake = 0;
+	irq_window();
+	return EXIT_RESUME;
+}
+
+/* What others asked for while it was in the guest: looked at after each kick. */
+static enum exit_action requested(struct vm_vcpu *v)
+{
+	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
+	if (!vcpu_requests(v->run))
+		return EXIT_RESUME;
+	v->outcome = RUN_AGAIN; /* stop: the one who asked decides */
+	return EXIT_LEAVE;
+}
+
+enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
+{
+	struct vm_vcpu *v = &vm->vcpu[index];
+	enum exit_action action;
+	const char *was = cpu_running(vm->config->name);
+
+	direct_map_sync();
+	begin(v);
+	do {
+		enum vmx_entry result = enter(v);
+
+		if (likely(result == VMX_EXITED)) {
+			v->vmcs.launched = true;
+			action = exit_dispatch(v, (uint32_t)vmcs_read(VMCS_EXIT_REASON));
+		} else {
+			action = not_entered(v, result);
+		}
+		if (unlikely(vcpu_requests(v->run)) && action == EXIT_RESUME)
+			action = requested(v);
+	} while (action == EXIT_RESUME);
+	save_registers(v);
+	cpu_running(was);
+	return v->outcome;
+}

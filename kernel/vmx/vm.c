@@ -1,0 +1,252 @@
+/*
+ * vm.c - life of a VM: everything that can fail happens in vm_create(), before anything runs.
+ *
+ * Invariants
+ *   - vm_destroy() takes any VM that vm_create() began, at any step: each part knows whether it is
+ *     there.
+ *   - A flush is over when every vCPU of the VM is out of the guest or has entered it after the
+ *     flush generation was raised (mmu rule E6): nobody waits for a handler.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/log.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/port.h"
+#include "kernel/vmx/vm_room.h"
+
+#define MXCSR_OFFSET 24 /* in the XSAVE area */
+#define MXCSR_RESET  0x1f80u
+#define DR6_RESET    0xffff0ff0u
+
+/* IA32_VMX_EPT_VPID_CAP */
+#define CAP_WALK_4 BIT64(6)
+#define CAP_WB     BIT64(14)
+#define CAP_2M     BIT64(16)
+#define CAP_AD     BIT64(21)
+
+/* ---- what the MMU asks ---- */
+
+static bool still_inside(const struct vm_vcpu *v, uint64_t generation)
+{
+	return __atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) &&
+	       __atomic_load_n(&v->flush_seen, __ATOMIC_ACQUIRE) < generation;
+}
+
+static int vm_flush(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames)
+{
+	struct vm *vm = container_of(mmu, struct vm, mmu);
+	uint64_t generation = __atomic_add_fetch(&vm->flush_gen, 1, __ATOMIC_SEQ_CST);
+
+	(void)root, (void)start, (void)frames; /* INVEPT has no finer measure than the whole VM */
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		if (still_inside(&vm->vcpu[i], generation))
+			cpu_kick(vm->vcpu[i].vmcs.cpu);
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		while (still_inside(&vm->vcpu[i], generation))
+			cpu_pause();
+	return 0;
+}
+
+static void no_external_spt(struct mmu *mmu, struct mmu_page *sp)
+{
+	(void)mmu, (void)sp; /* a plain VM has no mirror */
+}
+
+static const struct mmu_ops mmu_ops = {
+	.free_external_spt = no_external_spt,
+	.flush = vm_flush,
+};
+
+static int slot_resolve(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	struct vm *vm = slot->owner;
+	int max = *level;
+
+	(void)root;
+	return guest_memory_frame(&vm->memory, gfn, max, pfn, level);
+}
+
+static const struct memslot_ops slot_ops = { .resolve = slot_resolve };
+
+/* ---- creation ---- */
+
+static bool say(char *why, size_t size, const char *text)
+{
+	snprintf(why, size, "%s", text);
+	return false;
+}
+
+static bool check_machine(struct vm *vm, char *why, size_t size)
+{
+	uint64_t ept = vmx_caps()->ept_vpid;
+
+	if (!vmx_available())
+		return say(why, size, vmx_reason());
+	if (vm_controls_choose(&vm->controls, why, size))
+		return false;
+	if (!(ept & CAP_WALK_4) || !(ept & CAP_WB))
+		return say(why, size, "this CPU's EPT lacks 4-level walks or write-back tables");
+	if (!guest_xcr0_mask())
+		return say(why, size, "this CPU lacks XSAVE");
+	return true;
+}
+
+static bool add_memory(struct vm *vm, char *why, size_t size)
+{
+	const struct guest_config *c = vm->config;
+	int err = guest_memory_add_ram(&vm->memory, c->memory);
+
+	if (!err && c->firmware.data) {
+		uint64_t frames = align_up(c->firmware.size, PAGE_SIZE) >> PAGE_SHIFT;
+
+		err = guest_memory_add(&vm->memory,
+				       (gfn_t){ (GUEST_HIGH_BASE >> PAGE_SHIFT) - frames }, frames,
+				       true);
+	}
+	if (err)
+		return say(why, size, err == -ENOMEM ? "no memory for its memory map"
+						     : "its memory map does not fit");
+	return true;
+}
+
+static bool build_mmu(struct vm *vm, char *why, size_t size)
+{
+	uint64_t ept = vmx_caps()->ept_vpid;
+	const struct mmu_config config = {
+		.ops = &mmu_ops,
+		.name = vm->config->name,
+		.levels = 4,
+		.max_level = (uint8_t)(ept & CAP_2M && vm->config->page_level != LEVEL_4K
+					       ? LEVEL_2M : LEVEL_4K),
+		.memtype = SPTE_MEMTYPE_WB,
+		.ad = ept & CAP_AD ? MMU_AD_HARDWARE : MMU_AD_NONE,
+		.mmio = MMU_MMIO_REPORT,
+	};
+
+	if (mmu_init(&vm->mmu, &config))
+		return say(why, size, "no memory for its page tables");
+	vm->has_mmu = true;
+	for (unsigned i = 0; i < vm->memory.region_count; i++) {
+		const struct guest_region *r = &vm->memory.regions[i];
+
+		vm->slots[i] = (struct memslot){ .base = r->base, .frames = r->frames,
+						 .flags = r->rom ? MEMSLOT_READONLY : 0,
+						 .ops = &slot_ops, .owner = vm };
+		if (mmu_slot_add(&vm->mmu, &vm->slots[i]))
+			return say(why, size, "its memory slots were refused");
+		vm->slot_count++;
+	}
+	return true;
+}
+
+static bool build_vcpus(struct vm *vm, struct vcpu_run *runs, char *why, size_t size)
+{
+	vm->msr_bitmap = page_alloc(PAGE_VMX);
+	if (hpa_is_none(vm->msr_bitmap))
+		return say(why, size, "no memory for its MSR bitmap");
+	msr_bitmap_build(hpa_to_ptr(vm->msr_bitmap));
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		struct vm_vcpu *v = &vm->vcpu[i];
+
+		v->xsave = pages_alloc(PAGE_VMX, VM_XSAVE_ORDER);
+		if (vmcs_init(&v->vmcs) || hpa_is_none(v->xsave))
+			return say(why, size, "no memory for its vCPUs");
+		memcpy((char *)hpa_to_ptr(v->xsave) + MXCSR_OFFSET, &(uint32_t){ MXCSR_RESET }, 4);
+		v->run = &runs[i];
+		v->vpid = vmx_vpid_alloc();
+		v->xcr0 = 1;
+		v->dr6 = DR6_RESET;
+		v->start.mode = START_WAIT;
+	}
+	return true;
+}
+
+static struct vm *vm_new(const struct guest_config *config, struct platform *platform)
+{
+	struct vm *vm = heap_alloc(sizeof(*vm) + config->vcpus * sizeof(vm->vcpu[0]));
+
+	if (!vm)
+		return NULL;
+	vm->config = config;
+	vm->platform = platform;
+	vm->vcpu_count = config->vcpus;
+	vm->msr_bitmap = HPA_NONE;
+	vm->flush_gen = 1;
+	guest_memory_init(&vm->memory);
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		struct vm_vcpu *v = &vm->vcpu[i];
+
+		v->vm = vm;
+		v->index = i;
+		v->xsave = HPA_NONE;
+		v->vmcs = (struct vmcs){ .page = HPA_NONE, .cpu = VMCS_NOWHERE };
+	}
+	return vm;
+}
+
+struct vm *vm_create(const struct guest_config *config, struct platform *platform,
+		     struct vcpu_run *runs, char *why, size_t why_size)
+{
+	struct vm *vm = vm_new(config, platform);
+
+	if (!vm) {
+		say(why, why_size, "no memory");
+		return NULL;
+	}
+	if (check_machine(vm, why, why_size) && add_memory(vm, why, why_size) &&
+	    build_mmu(vm, why, why_size) && build_vcpus(vm, runs, why, why_size) &&
+	    !vm_load(vm, &vm->vcpu[0].start, why, why_size)) {
+		cpuid_build(vm);
+		return vm;
+	}
+	vm_destroy(vm);
+	return NULL;
+}
+
+/* ---- the end ---- */
+
+static void clear_here(void *arg)
+{
+	vmcs_clear(arg);
+}
+
+static void free_vcpu(struct vm_vcpu *v)
+{
+	if (v->vmcs.cpu != VMCS_NOWHERE)
+		cpu_call(v->vmcs.cpu, clear_here, &v->vmcs);
+	if (!hpa_is_none(v->vmcs.page))
+		vmcs_fini(&v->vmcs);
+	if (!hpa_is_none(v->xsave))
+		pages_free(v->xsave, PAGE_VMX, VM_XSAVE_ORDER);
+	vmx_vpid_free(v->vpid);
+}
+
+void vm_destroy(struct vm *vm)
+{
+	for (unsigned i = 0; i < vm->vcpu_count; i++)
+		free_vcpu(&vm->vcpu[i]);
+	if (vm->has_mmu)
+		mmu_fini(&vm->mmu);
+	guest_memory_fini(&vm->memory);
+	if (!hpa_is_none(vm->msr_bitmap))
+		page_free(vm->msr_bitmap, PAGE_VMX);
+	heap_free(vm);
+}
+
+struct guest_memory *vm_memory(struct vm *vm)
+{
+	return &vm->memory;
+}
+
+uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < vm->vcpu_count && basic_reason < EXIT_REASON_COUNT; i++)
+		sum += vm->vcpu[i].counts[basic_reason];
+	return sum;
+}

@@ -1,0 +1,136 @@
+/*
+ * vm_room.h - what the files of kernel/vmx share: a VM and its vCPUs from the inside.
+ *
+ * Invariants
+ *   - A vCPU's VMCS is current whenever a handler of the exit table runs.
+ *   - in_guest is set before the last look at flush_gen and wake, and cleared first thing after an
+ *     exit: whoever sees it 0 after raising flush_gen knows that this vCPU will flush before it runs.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_VMX_VM_ROOM_H
+#define TAIN_VMX_VM_ROOM_H
+
+#include "kernel/base/guest_config.h"
+#include "kernel/machine/cpu_insn.h"
+#include "kernel/machine/vmx.h"
+#include "kernel/machine/vmx_ctl.h"
+#include "kernel/machine/vmx_exit.h"
+#include "kernel/platform/memory.h"
+#include "kernel/platform/outcome.h"
+#include "kernel/platform/platform.h"
+#include "kernel/vmx/vm.h"
+#include "mmu/mmu.h"
+
+/* What an image wants to find when it starts. */
+enum start_mode {
+	START_REAL,   /* reset vector: CS:IP = F000:FFF0, base FFFF0000h */
+	START_FLAT32, /* protected mode, flat 4 GiB segments, paging off */
+	START_WAIT,   /* another vCPU must wake it: activity state wait-for-SIPI */
+};
+
+struct start_state {
+	enum start_mode mode;
+	uint64_t rip, rax, rbx;
+};
+
+/* Guest MSRs that the CPU does not switch itself: exchanged at the borders of a stay. */
+enum { SWITCH_KERNEL_GS, SWITCH_STAR, SWITCH_LSTAR, SWITCH_CSTAR, SWITCH_FMASK, SWITCH_TSC_AUX,
+       SWITCH_COUNT };
+
+#define VM_CPUID_BASIC 0x20u
+
+struct vm_vcpu {
+	struct vmx_regs regs;
+	struct vm *vm;
+	struct vcpu_run *run;
+	unsigned index;
+	uint32_t in_guest;   /* atomic; see above */
+	uint64_t flush_seen; /* vm->flush_gen when it last flushed */
+	struct vmcs vmcs;
+	bool configured; /* the VMCS has its contents */
+	uint16_t vpid;
+	enum vcpu_outcome outcome; /* of this stay, once a handler said EXIT_LEAVE */
+	struct start_state start;
+
+	uint64_t switched[SWITCH_COUNT];
+	uint64_t dr[4], dr6, cr2, xcr0;
+	hpa_t xsave; /* VM_XSAVE_ORDER pages */
+	uint64_t counts[EXIT_REASON_COUNT];
+	uint64_t unknown_msrs;
+};
+
+struct vm_controls {
+	uint32_t value[VMX_CTL_COUNT];
+};
+
+struct vm {
+	const struct guest_config *config;
+	struct platform *platform;
+	struct mmu mmu;
+	bool has_mmu;
+	struct guest_memory memory;
+	struct memslot slots[GUEST_REGIONS_MAX];
+	unsigned slot_count;
+	uint64_t flush_gen; /* atomic */
+	struct vm_controls controls;
+	hpa_t msr_bitmap;
+	struct cpuid_regs cpuid[VM_CPUID_BASIC]; /* subleaf 0, as the guest sees it */
+	unsigned vcpu_count;
+	struct vm_vcpu vcpu[]; /* vcpu_count */
+};
+
+#define VM_XSAVE_ORDER 1 /* 8 KiB: x87, SSE, AVX, AVX-512, PKRU */
+
+/* ---- exit handlers ---- */
+
+enum exit_action {
+	EXIT_RESUME, /* enter again */
+	EXIT_LEAVE,  /* the stay is over: v->outcome */
+};
+
+typedef enum exit_action (*exit_fn)(struct vm_vcpu *v);
+
+/* exit.c: the table */
+enum exit_action exit_dispatch(struct vm_vcpu *v, uint32_t reason);
+
+/* exit_*.c */
+enum exit_action exit_cpuid(struct vm_vcpu *v);
+enum exit_action exit_rdmsr(struct vm_vcpu *v);
+enum exit_action exit_wrmsr(struct vm_vcpu *v);
+enum exit_action exit_io(struct vm_vcpu *v);
+enum exit_action exit_cr_access(struct vm_vcpu *v);
+enum exit_action exit_xsetbv(struct vm_vcpu *v);
+enum exit_action exit_ept_violation(struct vm_vcpu *v);
+enum exit_action exit_ept_misconfig(struct vm_vcpu *v);
+
+void cpuid_build(struct vm *vm);
+void msr_bitmap_build(void *bitmap);
+/* XCR0 bits that a guest may set. */
+uint64_t guest_xcr0_mask(void);
+
+/* vmcs_setup.c: names what the CPU lacks in @why, and returns -ENOTSUP. */
+int vm_controls_choose(struct vm_controls *c, char *why, size_t why_size) MUST_CHECK;
+/* The current VMCS gets all that an entry needs. */
+void vmcs_setup(struct vm_vcpu *v);
+/* Guest-owned CR0 and CR4 bits are those outside these. */
+#define GUEST_CR0_HOST_OWNED (CR0_NE | CR0_CD | CR0_NW)
+#define GUEST_CR4_HOST_OWNED (CR4_VMXE | CR4_SMXE | CR4_LA57)
+
+/* load.c: put the image into memory; the start state of the first vCPU. -EINVAL, -ENOMEM: @why. */
+int vm_load(struct vm *vm, struct start_state *start, char *why, size_t why_size) MUST_CHECK;
+
+/* ---- helpers for handlers (exit.c) ---- */
+
+/* Go on behind the instruction that made the exit. */
+enum exit_action skip_instruction(struct vm_vcpu *v);
+
+/* Let the guest have a hardware exception instead. */
+enum exit_action inject_exception(struct vm_vcpu *v, unsigned vector);
+enum exit_action inject_gp(struct vm_vcpu *v); /* #GP(0) */
+
+/* The stay is over; the reason is for people. */
+enum exit_action leave(struct vm_vcpu *v, enum vcpu_outcome outcome, const char *fmt, ...)
+	PRINTF_LIKE(3, 4);
+
+#endif
