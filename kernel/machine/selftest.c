@@ -188,10 +188,13 @@ static const char *captured_vector_waits(void)
 {
 	irq_register(TEST_VECTOR, count_delivery);
 	delivered = 0;
-	if (trap_capture_interrupt() == TEST_VECTOR)
+	int got = trap_capture_interrupt();
+
+	if (got == TEST_VECTOR)
 		return "a vector nobody sent";
+	if (got >= 0) /* the UART's, for instance: it is in service and wants its end */
+		irq_deliver((unsigned)got);
 	apic_send_ipi(apic_id(), TEST_VECTOR);
-	int got = -1;
 
 	for (unsigned i = 0; i < 1000 && got != TEST_VECTOR; i++) {
 		got = trap_capture_interrupt();
