@@ -70,9 +70,7 @@ static int cmd_version(struct call *c)
 	out_text(c->out, "firmware", bi->firmware_vendor);
 	out_bool(c->out, "secure boot", bi->secure_boot != 0);
 	out_text(c->out, "vmx", vmx_available() ? "on" : vmx_reason());
-	out_text(c->out, "tdx module", tdx_phase() == TDX_READY ?
-					       tdx_module_text(module, sizeof(module)) :
-					       tdx_reason());
+	out_text(c->out, "tdx module", monitor_tdx_text(module, sizeof(module)));
 	out_end(c->out);
 	return 0;
 }
@@ -165,7 +163,12 @@ static int cmd_echo(struct call *c)
 
 /* What `need` can ask for. */
 static const char *lack_of_vmx(void) { return vmx_available() ? NULL : vmx_reason(); }
-static const char *lack_of_tdx(void) { return tdx_phase() == TDX_READY ? NULL : tdx_reason(); }
+static const char *lack_of_tdx(void)
+{
+	static char text[160];
+
+	return tdx_phase() == TDX_READY ? NULL : monitor_tdx_text(text, sizeof(text));
+}
 
 static const struct need {
 	const char *name;

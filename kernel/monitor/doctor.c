@@ -141,12 +141,10 @@ static void check_keyids(struct doctor_finding *f)
 static void check_module(struct doctor_finding *f)
 {
 	char text[100];
+	bool ready = tdx_phase() == TDX_READY;
 
-	if (tdx_phase() == TDX_READY)
-		say(f, DOCTOR_OK, "", "%s", tdx_module_text(text, sizeof(text)));
-	else
-		say(f, DOCTOR_FAIL, "trust domains cannot start; plain guests are not affected", "%s",
-		    tdx_reason());
+	say(f, ready ? DOCTOR_OK : DOCTOR_FAIL, ready ? "" : "no trust domain can start here", "%s",
+	    monitor_tdx_text(text, sizeof(text)));
 }
 
 static void check_memory(struct doctor_finding *f)

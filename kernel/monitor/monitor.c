@@ -295,6 +295,7 @@ void monitor_start(struct config *cfg)
 {
 	mon.cfg = cfg;
 	mon.busy = true;
+	monitor_check_begin();
 	mon.line.prompt = "tain> ";
 	mon.line.write = write_typed;
 	mon.line.complete = complete_word;
@@ -304,6 +305,17 @@ void monitor_start(struct config *cfg)
 	mon.busy = false;
 	console_puts("tain: ready\n");
 	show_prompt();
+}
+
+const char *monitor_tdx_text(char *buf, size_t size)
+{
+	if (tdx_phase() == TDX_READY)
+		return tdx_module_text(buf, size);
+	snprintf(buf, size, "none: %s",
+		 tdx_reason()[0]     ? tdx_reason() :
+		 !vmx_available()    ? vmx_reason() :
+				       "not brought up (see `log`, and module and bringup in tain.cfg)");
+	return buf;
 }
 
 static void vmx_off(void *arg)

@@ -60,6 +60,12 @@ bool monitor_run_line(const char *text);
 /* Counters of the machine, each a line "NAME COUNT". */
 void monitor_machine_stats(void (*line)(void *ctx, const char *text), void *ctx);
 
+/* Take the page counts that `check` compares with: no guest has been started yet. */
+void monitor_check_begin(void);
+
+/* The TDX module in one line: what it is, or why there is none. Returns @buf. */
+const char *monitor_tdx_text(char *buf, size_t size);
+
 /* All guests down, the TDX module and VMX left as they should be. For the ways out. */
 void monitor_shut_down(void);
 

@@ -162,6 +162,14 @@ static void pad_cell(struct out *o, const char *text, unsigned column)
 	add(o, "  ", 2);
 }
 
+/* Blanks at the end of a line help nobody. */
+static void end_row(struct out *o)
+{
+	while (o->used && o->buf[o->used - 1] == ' ')
+		o->used--;
+	add(o, "\n", 1);
+}
+
 static void lay_out_table(struct out *o)
 {
 	const char *cell = o->cells;
@@ -170,13 +178,13 @@ static void lay_out_table(struct out *o)
 		return;
 	for (unsigned c = 0; c < o->columns; c++)
 		pad_cell(o, o->names[c], c);
-	add(o, "\n", 1);
+	end_row(o);
 	for (unsigned r = 0; r < o->rows && !o->failed; r++) {
 		for (unsigned c = 0; c < o->columns; c++) {
 			pad_cell(o, cell, c);
 			cell += strlen(cell) + 1;
 		}
-		add(o, "\n", 1);
+		end_row(o);
 	}
 }
 

@@ -74,9 +74,6 @@ def interrupted(number):
     child.send_signal(number)
     child.wait(20)
     name = signal.Signals(number).name
-    until = time.monotonic() + 10  # the end of a killed process takes a moment
-    while any(map(alive, emulators)) and time.monotonic() < until:
-        time.sleep(0.1)
     check(f"after {name} the emulator is gone", emulators and not any(map(alive, emulators)),
           str(emulators))
     if number != signal.SIGKILL:

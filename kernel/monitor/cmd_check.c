@@ -1,0 +1,156 @@
+/*
+ * cmd_check.c - commands that prove something: invariants of the running machine, and the
+ * self-tests of its rooms.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "kernel/guest/guest.h"
+#include "kernel/machine/port.h"
+#include "kernel/machine/selftest.h"
+#include "kernel/monitor/command.h"
+#include "kernel/monitor/monitor.h"
+
+/* ------------------------------------------------------------------ check */
+
+/* Pages by owner before any guest was started. */
+static uint64_t baseline[PAGE_OWNER_COUNT];
+
+void monitor_check_begin(void)
+{
+	for (unsigned i = 0; i < PAGE_OWNER_COUNT; i++)
+		baseline[i] = page_count((enum page_owner)i);
+}
+
+struct finding {
+	bool good;
+	char text[120];
+};
+
+static void say(struct finding *f, bool good, const char *fmt, ...) PRINTF_LIKE(3, 4);
+static void say(struct finding *f, bool good, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(f->text, sizeof(f->text), fmt, ap);
+	va_end(ap);
+	f->good = good;
+}
+
+static void no_page_is_lost(struct finding *f)
+{
+	uint64_t before = 0, now = 0;
+
+	for (unsigned i = 0; i < PAGE_OWNER_COUNT; i++) {
+		before += baseline[i];
+		now += page_count((enum page_owner)i);
+	}
+	say(f, before == now, "%llu pages at start, %llu now", (unsigned long long)before,
+	    (unsigned long long)now);
+}
+
+static void no_page_is_leaked(struct finding *f)
+{
+	uint64_t leaked = page_count(PAGE_LEAKED);
+
+	say(f, leaked == 0, "%llu leaked", (unsigned long long)leaked);
+}
+
+/* Owners whose pages a guest brings and takes along. */
+static const enum page_owner of_guests[] = { PAGE_MMU, PAGE_GUEST, PAGE_VMX, PAGE_TDX_CONTROL,
+					     PAGE_TDX_SEPT, PAGE_TDX_PRIVATE };
+
+static unsigned running_guests(void)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < guest_count(); i++)
+		n += !guest_ended(guest_at(i));
+	return n;
+}
+
+static void pages_of_ended_guests_are_back(struct finding *f)
+{
+	uint64_t before = 0, now = 0;
+	unsigned running = running_guests();
+
+	for (size_t i = 0; i < ARRAY_LEN(of_guests); i++) {
+		before += baseline[of_guests[i]];
+		now += page_count(of_guests[i]);
+	}
+	if (running)
+		say(f, true, "%u guests run and hold %llu pages: asked again when they have ended",
+		    running, (unsigned long long)(now - before));
+	else
+		say(f, now == before, "%llu pages before the first start, %llu now",
+		    (unsigned long long)before, (unsigned long long)now);
+}
+
+static const struct invariant {
+	const char *name;
+	void (*look)(struct finding *f);
+} invariants[] = {
+	{ "no page is lost", no_page_is_lost },
+	{ "no page is leaked", no_page_is_leaked },
+	{ "pages of ended guests are back", pages_of_ended_guests_are_back },
+};
+
+static int cmd_check(struct call *c)
+{
+	unsigned broken = 0;
+
+	out_table(c->out);
+	for (size_t i = 0; i < ARRAY_LEN(invariants); i++) {
+		struct finding f = { 0 };
+
+		invariants[i].look(&f);
+		broken += !f.good;
+		out_row(c->out);
+		out_text(c->out, "invariant", invariants[i].name);
+		out_bool(c->out, "holds", f.good);
+		out_text(c->out, "finding", f.text);
+	}
+	out_end(c->out);
+	return broken ? command_fail(c, "%u invariants are broken", broken) : 0;
+}
+
+/* ------------------------------------------------------------------ selftest */
+
+/* The rooms' reports have no context of their own; one command runs at a time. */
+static struct out *report_to;
+static unsigned promises;
+
+static void report(const char *promise, const char *wrong)
+{
+	promises++;
+	out_row(report_to);
+	out_text(report_to, "promise", promise);
+	out_bool(report_to, "kept", !wrong);
+	out_text(report_to, "finding", wrong ? wrong : "");
+}
+
+static int cmd_selftest(struct call *c)
+{
+	unsigned broken;
+
+	report_to = c->out;
+	promises = 0;
+	out_table(c->out);
+	broken = machine_selftest(report);
+	out_end(c->out);
+	out_printf(c->out, "%u passed, %u failed\n", promises - broken, broken);
+	return broken ? command_fail(c, "%u promises are broken", broken) : 0;
+}
+
+/* clang-format off */
+const struct command check_commands[] = {
+	{ "check", "", "prove the invariants of what runs now", cmd_check, 0, 0, COMPLETE_NOTHING,
+	  COMMAND_JSON | COMMAND_VERDICT, NULL },
+	{ "selftest", "", "try the promises of this machine's own code on it", cmd_selftest, 0, 0,
+	  COMPLETE_NOTHING, COMMAND_JSON | COMMAND_VERDICT, NULL },
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+/* clang-format on */
