@@ -16,97 +16,6 @@
 
 #define WEAK __attribute__((weak))
 
-static void (*hook)(void);
-
-WEAK int sched_init(void) { return 0; }
-WEAK void sched_set_poll_hook(void (*fn)(void)) { hook = fn; }
-WEAK void sched_poll(void)
-{
-	irq_window();
-	console_poll();
-}
-WEAK NORETURN void sched_run(void)
-{
-	for (;;) {
-		sched_poll();
-		if (cpu_index() == 0 && hook)
-			hook();
-		cpu_idle();
-	}
-}
-WEAK void sched_stats(unsigned cpu, struct sched_stats *out)
-{
-	*out = (struct sched_stats){ .idle_ticks = cpu_get(cpu)->idle_ticks };
-}
-
-WEAK int guests_init(const struct guest_config *configs, unsigned count)
-{
-	(void)configs;
-	return count ? -ENOSYS : 0;
-}
-WEAK unsigned guest_count(void) { return 0; }
-WEAK struct guest *guest_at(unsigned index)
-{
-	(void)index;
-	return NULL;
-}
-WEAK struct guest *guest_find(const char *name)
-{
-	(void)name;
-	return NULL;
-}
-WEAK const char *guest_state_name(enum guest_state state)
-{
-	(void)state;
-	return "absent";
-}
-WEAK int guest_start(struct guest *g, char *why, size_t why_size)
-{
-	(void)g;
-	snprintf(why, why_size, "this image runs no guests");
-	return -EIO;
-}
-WEAK int guest_stop(struct guest *g, const char *reason)
-{
-	(void)g;
-	(void)reason;
-	return -ESRCH;
-}
-WEAK bool guest_ended(const struct guest *g)
-{
-	(void)g;
-	return true;
-}
-WEAK unsigned guests_stop_all(uint64_t timeout_us)
-{
-	(void)timeout_us;
-	return 0;
-}
-WEAK bool guest_type(struct guest *g, uint8_t byte)
-{
-	(void)g;
-	(void)byte;
-	return false;
-}
-WEAK void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
-{
-	(void)g;
-	(void)line;
-	(void)ctx;
-}
-WEAK void output_attach(struct output *o, bool attached)
-{
-	(void)o;
-	(void)attached;
-}
-WEAK bool output_contains(struct output *o, uint64_t since, const char *text)
-{
-	(void)o;
-	(void)since;
-	(void)text;
-	return false;
-}
-
 WEAK int tdx_init(const struct tdx_host *host)
 {
 	(void)host;
@@ -159,4 +68,26 @@ WEAK unsigned soft_vmx_package_of(unsigned cpu)
 {
 	(void)cpu;
 	return 0;
+}
+
+WEAK int td_create(struct td **out, const struct guest_config *cfg, struct platform *platform,
+		   struct vcpu_run *runs, char *why, size_t why_size)
+{
+	(void)out, (void)cfg, (void)platform, (void)runs;
+	snprintf(why, why_size, "this image has no TDX host side");
+	return -ENODEV;
+}
+WEAK enum vcpu_outcome td_vcpu_run(struct td *td, unsigned index)
+{
+	(void)td, (void)index;
+	return RUN_DEAD;
+}
+WEAK uint64_t td_destroy(struct td *td)
+{
+	(void)td;
+	return 0;
+}
+WEAK void td_stats(const struct td *td, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	(void)td, (void)line, (void)ctx;
 }

@@ -1,0 +1,397 @@
+/*
+ * guest.c - the table of guests, and the life of each.
+ *
+ * Building and taking down happen on the boot CPU only (guest_start from the monitor, guests_reap
+ * from the run loop), so they never meet; g->lock guards what a vCPU's CPU changes when it ends.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/guest/guest.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/log.h"
+#include "kernel/guest/guest_room.h"
+#include "kernel/machine/apic.h"
+#include "kernel/machine/console.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/time.h"
+#include "kernel/platform/memory.h"
+#include "kernel/vmx/vm.h"
+#include "tdx/td.h"
+
+static struct {
+	struct guest *table;
+	unsigned count;
+} guests;
+
+/* ---- the table ---- */
+
+static void to_console(void *ctx, const char *text, size_t length)
+{
+	(void)ctx;
+	console_write(text, length);
+}
+
+int guests_init(const struct guest_config *configs, unsigned count)
+{
+	guests.table = count ? heap_alloc(count * sizeof(guests.table[0])) : NULL;
+	if (count && !guests.table)
+		return -ENOMEM;
+	guests.count = count;
+	for (unsigned i = 0; i < count; i++) {
+		struct guest *g = &guests.table[i];
+
+		g->config = &configs[i];
+		g->state = configs[i].refusal[0] ? GUEST_REFUSED : GUEST_CREATED;
+		g->was_started = configs[i].refusal[0] != 0;
+		snprintf(g->reason, sizeof(g->reason), "%s", configs[i].refusal);
+		output_init(&g->output, configs[i].name, to_console, NULL);
+	}
+	return 0;
+}
+
+unsigned guest_count(void)
+{
+	return guests.count;
+}
+
+struct guest *guest_at(unsigned index)
+{
+	return index < guests.count ? &guests.table[index] : NULL;
+}
+
+struct guest *guest_find(const char *name)
+{
+	for (unsigned i = 0; i < guests.count; i++)
+		if (!strcmp(guests.table[i].config->name, name))
+			return &guests.table[i];
+	return NULL;
+}
+
+const char *guest_state_name(enum guest_state state)
+{
+	static const char *const name[] = {
+		[GUEST_CREATED] = "created", [GUEST_REFUSED] = "refused",
+		[GUEST_RUNNING] = "running", [GUEST_STOPPED] = "stopped",
+		[GUEST_DEAD] = "dead",
+	};
+
+	return name[state];
+}
+
+bool guest_ended(const struct guest *g)
+{
+	return g->state != GUEST_RUNNING;
+}
+
+static void set_state(struct guest *g, enum guest_state state)
+{
+	const char *name = g->config->name;
+
+	g->state = state;
+	if (state == GUEST_RUNNING)
+		console_printf("tain: %s: running\n", name);
+	else
+		console_printf("tain: %s: %s: %s\n", name, guest_state_name(state), g->reason);
+}
+
+/* ---- start ---- */
+
+static void on_output(void *ctx, uint8_t byte)
+{
+	struct guest *g = ctx;
+
+	output_byte(&g->output, byte);
+}
+
+static void on_unclaimed(void *ctx, bool write, uint16_t port, unsigned bytes, uint32_t value)
+{
+	const struct guest *g = ctx;
+
+	log_debug("%s: %s of %u bytes at port %#x (%#x): nobody there", g->config->name,
+		  write ? "write" : "read", bytes, port, (unsigned)value);
+}
+
+static int start_platform(struct guest *g)
+{
+	const struct guest_config *c = g->config;
+	const struct platform_config config = {
+		.name = c->name,
+		.memory_bytes = c->memory,
+		.vcpus = c->vcpus,
+		.kernel = c->kernel.data,
+		.kernel_size = c->kernel.size,
+		.initrd = c->initrd.data,
+		.initrd_size = c->initrd.size,
+		.cmdline = c->cmdline,
+		.console = on_output,
+		.console_ctx = g,
+		.unclaimed = on_unclaimed,
+	};
+
+	return platform_init(&g->platform, &config);
+}
+
+static void free_parts(struct guest *g)
+{
+	heap_free(g->vcpus);
+	heap_free(g->runs);
+	g->vcpus = NULL;
+	g->runs = NULL;
+	platform_fini(&g->platform);
+}
+
+static int build(struct guest *g, char *why, size_t why_size)
+{
+	const struct guest_config *c = g->config;
+
+	snprintf(why, why_size, "no memory");
+	g->vcpus = heap_alloc(c->vcpus * sizeof(g->vcpus[0]));
+	g->runs = heap_alloc(c->vcpus * sizeof(g->runs[0]));
+	if (!g->vcpus || !g->runs || start_platform(g))
+		return -ENOMEM;
+	if (c->kind == GUEST_TD)
+		return td_create(&g->td, c, &g->platform, g->runs, why, why_size);
+	g->vm = vm_create(c, &g->platform, g->runs, why, why_size);
+	return g->vm ? 0 : -EIO;
+}
+
+/* Vcpus that can run from the start: of a TD all, of a VM the first. */
+static unsigned starting_vcpus(const struct guest *g)
+{
+	return g->config->kind == GUEST_TD ? g->config->vcpus : 1;
+}
+
+static void launch(struct guest *g)
+{
+	unsigned count = starting_vcpus(g);
+
+	g->vcpus_off = g->config->vcpus - count;
+	g->verdict = RUN_AGAIN;
+	g->reason[0] = 0;
+	g->starts++;
+	g->started_tsc = tsc_now();
+	set_state(g, GUEST_RUNNING);
+	for (unsigned i = 0; i < count; i++) {
+		struct sched_vcpu *v = &g->vcpus[i];
+
+		*v = (struct sched_vcpu){ .guest = g, .index = i, .cpu = sched_place(),
+					  .run = &g->runs[i] };
+		v->run->wake_tsc = WAKE_NEVER;
+		sched_add(v);
+	}
+}
+
+int guest_start(struct guest *g, char *why, size_t why_size)
+{
+	if (g->state == GUEST_RUNNING) {
+		snprintf(why, why_size, "%s runs already", g->config->name);
+		return -EBUSY;
+	}
+	if (g->state == GUEST_REFUSED) {
+		snprintf(why, why_size, "%s", g->reason);
+		return -EINVAL;
+	}
+	output_init(&g->output, g->config->name, to_console, NULL);
+	g->td = NULL;
+	g->vm = NULL;
+	if (build(g, why, why_size)) {
+		free_parts(g);
+		g->was_started = true; /* refused is an answer too */
+		return -EIO;
+	}
+	launch(g);
+	return 0;
+}
+
+/* ---- running and ending ---- */
+
+enum vcpu_outcome guest_vcpu_run(struct sched_vcpu *v)
+{
+	struct guest *g = v->guest;
+	enum vcpu_outcome outcome;
+
+	if (g->vm) {
+		outcome = vm_vcpu_run(g->vm, v->index);
+	} else {
+		/* What ends a TD's stay on a TDX server is an interrupt. */
+		timer_set(tsc_now() + v->run->slice_tsc);
+		outcome = td_vcpu_run(g->td, v->index);
+		timer_set(0);
+	}
+	g->was_started = true;
+	return outcome;
+}
+
+static void ask_to_stop(struct guest *g, const struct sched_vcpu *except)
+{
+	for (unsigned i = 0; i < starting_vcpus(g); i++) {
+		struct sched_vcpu *v = &g->vcpus[i];
+
+		if (v == except)
+			continue;
+		vcpu_request(v->run, VCPU_REQ_STOP);
+		sched_wake(v);
+	}
+}
+
+/* The first word about how it ends counts. */
+static void decide(struct guest *g, enum vcpu_outcome verdict, const char *reason)
+{
+	spin_lock(&g->lock);
+	if (g->verdict == RUN_AGAIN) {
+		g->verdict = verdict;
+		snprintf(g->reason, sizeof(g->reason), "%s", reason);
+	}
+	spin_unlock(&g->lock);
+}
+
+void guest_vcpu_ended(struct sched_vcpu *v, enum vcpu_outcome outcome)
+{
+	struct guest *g = v->guest;
+
+	if (outcome != RUN_AGAIN) {
+		decide(g, outcome, v->run->reason);
+		ask_to_stop(g, v);
+	}
+	/* From here on the boot CPU may free *v. */
+	__atomic_add_fetch(&g->vcpus_off, 1, __ATOMIC_ACQ_REL);
+	sched_kick(0);
+}
+
+int guest_stop(struct guest *g, const char *reason)
+{
+	if (g->state != GUEST_RUNNING)
+		return -ESRCH;
+	decide(g, RUN_STOPPED, reason);
+	ask_to_stop(g, NULL);
+	return 0;
+}
+
+static void take_down(struct guest *g)
+{
+	if (g->vm)
+		vm_destroy(g->vm);
+	if (g->td) {
+		uint64_t leaked = td_destroy(g->td);
+
+		if (leaked)
+			log_error("%s: %llu pages leaked: the TDX module would not give them back",
+				  g->config->name, (unsigned long long)leaked);
+	}
+	g->vm = NULL;
+	g->td = NULL;
+	free_parts(g);
+	output_flush(&g->output);
+	g->ended_tsc = tsc_now();
+	set_state(g, g->verdict == RUN_DEAD ? GUEST_DEAD : GUEST_STOPPED);
+}
+
+void guests_reap(void)
+{
+	for (unsigned i = 0; i < guests.count; i++) {
+		struct guest *g = &guests.table[i];
+
+		if (g->state == GUEST_RUNNING &&
+		    __atomic_load_n(&g->vcpus_off, __ATOMIC_ACQUIRE) == g->config->vcpus)
+			take_down(g);
+	}
+}
+
+unsigned guests_stop_all(uint64_t timeout_us)
+{
+	uint64_t deadline = tsc_now() + us_to_ticks(timeout_us);
+	unsigned running;
+
+	for (unsigned i = 0; i < guests.count; i++)
+		if (guests.table[i].state == GUEST_RUNNING &&
+		    guest_stop(&guests.table[i], "the hypervisor is leaving"))
+			log_debug("%s ended by itself", guests.table[i].config->name);
+	do {
+		sched_poll();
+		running = 0;
+		for (unsigned i = 0; i < guests.count; i++)
+			running += guests.table[i].state == GUEST_RUNNING;
+	} while (running && tsc_now() < deadline);
+	return running;
+}
+
+bool guest_type(struct guest *g, uint8_t byte)
+{
+	if (g->state != GUEST_RUNNING || !platform_type(&g->platform, byte))
+		return false;
+	for (unsigned i = 0; i < starting_vcpus(g); i++) {
+		vcpu_request(&g->runs[i], VCPU_REQ_EVENT);
+		sched_wake(&g->vcpus[i]);
+	}
+	return true;
+}
+
+/* ---- numbers ---- */
+
+static void vm_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	char text[96];
+
+	for (uint32_t reason = 0; reason < EXIT_REASON_COUNT; reason++) {
+		uint64_t count = vm_exit_count(g->vm, reason);
+
+		if (!count)
+			continue;
+		snprintf(text, sizeof(text), "exit %s %llu", vm_exit_row_name(reason),
+			 (unsigned long long)count);
+		line(ctx, text);
+	}
+	snprintf(text, sizeof(text), "memory_pages %llu",
+		 (unsigned long long)vm_memory(g->vm)->pages);
+	line(ctx, text);
+}
+
+static void vcpu_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	char text[96];
+
+	for (unsigned i = 0; i < starting_vcpus(g); i++) {
+		const struct sched_vcpu *v = &g->vcpus[i];
+
+		snprintf(text, sizeof(text), "vcpu%u cpu %u slices %llu waits %llu ticks %llu", i,
+			 v->cpu, (unsigned long long)v->slices, (unsigned long long)v->waits,
+			 (unsigned long long)v->run_ticks);
+		line(ctx, text);
+	}
+}
+
+static void platform_stats(const struct guest *g, void (*line)(void *ctx, const char *text),
+			   void *ctx)
+{
+	const struct port_table *t = &g->platform.ports;
+	char text[96];
+
+	for (unsigned i = 0; i < t->count; i++) {
+		if (!t->range[i].reads && !t->range[i].writes)
+			continue;
+		snprintf(text, sizeof(text), "port %s reads %llu writes %llu", t->range[i].name,
+			 (unsigned long long)t->range[i].reads,
+			 (unsigned long long)t->range[i].writes);
+		line(ctx, text);
+	}
+	snprintf(text, sizeof(text), "port unclaimed reads %llu writes %llu last %#x",
+		 (unsigned long long)t->unclaimed_reads, (unsigned long long)t->unclaimed_writes,
+		 t->last_unclaimed);
+	line(ctx, text);
+}
+
+void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	if (g->state != GUEST_RUNNING)
+		return;
+	vcpu_stats(g, line, ctx);
+	if (g->vm)
+		vm_stats(g, line, ctx);
+	if (g->td)
+		td_stats(g->td, line, ctx);
+	platform_stats(g, line, ctx);
+}

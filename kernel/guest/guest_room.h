@@ -1,0 +1,23 @@
+/*
+ * guest_room.h - what guest.c and sched.c tell each other.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_GUEST_GUEST_ROOM_H
+#define TAIN_GUEST_GUEST_ROOM_H
+
+#include "kernel/guest/guest.h"
+
+/* guest.c: one stay of @v on this CPU, whatever its kind. Interrupts off. */
+enum vcpu_outcome guest_vcpu_run(struct sched_vcpu *v);
+
+/*
+ * guest.c: @v is out of its queue for ever, with @outcome, or because somebody asked (RUN_AGAIN).
+ * The guest may be gone when this returns.
+ */
+void guest_vcpu_ended(struct sched_vcpu *v, enum vcpu_outcome outcome);
+
+/* guest.c: take down guests whose vCPUs all ended. Boot CPU, each round. */
+void guests_reap(void);
+
+#endif

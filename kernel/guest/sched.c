@@ -1,0 +1,213 @@
+/*
+ * sched.c - the run loop of each CPU.
+ *
+ * The queue of a CPU is changed under its lock, by others only to add; a vCPU that ended is taken
+ * out by its own CPU. The lock is not held while a vCPU runs.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/guest/sched.h"
+
+#include <errno.h>
+
+#include "kernel/base/log.h"
+#include "kernel/guest/guest_room.h"
+#include "kernel/guest/queue.h"
+#include "kernel/machine/apic.h"
+#include "kernel/machine/console.h"
+#include "kernel/machine/cpu.h"
+#include "kernel/machine/time.h"
+
+/* The boot CPU looks at the console this often where nothing wakes it. */
+#define CONSOLE_POLL_US 2000
+
+struct sched_cpu {
+	spinlock_t lock;
+	struct sched_queue queue; /* lock */
+	uint64_t slices, rounds, kicks;
+} ALIGNED(64);
+
+static struct {
+	struct sched_cpu *cpu;
+	void (*poll_hook)(void);
+	bool in_hook;
+	uint64_t slice_ticks;
+} sched;
+
+static void nothing_more_than_wake(void)
+{
+}
+
+int sched_init(void)
+{
+	sched.cpu = heap_alloc(cpu_count() * sizeof(sched.cpu[0]));
+	sched.slice_ticks = us_to_ticks(SCHED_SLICE_US);
+	timer_on_tick(nothing_more_than_wake);
+	return sched.cpu ? 0 : -ENOMEM;
+}
+
+void sched_set_poll_hook(void (*hook)(void))
+{
+	sched.poll_hook = hook;
+}
+
+static struct sched_cpu *here(void)
+{
+	return &sched.cpu[cpu_index()];
+}
+
+/* ---- queues ---- */
+
+void sched_add(struct sched_vcpu *v)
+{
+	struct sched_cpu *c = &sched.cpu[v->cpu];
+
+	v->state = SCHED_RUNNABLE;
+	spin_lock(&c->lock);
+	queue_add(&c->queue, v);
+	spin_unlock(&c->lock);
+	sched_kick(v->cpu);
+}
+
+unsigned sched_place(void)
+{
+	unsigned best = 0;
+
+	for (unsigned i = 1; i < cpu_count(); i++)
+		if (cpu_get(i)->online &&
+		    sched.cpu[i].queue.count < sched.cpu[best].queue.count)
+			best = i;
+	return best;
+}
+
+void sched_wake(struct sched_vcpu *v)
+{
+	__atomic_store_n(&v->event, 1, __ATOMIC_SEQ_CST);
+	sched_kick(v->cpu);
+}
+
+void sched_kick(unsigned cpu)
+{
+	__atomic_fetch_add(&sched.cpu[cpu].kicks, 1, __ATOMIC_RELAXED);
+	cpu_kick(cpu);
+}
+
+/* ---- one turn ---- */
+
+static void retire(struct sched_cpu *c, struct sched_vcpu *v, enum vcpu_outcome outcome)
+{
+	spin_lock(&c->lock);
+	queue_remove(&c->queue, v);
+	spin_unlock(&c->lock);
+	v->state = SCHED_OFF;
+	guest_vcpu_ended(v, outcome);
+}
+
+static void run_slice(struct sched_cpu *c, struct sched_vcpu *v)
+{
+	if (vcpu_requests(v->run) & VCPU_REQ_STOP) {
+		retire(c, v, RUN_AGAIN);
+		return;
+	}
+	v->run->slice_tsc = sched.slice_ticks;
+
+	uint64_t start = tsc_now();
+	enum vcpu_outcome outcome = guest_vcpu_run(v);
+
+	v->run_ticks += tsc_now() - start;
+	v->slices++;
+	c->slices++;
+	if (outcome == RUN_WAIT) {
+		v->state = SCHED_WAITING;
+		v->waits++;
+	} else if (outcome != RUN_AGAIN) {
+		retire(c, v, outcome);
+	}
+}
+
+/* False: there was nothing to do. Interrupts off. */
+static bool one_round(void)
+{
+	struct sched_cpu *c = here();
+
+	c->rounds++;
+	irq_window();
+	if (cpu_index() == 0)
+		guests_reap();
+	spin_lock(&c->lock);
+	struct sched_vcpu *v = queue_pick(&c->queue, tsc_now());
+	spin_unlock(&c->lock);
+	if (v)
+		run_slice(c, v);
+	return v != NULL;
+}
+
+/* Until something comes, a vCPU's time has come, or the console wants to be looked at. */
+static void idle(struct sched_cpu *c)
+{
+	spin_lock(&c->lock);
+	uint64_t until = queue_next_wake(&c->queue);
+	spin_unlock(&c->lock);
+
+	if (cpu_index() == 0) {
+		struct console_stats console;
+		uint64_t look = tsc_now() + us_to_ticks(CONSOLE_POLL_US);
+
+		console_stats(&console);
+		if ((sched.in_hook || !console.interrupts) && look < until)
+			until = look;
+	}
+	if (until != WAKE_NEVER)
+		timer_set(until);
+	cpu_idle();
+	if (until != WAKE_NEVER)
+		timer_set(0);
+}
+
+/* The monitor's turn, interrupts on so that the console moves while a command works. */
+static void poll_console(void)
+{
+	console_poll();
+	if (!sched.poll_hook || sched.in_hook)
+		return;
+	sched.in_hook = true;
+	irq_enable();
+	sched.poll_hook();
+	irq_disable();
+	sched.in_hook = false;
+}
+
+void sched_poll(void)
+{
+	uint64_t flags = irq_save();
+
+	assert(cpu_index() == 0);
+	console_poll();
+	if (!one_round())
+		idle(here());
+	irq_restore(flags);
+}
+
+NORETURN void sched_run(void)
+{
+	irq_disable();
+	for (;;) {
+		if (cpu_index() == 0)
+			poll_console();
+		if (!one_round())
+			idle(here());
+	}
+}
+
+void sched_stats(unsigned cpu, struct sched_stats *out)
+{
+	const struct sched_cpu *c = &sched.cpu[cpu];
+
+	*out = (struct sched_stats){
+		.slices = c->slices,
+		.idle_ticks = cpu_get(cpu)->idle_ticks,
+		.rounds = c->rounds,
+		.kicks = c->kicks,
+		.vcpus = c->queue.count,
+	};
+}
