@@ -44,3 +44,22 @@ $(GUEST_DIR)/%.fd: $(GUEST_DIR)/td/%.elf
 
 .SECONDARY: $(TD_GUEST_LIB) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.o) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.elf)
 -include $(wildcard $(GUEST_DIR)/td/*.d)
+
+# Plain guests: build/guests/NAME.elf for each tests/guests/vm/NAME.asm, a multiboot ELF at 1 MiB.
+# Those whose names a trust domain has too are told apart by their ending.
+VM_GUEST_NAMES := $(basename $(notdir $(wildcard tests/guests/vm/*.asm)))
+VM_GUESTS      := $(VM_GUEST_NAMES:%=$(GUEST_DIR)/%.elf)
+
+guests: $(VM_GUESTS)
+all: $(VM_GUESTS)
+
+$(GUEST_DIR)/vm/%.o: tests/guests/vm/%.asm tests/guests/vm/vm.inc
+	@mkdir -p $(@D)
+	$(call say,NASM,$<)
+	$(Q)$(NASM) -f elf32 -w+all -Werror -I ./ -o $@ $<
+
+$(GUEST_DIR)/%.elf: $(GUEST_DIR)/vm/%.o
+	$(call say,GUEST,$@)
+	$(Q)ld -m elf_i386 -nostdlib -z noexecstack --no-warn-rwx-segments -N -Ttext 0x100000 -o $@ $<
+
+.SECONDARY: $(VM_GUEST_NAMES:%=$(GUEST_DIR)/vm/%.o)
