@@ -1,7 +1,7 @@
 # image.mk - build/tain.elf: every source of the rooms inside the image.
 
 IMAGE_DIRS := kernel kernel/base kernel/machine kernel/platform kernel/vmx kernel/guest \
-	kernel/monitor mmu tdx tdx/abi tdx/soft $(if $(wildcard tdx/soft/dispatch.c),tdx/soft/vmx) drivers $(patsubst %/,%,$(wildcard drivers/*/))
+	kernel/monitor mmu tdx tdx/abi tdx/soft tdx/soft/vmx drivers $(patsubst %/,%,$(wildcard drivers/*/))
 IMAGE_C    := $(sort $(foreach d,$(IMAGE_DIRS),$(wildcard $(d)/*.c)))
 IMAGE_ASM  := $(sort $(foreach d,$(IMAGE_DIRS),$(wildcard $(d)/*.asm)))
 IMAGE_OBJS := $(IMAGE_C:%.c=build/image/%.o) $(IMAGE_ASM:%.asm=build/image/%.asm.o)

@@ -54,7 +54,7 @@ static const struct {
 	{ 0xbc,  1 },                            /* IA32_MISC_PACKAGE_CTLS */
 	{ 0xbd,  1 },                            /* IA32_XAPIC_DISABLE_STATUS */
 	{ 0xcf,  0 },                            /* IA32_CORE_CAPABILITIES */
-	{ 0xfe,  0x8d0a },                       /* IA32_MTRRCAP: SEAMRR, SMRR */
+	{ 0xfe,  0xcd0a },                       /* IA32_MTRRCAP: SEAMRR, SMRR and its lock */
 	{ 0x10a, 0x20fdeb },                     /* IA32_ARCH_CAPABILITIES */
 	{ 0x1a0, 0x40001 },                      /* IA32_MISC_ENABLE: MONITOR works */
 	{ 0x1f2, SMRR_BASE | 6 },                /* SMRR_BASE */

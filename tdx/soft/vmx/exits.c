@@ -77,7 +77,7 @@ static bool on_interrupt(struct soft_vcpu *v, struct soft_exit *x)
 	    INTR_INFO_VECTOR(x->intr_info) != (b->posted_vector & 0xff))
 		return true;
 	apic_eoi();
-	posted_take(b, v);
+	posted_take(v);
 	return false;
 }
 
@@ -130,7 +130,7 @@ static bool on_ept_violation(struct svmx_lp *me, struct soft_vcpu *v, struct sof
 		redeliver();
 		return false;
 	}
-	return !convert_to_ve(v, x, shared_entry(svmx_of(v), v, x->gpa));
+	return !convert_to_ve(v, x, shared_entry(v, x->gpa));
 }
 
 bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)

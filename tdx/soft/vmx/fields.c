@@ -8,6 +8,7 @@
  *   - Always added: #UD exits (TDCALL has no exit of its own on this CPU), the preemption timer
  *     (every stay is bounded), acknowledge-on-exit.
  *   - "IA-32e mode guest" is state: it is read from the CPU.
+ *   - A KeyID in an address is kept for reading back; the CPU gets the address without it.
  *
  * SDM volume 3C, chapter "Virtual Machine Control Structures", tables of the control fields.
  *
@@ -145,6 +146,18 @@ void svmx_use(struct soft_vcpu *v)
 	(void)invept(INVEPT_ALL, &everything);
 }
 
+/* The address that the CPU gets where the module wrote one with a KeyID; 0: @field is no such. */
+static uint64_t plain_address(const struct soft_vcpu *v, uint32_t field, uint64_t value)
+{
+	switch (field) {
+	case VMCS_EPTP:              return v->sept_root | (value & (PAGE_SIZE - 1));
+	case VMCS_MSR_BITMAP:        return v->msr_bitmap;
+	case VMCS_VIRTUAL_APIC_ADDR: return v->page[2];
+	case VMCS_VE_INFO_ADDR:      return v->page[0];
+	default:                     return 0;
+	}
+}
+
 static void write_control(struct soft_vcpu *v, int which, uint32_t value)
 {
 	struct svmx_vcpu *b = svmx_of(v);
@@ -171,9 +184,14 @@ bool svmx_vmwrite(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value
 {
 	struct svmx_vcpu *b = svmx_of(v);
 	int which = which_control(field);
+	uint64_t address = plain_address(v, field, value);
 
 	(void)ctx;
 	svmx_use(v);
+	if (address) {
+		b->key_bits = value & ~address;
+		return raw_write(field, address);
+	}
 	if (which >= 0) {
 		write_control(v, which, (uint32_t)value);
 		return true;
@@ -217,6 +235,8 @@ uint64_t svmx_vmread(void *ctx, struct soft_vcpu *v, uint32_t field)
 		return (b->control[which] & ~ENTRY_IA32E) | (raw_read(field) & ENTRY_IA32E);
 	if (which >= 0)
 		return b->control[which];
+	if (plain_address(v, field, 0))
+		return raw_read(field) | b->key_bits;
 	switch (field) {
 	case VMCS_EXCEPTION_BITMAP:        return b->exceptions;
 	case FIELD_PROC3:             return b->proc3;

@@ -64,9 +64,9 @@ bool shared_root_sync(struct svmx_vcpu *b, struct soft_vcpu *v, bool all)
 	uint64_t theirs, mine;
 	const uint64_t *host;
 
-	if (!(b->shared_eptp & EPT_HPA))
+	if (!v->shared_root)
 		return false;
-	theirs = split_table(v, b->shared_eptp & EPT_HPA);
+	theirs = split_table(v, v->shared_root);
 	mine = split_table(v, v->sept_root);
 	if (!theirs || !mine)
 		return false;
@@ -79,9 +79,9 @@ bool shared_root_sync(struct svmx_vcpu *b, struct soft_vcpu *v, bool all)
 	return copy_entries(alias(mine), host, first, b->shared_copied);
 }
 
-uint64_t shared_entry(const struct svmx_vcpu *b, const struct soft_vcpu *v, uint64_t gpa)
+uint64_t shared_entry(const struct soft_vcpu *v, uint64_t gpa)
 {
-	uint64_t entry = b->shared_eptp & EPT_HPA;
+	uint64_t entry = v->shared_root;
 
 	for (int level = v->sept_levels; level >= LEVEL_4K && entry; level--) {
 		const uint64_t *table = alias(entry & EPT_HPA);
@@ -97,14 +97,15 @@ uint64_t shared_entry(const struct svmx_vcpu *b, const struct soft_vcpu *v, uint
 static unsigned top_bit(uint64_t v) { return 63 - (unsigned)__builtin_clzll(v); }
 
 /* SDM volume 3C, "Posted-Interrupt Processing", done before the stay instead of within it. */
-void posted_take(struct svmx_vcpu *b, struct soft_vcpu *v)
+void posted_take(struct soft_vcpu *v)
 {
-	uint32_t *descriptor = alias(b->posted_descriptor);
+	uint32_t *descriptor = alias(v->posted_desc);
 	uint64_t *requests = (uint64_t *)(void *)descriptor, status = 0;
 	char *apic = alias(v->page[2]);
 	int highest = -1;
 
-	if (!(__atomic_fetch_and(&descriptor[PID_CONTROL], ~PID_ON, __ATOMIC_ACQ_REL) & PID_ON))
+	if (!v->posted_desc ||
+	    !(__atomic_fetch_and(&descriptor[PID_CONTROL], ~PID_ON, __ATOMIC_ACQ_REL) & PID_ON))
 		return;
 	for (unsigned i = 0; i < 4; i++) {
 		uint64_t bits = __atomic_exchange_n(&requests[i], 0, __ATOMIC_ACQ_REL);

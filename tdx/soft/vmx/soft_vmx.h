@@ -48,6 +48,7 @@ struct svmx_vcpu {
 	uint32_t control[VMX_CTL_COUNT]; /* as the module wrote them */
 	uint32_t exceptions;
 	uint64_t proc3, shared_eptp, posted_descriptor;
+	uint64_t key_bits; /* the KeyID as it stands in the module's addresses */
 	uint64_t host_rsp; /* as in vmx_regs */
 	uint16_t posted_vector, hkid;
 	uint16_t shared_copied; /* root entries of the shared half that were ever filled */
@@ -68,12 +69,22 @@ struct svmx_tlb {
 	uint64_t hpa;
 };
 
+/* The last walk to a guest's code: good again if all that it depended on is the same. */
+struct svmx_fetch {
+	uint64_t root, linear, cr0, cr3, cr4; /* root 0: none */
+	unsigned depth;
+	const uint64_t *entry[5]; /* the guest's entries on the way, and what they held */
+	uint64_t value[5];
+	const uint32_t *code;
+};
+
 #define SWITCHED_MSRS 12
 
 /* One logical processor. */
 struct svmx_lp {
 	struct vmx_regs regs;
 	struct svmx_tlb tlb[TLB_ENTRIES];
+	struct svmx_fetch fetch;
 	struct vmcs *host_vmcs;      /* current when the SEAMCALL came; may be NULL */
 	struct soft_vcpu *loaded;    /* whose registers the CPU holds; NULL: the host's */
 	uint64_t host_xcr0, host_xss;
@@ -108,9 +119,9 @@ uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned s
 /* Bring the shared half of @v's root up to date; true if an entry changed. */
 bool shared_root_sync(struct svmx_vcpu *b, struct soft_vcpu *v, bool all);
 /* Move what a posted-interrupt descriptor holds into the virtual APIC. */
-void posted_take(struct svmx_vcpu *b, struct soft_vcpu *v);
+void posted_take(struct soft_vcpu *v);
 /* The shared EPT's entry that ends the walk of @gpa. */
-uint64_t shared_entry(const struct svmx_vcpu *b, const struct soft_vcpu *v, uint64_t gpa);
+uint64_t shared_entry(const struct soft_vcpu *v, uint64_t gpa);
 
 /* ---- walk.c ---- */
 

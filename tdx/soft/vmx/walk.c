@@ -5,7 +5,8 @@
  * from any other.
  *
  * Invariants
- *   - Guest tables are read as they are now, at each call: the guest changes them without a word.
+ *   - Guest tables are read as they are now, at each call: the guest changes them without a word. A
+ *     walk is not repeated where every entry on the way still holds what it held.
  *   - Private frames are remembered per LP as a CPU remembers them: until flush_tlb(). So after
  *     TDH.MEM.TRACK and the exits that it asks for nothing stale is left, as the ABI has it.
  *   - Only private memory holds code: the SHARED bit ends the walk.
@@ -70,24 +71,32 @@ void tlb_drop(struct svmx_lp *me)
 {
 	for (unsigned i = 0; i < TLB_ENTRIES; i++)
 		me->tlb[i].root = 0;
+	me->fetch.root = 0;
 }
 
-/* Guest-physical address of a linear one; NOWHERE if the guest's tables do not map it. */
-static uint64_t linear_to_gpa(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear)
+/*
+ * Guest-physical address of a linear one; NOWHERE if the guest's tables do not map it. The entries
+ * passed are noted in @f, whose control registers are those of the guest.
+ */
+static uint64_t linear_to_gpa(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear,
+			      struct svmx_fetch *f)
 {
-	uint64_t entry;
+	uint64_t entry = f->cr3;
 
-	if (!(vmcs_read(VMCS_GUEST_CR0) & CR0_PG))
+	f->depth = 0;
+	if (!(f->cr0 & CR0_PG))
 		return linear & UINT32_MAX;
-	entry = vmcs_read(VMCS_GUEST_CR3);
 	/* EFER.LME is always set in a TD: paging is 4-level or 5-level paging. */
-	for (int level = (vmcs_read(VMCS_GUEST_CR4) & CR4_LA57) ? LEVEL_256T : LEVEL_512G; level >= LEVEL_4K;
-	     level--) {
+	for (int level = (f->cr4 & CR4_LA57) ? LEVEL_256T : LEVEL_512G; level >= LEVEL_4K; level--) {
 		uint64_t page = gpa_to_page(me, v, entry & PTE_ADDR);
+		const uint64_t *slot;
 
 		if (page == NOWHERE)
 			return NOWHERE;
-		entry = ((const uint64_t *)alias(page))[index_at(linear, level)];
+		slot = &((const uint64_t *)alias(page))[index_at(linear, level)];
+		entry = *slot;
+		f->entry[f->depth] = slot;
+		f->value[f->depth++] = entry;
 		if (!(entry & PTE_P))
 			return NOWHERE;
 		if (level == LEVEL_4K || (level <= LEVEL_1G && (entry & PTE_LEAF))) {
@@ -100,9 +109,10 @@ static uint64_t linear_to_gpa(struct svmx_lp *me, const struct soft_vcpu *v, uin
 }
 
 /* Where the byte at @linear is; NULL if the guest itself could not read it. */
-static const void *code_at(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear)
+static const void *code_at(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear,
+			   struct svmx_fetch *f)
 {
-	uint64_t gpa = linear_to_gpa(me, v, linear), page;
+	uint64_t gpa = linear_to_gpa(me, v, linear, f), page;
 
 	if (gpa == NOWHERE)
 		return NULL;
@@ -112,10 +122,10 @@ static const void *code_at(struct svmx_lp *me, const struct soft_vcpu *v, uint64
 
 /* The bytes lie in two pages. */
 static bool code_across(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t linear,
-			uint32_t *code)
+			struct svmx_fetch *f, uint32_t *code)
 {
 	for (unsigned i = 0; i < sizeof(*code); i++) {
-		const uint8_t *byte = code_at(me, v, linear + i);
+		const uint8_t *byte = code_at(me, v, linear + i, f);
 
 		if (!byte)
 			return false;
@@ -124,18 +134,38 @@ static bool code_across(struct svmx_lp *me, const struct soft_vcpu *v, uint64_t 
 	return true;
 }
 
+static bool same_walk(const struct svmx_fetch *old, const struct svmx_fetch *now)
+{
+	if (old->root != now->root || old->linear != now->linear || old->cr3 != now->cr3 ||
+	    old->cr0 != now->cr0 || old->cr4 != now->cr4)
+		return false;
+	for (unsigned i = 0; i < old->depth; i++)
+		if (*old->entry[i] != old->value[i])
+			return false;
+	return true;
+}
+
 bool guest_code(struct svmx_lp *me, struct soft_vcpu *v, uint32_t *code)
 {
-	uint64_t linear = vmcs_read(VMCS_GUEST_RIP);
-	const void *at;
+	struct svmx_fetch now = {
+		.root = v->sept_root,
+		.linear = vmcs_read(VMCS_GUEST_RIP),
+		.cr0 = vmcs_read(VMCS_GUEST_CR0),
+		.cr3 = vmcs_read(VMCS_GUEST_CR3),
+		.cr4 = vmcs_read(VMCS_GUEST_CR4),
+	};
 
 	if (!(vmcs_read(VMCS_GUEST_CS_ACCESS) & CS_L))
-		linear = (linear + vmcs_read(VMCS_GUEST_CS_BASE)) & UINT32_MAX;
-	if ((linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(*code))
-		return code_across(me, v, linear, code);
-	at = code_at(me, v, linear);
-	if (!at)
-		return false;
-	*code = *(const uint32_t *)at; /* unaligned, as the CPU allows */
+		now.linear = (now.linear + vmcs_read(VMCS_GUEST_CS_BASE)) & UINT32_MAX;
+	if (unlikely(!same_walk(&me->fetch, &now))) {
+		me->fetch.root = 0;
+		if ((now.linear & (PAGE_SIZE - 1)) > PAGE_SIZE - sizeof(*code))
+			return code_across(me, v, now.linear, &now, code);
+		now.code = code_at(me, v, now.linear, &now);
+		if (!now.code)
+			return false;
+		me->fetch = now;
+	}
+	*code = *me->fetch.code; /* unaligned, as the CPU allows */
 	return true;
 }
