@@ -47,7 +47,11 @@ struct tdx_host {
 	 * more memory becomes usable. NULL: all memory is made usable at start.
 	 */
 	void (*restrict_pages)(const struct boot_mem *ranges, size_t count);
-	/* MAXPHYADDR. */
+	/* One whole line for the console, without newline: lines that programs wait for. */
+	void (*say)(const char *line);
+	/* CPUID as the CPU answers it. */
+	void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+	/* MAXPHYADDR as the module sees it: decides the width of guest addresses. */
 	unsigned maxphyaddr;
 	/* RAM that may go to TDs: BOOT_MEM_USABLE and BOOT_MEM_TAIN entries count, others are holes. */
 	const struct boot_mem *memory;

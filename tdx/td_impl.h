@@ -1,0 +1,162 @@
+/*
+ * td_impl.h - one TD from the inside; private to tdx/.
+ *
+ * Invariants
+ *   - td->stage says what the module holds: teardown undoes from there, whatever happened.
+ *   - A control page is in td->control from the moment before the module is asked to take it.
+ *   - vCPU fields are the running CPU's; `inside` and `cpu` are read by others.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_TDX_TD_IMPL_H
+#define TAIN_TDX_TD_IMPL_H
+
+#include "kernel/base/lock.h"
+#include "kernel/base/sha384.h"
+#include "kernel/base/trace.h"
+#include "kernel/platform/memory.h"
+#include "mmu/mmu.h"
+#include "tdx/abi/exit.h"
+#include "tdx/measure.h"
+#include "tdx/state.h"
+#include "tdx/td.h"
+#include "tdx/tdh.h"
+
+/* How far the module has come with this TD; each value includes those before. */
+enum td_stage {
+	TD_NOTHING,
+	TD_HAS_KEYID,  /* ours only: keyid_alloc() */
+	TD_CREATED,    /* MNG.CREATE: TDR and KeyID are the module's */
+	TD_KEYED,      /* MNG.KEY.CONFIG on each package */
+	TD_INITIALIZED, /* MNG.INIT: vCPUs and memory may be added */
+	TD_RUNNABLE,   /* MR.FINALIZE */
+};
+
+#define NO_CPU (~0u)
+
+/* Sub-functions that are counted by name: rows of the table in td_vmcall.c. */
+#define TD_VMCALL_ROWS 16
+
+struct td_vcpu {
+	struct td *td;
+	struct vcpu_run *run;
+	unsigned index;
+	tdvpr_t vp;
+	unsigned pages;     /* of it: TDVPR and TDCXs, also in td->control */
+	bool created, initialized;
+	uint32_t cpu;       /* it is associated with; NO_CPU */
+	uint32_t inside;    /* odd while VP.ENTER may be under way; atomic */
+	uint32_t flush_shared; /* drop translations of the shared EPT before the next entry; atomic */
+	bool has_fault;     /* `fault` must be resolved before the next entry (rule B2) */
+	bool halted;        /* TDVMCALL HLT with interrupts blocked: for good */
+	struct mmu_fault fault;
+	struct seam_regs regs; /* out of the last exit; into the next entry */
+	uint8_t notify_vector; /* SetupEventNotifyInterrupt; 0: none */
+	uint64_t tsc_deadline;
+	uint64_t entries, enter_busy, enter_ticks;
+	uint64_t exits[TDX_EXIT_LIMIT];
+	uint64_t vmcalls[TD_VMCALL_ROWS];
+};
+
+struct td {
+	const struct guest_config *config;
+	const char *name;
+	struct platform *platform;
+	enum td_stage stage;
+	tdr_t tdr;
+	uint16_t keyid;
+	bool keep_all; /* the module would not release the KeyID: nothing comes back */
+	bool mmu_alive, shared_alive;
+
+	hpa_t *control; /* TDR, TDCX, TDVPR, ... given to the module; TDR first */
+	unsigned control_count, control_max;
+
+	struct td_vcpu *vcpus;
+	unsigned vcpu_count;
+	unsigned halted; /* vCPUs that halted for good; atomic */
+
+	struct mmu mmu;
+	struct memslot slots[3]; /* low RAM, high RAM, firmware */
+	unsigned slot_count;
+	struct guest_memory shared;
+	unsigned gpa_width; /* SHARED is bit gpa_width - 1 */
+	hpa_t add_source;   /* for PAGE.ADD: contents of the page being mapped */
+
+	spinlock_t track_lock; /* rule C11 */
+
+	uint64_t private_pages, sept_pages; /* atomic */
+	uint64_t leaked;                    /* pages; atomic */
+	uint64_t tracks, kicks, augs, adds;
+
+	struct tdvf tdvf;
+	struct measure_plan *plan;
+	struct sha384 measured;
+	uint8_t mrtd[TDX_HASH_BYTES]; /* the module's, after finalisation */
+	struct td_params params;
+	uint64_t attributes_refused;
+	uint64_t build_ticks;
+	char why[200]; /* why the build failed: the first reason stays */
+};
+
+static inline struct td *td_of(struct mmu *mmu) { return container_of(mmu, struct td, mmu); }
+static inline bool is_shared(const struct td *td, uint64_t gpa)
+{
+	return (gpa >> (td->gpa_width - 1) & 1) != 0;
+}
+static inline uint64_t shared_bit(const struct td *td) { return BIT64(td->gpa_width - 1); }
+
+/* Say why, once; returns @err. */
+int td_fail(struct td *td, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* The same for a leaf that the module refused. */
+int td_refused(struct td *td, const char *leaf, tdx_status_t st);
+
+/* sept.c */
+extern const struct mmu_ops td_mmu_ops;
+/* Every vCPU that was in guest mode has left it since. */
+void td_kick_out(struct td *td);
+
+/* td_memory.c */
+int td_memory_init(struct td *td) MUST_CHECK;  /* MMU, slots, backing of the shared half */
+int td_memory_add(struct td *td, gpa_t gpa, hpa_t source) MUST_CHECK; /* PAGE.ADD, 4K */
+int td_memory_fault(struct td *td, struct mmu_fault *fault) MUST_CHECK;
+void td_memory_fini(struct td *td);            /* module has released the KeyID, or never had it */
+
+/* td_params.c */
+int td_params_make(struct td *td) MUST_CHECK;
+
+/* td_vcpu.c */
+int td_vcpu_create(struct td_vcpu *v) MUST_CHECK;
+int td_vcpu_init(struct td_vcpu *v, uint64_t initial) MUST_CHECK;
+/* Make it belong to no CPU. 0 or -EIO. */
+int td_vcpu_flush(struct td_vcpu *v) MUST_CHECK;
+
+/* What to do after an exit. */
+enum td_next {
+	TD_NEXT_ENTER,   /* again, if the slice is not over */
+	TD_NEXT_LEAVE,   /* give the CPU back: interrupts, other vCPUs */
+	TD_NEXT_WAIT,    /* run->wake_tsc is set */
+	TD_NEXT_STOPPED, /* run->reason is set */
+	TD_NEXT_DEAD,    /* run->reason is set */
+};
+/* td_exit.c: after VP.ENTER returned @st with v->regs. */
+enum td_next td_exit(struct td_vcpu *v, tdx_status_t st);
+/* td_vmcall.c */
+enum td_next td_vmcall(struct td_vcpu *v);
+const char *td_vmcall_row_name(unsigned row); /* NULL behind the last */
+/* td_msr.c: false: no such MSR. */
+bool td_msr_read(struct td_vcpu *v, uint32_t msr, uint64_t *value);
+bool td_msr_write(struct td_vcpu *v, uint32_t msr, uint64_t value);
+void td_cpuid(const struct td_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+enum td_next td_dead(struct td_vcpu *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
+enum td_next td_stopped(struct td_vcpu *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A page of control structures, noted in td->control. HPA_NONE: no memory. */
+hpa_t td_control_page(struct td *td);
+/* The module did not take the last one: it is ours again. */
+void td_control_drop(struct td *td);
+
+/* td_teardown.c: everything, in any stage; the object stays. Returns pages leaked. */
+uint64_t td_teardown(struct td *td);
+
+#endif

@@ -1,0 +1,171 @@
+/*
+ * td_info.c - what a TD is and has done: for `info` and `stats`.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "tdx/retry.h"
+#include "tdx/td_impl.h"
+
+typedef void (*line_fn)(void *ctx, const char *text);
+
+static int read_hash(struct td *td, uint64_t field, uint8_t *to)
+{
+	for (unsigned i = 0; i < TDX_HASH_BYTES / 8; i++) {
+		uint64_t word;
+		tdx_status_t st = TDX_RETRY(tdh_mng_rd(td->tdr, md_element(field, i), &word));
+
+		if (!tdx_ok(st))
+			return -EIO;
+		memcpy(to + 8 * i, &word, sizeof(word));
+	}
+	return 0;
+}
+
+static int read_word(struct td *td, uint64_t field, uint64_t *value)
+{
+	return tdx_ok(TDX_RETRY(tdh_mng_rd(td->tdr, field, value))) ? 0 : -EIO;
+}
+
+int td_identity(struct td *td, struct td_identity *out)
+{
+	uint64_t tsc;
+
+	*out = (struct td_identity){
+		.keyid = td->keyid,
+		.gpa_width = td->gpa_width,
+		.ept_levels = td->mmu.levels,
+		.shared_bit = td->gpa_width - 1,
+	};
+	if (read_word(td, MD_TD_ATTRIBUTES, &out->attributes) ||
+	    read_word(td, MD_TD_XFAM, &out->xfam) || read_word(td, MD_TD_TSC_FREQUENCY, &tsc))
+		return -EIO;
+	out->tsc_frequency_hz = tsc * TSC_FREQUENCY_UNIT_HZ;
+	out->mrtd_valid = read_hash(td, MD_TD_MRTD, out->mrtd) == 0;
+	out->rtmr_valid = (out->attributes & TD_ATTR_DEBUG) != 0;
+	for (unsigned i = 0; i < 4 && out->rtmr_valid; i++)
+		out->rtmr_valid = read_hash(td, md_element(MD_TD_RTMR, 6 * i), out->rtmr[i]) == 0;
+	return 0;
+}
+
+static void attribute_names(uint64_t attributes, char *buf, size_t size)
+{
+	size_t at = 0;
+
+	buf[0] = 0;
+#define X(bit, name, text)                                                                         \
+	if ((attributes & BIT64(bit)) && at < size)                                                \
+		at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? ", " : "", text);
+	TD_ATTRIBUTE_TABLE(X)
+#undef X
+	if (!buf[0])
+		snprintf(buf, size, "none");
+}
+
+void td_describe(struct td *td, line_fn line, void *ctx)
+{
+	struct td_identity id;
+	char buf[200], names[100];
+
+	if (td_identity(td, &id)) {
+		line(ctx, "the module does not answer for this TD");
+		return;
+	}
+	attribute_names(id.attributes, names, sizeof(names));
+	snprintf(buf, sizeof(buf), "attributes   0x%016llx  %s", (unsigned long long)id.attributes,
+		 names);
+	line(ctx, buf);
+	snprintf(buf, sizeof(buf), "xfam         0x%llx (allowed 0x%llx)", (unsigned long long)id.xfam,
+		 (unsigned long long)tdx_state.md.xfam_fixed0);
+	line(ctx, buf);
+	snprintf(buf, sizeof(buf), "gpa          %u bits, SHARED is bit %u, %u-level S-EPT",
+		 id.gpa_width, id.shared_bit, id.ept_levels);
+	line(ctx, buf);
+	snprintf(buf, sizeof(buf), "tsc          %llu MHz; KeyID %u",
+		 (unsigned long long)(id.tsc_frequency_hz / 1000000), id.keyid);
+	line(ctx, buf);
+	for (uint64_t i = 0; i < tdx_state.md.cpuid_config_count; i++) {
+		const struct tdx_cpuid_config *c = &tdx_state.md.cpuid_config[i];
+		const struct tdx_cpuid_value *v = &td->params.cpuid[i];
+
+		snprintf(buf, sizeof(buf),
+			 "cpuid %8x.%-2x asked %08x %08x %08x %08x of %08x %08x %08x %08x", c->leaf,
+			 c->subleaf == ~0u ? 0 : c->subleaf, v->eax, v->ebx, v->ecx, v->edx,
+			 c->mask.eax, c->mask.ebx, c->mask.ecx, c->mask.edx);
+		line(ctx, buf);
+	}
+}
+
+void td_page_counts(const struct td *td, struct td_page_counts *out)
+{
+	*out = (struct td_page_counts){
+		.control = td->control_count,
+		.sept = td->sept_pages,
+		.private_pages = td->private_pages,
+		.shared = td->shared.pages,
+		.leaked = td->leaked,
+	};
+}
+
+static void one(line_fn line, void *ctx, const char *name, uint64_t count)
+{
+	char buf[80];
+
+	if (!count)
+		return;
+	snprintf(buf, sizeof(buf), "%-32s %llu", name, (unsigned long long)count);
+	line(ctx, buf);
+}
+
+static void vcpu_stats(const struct td_vcpu *v, line_fn line, void *ctx)
+{
+	char name[64];
+
+	snprintf(name, sizeof(name), "vcpu %u: entries", v->index);
+	one(line, ctx, name, v->entries);
+	snprintf(name, sizeof(name), "vcpu %u: ticks inside VP.ENTER", v->index);
+	one(line, ctx, name, v->enter_ticks);
+	snprintf(name, sizeof(name), "vcpu %u: entries refused, busy", v->index);
+	one(line, ctx, name, v->enter_busy);
+	for (uint32_t i = 0; i < TDX_EXIT_LIMIT; i++) {
+		if (!v->exits[i])
+			continue;
+		snprintf(name, sizeof(name), "vcpu %u: exit %s", v->index, tdx_exit_name(i));
+		one(line, ctx, name, v->exits[i]);
+	}
+	for (unsigned i = 0; td_vmcall_row_name(i); i++) {
+		snprintf(name, sizeof(name), "vcpu %u: TDVMCALL %s", v->index, td_vmcall_row_name(i));
+		one(line, ctx, name, v->vmcalls[i]);
+	}
+}
+
+void td_stats(const struct td *td, line_fn line, void *ctx)
+{
+	struct td_page_counts pages;
+
+	td_page_counts(td, &pages);
+	one(line, ctx, "pages: control", pages.control);
+	one(line, ctx, "pages: S-EPT", pages.sept);
+	one(line, ctx, "pages: private", pages.private_pages);
+	one(line, ctx, "pages: shared", pages.shared);
+	one(line, ctx, "pages: leaked", pages.leaked);
+	one(line, ctx, "PAGE.ADD", td->adds);
+	one(line, ctx, "PAGE.AUG", td->augs);
+	one(line, ctx, "MEM.TRACK", td->tracks);
+	one(line, ctx, "kicks", td->kicks);
+	one(line, ctx, "ticks of the build", td->build_ticks);
+	for (unsigned i = 0; i < td->vcpu_count; i++)
+		vcpu_stats(&td->vcpus[i], line, ctx);
+}
+
+int td_private_read(struct td *td, gpa_t gpa, uint64_t *value)
+{
+	tdx_status_t st = TDX_RETRY(tdh_mem_rd(td->tdr, gpa, value));
+
+	if (tdx_ok(st))
+		return 0;
+	return tdx_is(st, TDX_TD_NON_DEBUG) ? -EACCES : -EFAULT;
+}

@@ -1,0 +1,151 @@
+/*
+ * td_memory.c - where a TD's frames come from: private ones page by page from the module's memory,
+ * shared ones from struct guest_memory.
+ *
+ * Invariants
+ *   - A private frame belongs to the mirror entry that maps it, from resolve() to release().
+ *   - td->private_pages counts them.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+
+#include "kernel/base/log.h"
+#include "tdx/td_impl.h"
+
+#define PRIVATE_ORDER_2M 9
+
+static int resolve_private(struct td *td, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	hpa_t base = HPA_NONE;
+
+	if (*level >= LEVEL_2M) {
+		*level = LEVEL_2M;
+		base = tdx_pages_alloc(PAGE_TDX_PRIVATE, PRIVATE_ORDER_2M);
+	}
+	if (hpa_is_none(base)) {
+		*level = LEVEL_4K;
+		base = tdx_pages_alloc(PAGE_TDX_PRIVATE, 0);
+	}
+	if (hpa_is_none(base))
+		return -ENOMEM;
+	__atomic_fetch_add(&td->private_pages, level_frames(*level), __ATOMIC_RELAXED);
+	*pfn = pfn_add(hpa_to_pfn(base), gfn.v & (level_frames(*level) - 1));
+	return 0;
+}
+
+static int resolve(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	struct td *td = slot->owner;
+
+	if (root == MMU_MIRROR)
+		return resolve_private(td, gfn, pfn, level);
+	/* The firmware's range has no shared side: -ENOENT there is no memory to give. */
+	return guest_memory_frame(&td->shared, gfn, *level, pfn, level) ? -ENOMEM : 0;
+}
+
+static void release(struct memslot *slot, gfn_t gfn, pfn_t pfn, int level)
+{
+	struct td *td = slot->owner;
+
+	(void)gfn;
+	tdx_pages_free(pfn_to_hpa(pfn), PAGE_TDX_PRIVATE, 9u * (unsigned)(level - 1));
+	__atomic_fetch_sub(&td->private_pages, level_frames(level), __ATOMIC_RELAXED);
+}
+
+static const struct memslot_ops slot_ops = { .resolve = resolve, .release = release };
+
+static int add_slot(struct td *td, uint64_t gpa, uint64_t bytes)
+{
+	struct memslot *slot = &td->slots[td->slot_count];
+	int err;
+
+	if (!bytes)
+		return 0;
+	*slot = (struct memslot){
+		.base = gpa_to_gfn((gpa_t){ gpa }),
+		.frames = bytes >> PAGE_SHIFT,
+		.ops = &slot_ops,
+		.owner = td,
+	};
+	err = mmu_slot_add(&td->mmu, slot);
+	if (!err)
+		td->slot_count++;
+	return err ? td_fail(td, err, "memory at 0x%llx: no slot", (unsigned long long)gpa) : 0;
+}
+
+int td_memory_init(struct td *td)
+{
+	const struct guest_config *config = td->config;
+	const struct mmu_config mc = {
+		.ops = &td_mmu_ops,
+		.name = td->name,
+		.levels = 4,
+		.shared_bit = td->gpa_width - 1,
+		.has_mirror = true,
+		.max_level = LEVEL_2M,
+		.mirror_max_level = config->page_level > LEVEL_2M ? LEVEL_2M :
+								    (uint8_t)config->page_level,
+		.memtype = SPTE_MEMTYPE_WB,
+		.ad = MMU_AD_NONE,
+		.mmio = MMU_MMIO_VE,
+	};
+	int err = mmu_init(&td->mmu, &mc);
+
+	if (err)
+		return td_fail(td, err, "no memory for page tables");
+	td->mmu_alive = true;
+	guest_memory_init(&td->shared);
+	td->shared_alive = true;
+	err = guest_memory_add_ram(&td->shared, config->memory);
+	if (err)
+		return td_fail(td, err, "no memory for the shared half");
+	err = add_slot(td, 0, guest_ram_low(config->memory));
+	if (!err)
+		err = add_slot(td, TDVF_TOP, guest_ram_high(config->memory));
+	return err ? err : add_slot(td, td->tdvf.base, td->tdvf.image_bytes);
+}
+
+int td_memory_add(struct td *td, gpa_t gpa, hpa_t source)
+{
+	hpa_t page = tdx_pages_alloc(PAGE_TDX_PRIVATE, 0);
+	int err;
+
+	if (hpa_is_none(page))
+		return td_fail(td, -ENOMEM, "no memory for page 0x%llx", (unsigned long long)gpa.v);
+	td->add_source = source;
+	__atomic_fetch_add(&td->private_pages, 1, __ATOMIC_RELAXED);
+	do
+		err = mmu_map_private(&td->mmu, gpa_to_gfn(gpa), hpa_to_pfn(page));
+	while (err == -ENOMEM && tdx_pages_extend() == 0);
+	if (!err)
+		return 0;
+	tdx_pages_free(page, PAGE_TDX_PRIVATE, 0);
+	__atomic_fetch_sub(&td->private_pages, 1, __ATOMIC_RELAXED);
+	return td_fail(td, err, "page 0x%llx could not be added (%d)", (unsigned long long)gpa.v, -err);
+}
+
+int td_memory_fault(struct td *td, struct mmu_fault *fault)
+{
+	int err;
+
+	do
+		err = mmu_handle_fault(&td->mmu, fault);
+	while (err == -ENOMEM && tdx_pages_extend() == 0);
+	return err;
+}
+
+void td_memory_fini(struct td *td)
+{
+	if (td->mmu_alive) {
+		mmu_set_phase(&td->mmu, MMU_RELEASED);
+		if (mmu_zap_all(&td->mmu, MMU_MIRROR))
+			log_error("tdx: %s: not all private memory could be unmapped", td->name);
+		/* Tables are counted as they are leaked, in free_external_spt(). */
+		(void)mmu_fini(&td->mmu);
+		td->mmu_alive = false;
+	}
+	if (td->shared_alive)
+		guest_memory_fini(&td->shared);
+	td->shared_alive = false;
+}

@@ -1,0 +1,132 @@
+/*
+ * td_teardown.c - undo a TD in any stage, and give every page back.
+ *
+ *   VP.FLUSH each vCPU - MNG.VPFLUSHDONE - CACHE.WB in each package - MNG.KEY.FREEID -
+ *   PAGE.RECLAIM of all pages, the TDR last - PAGE.WBINVD of the TDR under the global KeyID
+ *
+ * Invariants
+ *   - If the KeyID cannot be released, all that the module holds is leaked, and the KeyID too: one
+ *     set, reported once (rule C5).
+ *   - The TDR stays with the module as long as one of its pages does.
+ *
+ * Facts: TDX module 1.5 ABI, "TD Teardown".
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "kernel/base/log.h"
+#include "tdx/keyid.h"
+#include "tdx/retry.h"
+#include "tdx/td_impl.h"
+
+static bool flush_vcpus(struct td *td)
+{
+	bool ok = true;
+
+	for (unsigned i = 0; i < td->vcpu_count; i++)
+		if (td->vcpus[i].created && td_vcpu_flush(&td->vcpus[i]))
+			ok = false;
+	return ok;
+}
+
+/* An interrupted write-back goes on where it stopped. */
+static void cache_wb_here(void *arg)
+{
+	tdx_status_t *first_error = arg;
+	tdx_status_t st = TDX_RETRY(tdh_phymem_cache_wb(false));
+
+	while (tdx_is(st, TDX_INTERRUPTED_RESUMABLE)) {
+		if (tdx_irq_window)
+			tdx_irq_window();
+		st = TDX_RETRY(tdh_phymem_cache_wb(true));
+	}
+	if (!tdx_ok(st) && tdx_ok(*first_error))
+		*first_error = st;
+}
+
+static bool accepted(struct td *td, const char *leaf, tdx_status_t st)
+{
+	if (tdx_ok(st))
+		return true;
+	(void)tdx_refused(td->name, leaf, st);
+	return false;
+}
+
+/* Leaves that meet at the module's key table: one TD at a time (ABI 5.6). */
+static bool release_keyid(struct td *td)
+{
+	tdx_status_t wb = { 0 };
+	bool ok;
+
+	spin_lock(&tdx_state.key_lock);
+	ok = accepted(td, "TDH.MNG.VPFLUSHDONE", TDX_RETRY(tdh_mng_vpflushdone(td->tdr)));
+	if (ok) {
+		tdx_on_each_package(cache_wb_here, &wb);
+		ok = accepted(td, "TDH.PHYMEM.CACHE.WB", wb) &&
+		     accepted(td, "TDH.MNG.KEY.FREEID", TDX_RETRY(tdh_mng_key_freeid(td->tdr)));
+	}
+	spin_unlock(&tdx_state.key_lock);
+	return ok;
+}
+
+static void leak_control(struct td *td, unsigned from)
+{
+	for (unsigned i = from; i < td->control_count; i++) {
+		tdx_pages_leak(td->control[i], PAGE_TDX_CONTROL, 0);
+		td->leaked++;
+	}
+}
+
+static bool reclaim(struct td *td, hpa_t page)
+{
+	struct page_metadata md;
+
+	return accepted(td, "TDH.PHYMEM.PAGE.RECLAIM", TDX_RETRY(tdh_phymem_page_reclaim(page, &md)));
+}
+
+/* The TDR is mapped with the global KeyID: written back under that one. */
+static bool give_back_tdr(struct td *td)
+{
+	keyed_hpa_t keyed = keyed_hpa(td->tdr.page, keyid_global());
+
+	return reclaim(td, td->tdr.page) &&
+	       accepted(td, "TDH.PHYMEM.PAGE.WBINVD", TDX_RETRY(tdh_phymem_page_wbinvd(keyed)));
+}
+
+/* Control pages, TDR last: it goes only if nothing of this TD was left behind. */
+static void reclaim_control(struct td *td)
+{
+	for (unsigned i = 1; i < td->control_count; i++) {
+		if (reclaim(td, td->control[i])) {
+			tdx_pages_free(td->control[i], PAGE_TDX_CONTROL, 0);
+			continue;
+		}
+		tdx_pages_leak(td->control[i], PAGE_TDX_CONTROL, 0);
+		td->leaked++;
+	}
+	td->control_count = 1;
+	if (td->leaked == 0 && give_back_tdr(td))
+		tdx_pages_free(td->tdr.page, PAGE_TDX_CONTROL, 0);
+	else
+		leak_control(td, 0);
+	td->control_count = 0;
+}
+
+uint64_t td_teardown(struct td *td)
+{
+	if (td->stage >= TD_CREATED) {
+		td->keep_all = !flush_vcpus(td) || !release_keyid(td);
+		td_memory_fini(td);
+		if (td->keep_all)
+			leak_control(td, 0);
+		else
+			reclaim_control(td);
+	} else {
+		td_memory_fini(td);
+	}
+	if (td->stage >= TD_HAS_KEYID && td->keep_all)
+		keyid_leak(td->keyid);
+	else if (td->stage >= TD_HAS_KEYID)
+		keyid_free(td->keyid);
+	td->stage = TD_NOTHING;
+	return td->leaked;
+}

@@ -1,0 +1,278 @@
+/*
+ * td_vmcall.c - what a TD asks of its host: one table row per sub-function of the GHCI.
+ *
+ * Invariants
+ *   - All registers are untrusted; each is checked here, once, before anything is done.
+ *   - Registers that carry no answer go back as they came: the guest takes back all in its mask.
+ *   - What we do not serve is answered, not ignored: SUBFUNC_UNSUPPORTED.
+ *
+ * Facts: Guest-Hypervisor Communication Interface, "TDG.VP.VMCALL".
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/log.h"
+#include "tdx/td_impl.h"
+
+#define MASK_R10_R11 (BIT64(10) | BIT64(11))
+#define MAP_GPA_STEP SIZE_2M
+
+/* A handler's answer: the status for R10, and what the run loop does next. */
+struct answer {
+	uint64_t status;
+	enum td_next next;
+};
+
+#define ANSWER(code) ((struct answer){ TDVMCALL_##code, TD_NEXT_ENTER })
+
+typedef struct answer (*vmcall_fn)(struct td_vcpu *v, struct seam_regs *r);
+
+/* Has the guest ended itself by what it just did to its platform? */
+static struct answer after_platform(struct td_vcpu *v)
+{
+	char text[80];
+
+	if (platform_ended(v->td->platform) == PLATFORM_RUNS)
+		return ANSWER(SUCCESS);
+	(void)td_stopped(v, "%s", platform_end_text(v->td->platform, text, sizeof(text)));
+	return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_STOPPED };
+}
+
+static struct answer call_cpuid(struct td_vcpu *v, struct seam_regs *r)
+{
+	uint32_t out[4];
+
+	td_cpuid(v, (uint32_t)r->r12, (uint32_t)r->r13, out);
+	r->r12 = out[0];
+	r->r13 = out[1];
+	r->r14 = out[2];
+	r->r15 = out[3];
+	return ANSWER(SUCCESS);
+}
+
+/* R12 = 1: interrupts are blocked, so only an NMI could wake it, and we send none: it is over. */
+static struct answer call_hlt(struct td_vcpu *v, struct seam_regs *r)
+{
+	struct td *td = v->td;
+
+	if (r->r12 & 1) {
+		v->halted = true;
+		if (__atomic_add_fetch(&td->halted, 1, __ATOMIC_SEQ_CST) == td->vcpu_count) {
+			(void)td_stopped(v, "halted with interrupts blocked");
+			return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_STOPPED };
+		}
+	}
+	v->run->wake_tsc = v->tsc_deadline && !v->halted ? v->tsc_deadline : WAKE_NEVER;
+	return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_WAIT };
+}
+
+static struct answer call_io(struct td_vcpu *v, struct seam_regs *r)
+{
+	uint64_t bytes = r->r12, write = r->r13, port = r->r14;
+
+	if ((bytes != 1 && bytes != 2 && bytes != 4) || write > 1 || port > UINT16_MAX)
+		return ANSWER(INVALID_OPERAND);
+	if (!write) {
+		r->r11 = platform_in(v->td->platform, (uint16_t)port, (unsigned)bytes);
+		return ANSWER(SUCCESS);
+	}
+	platform_out(v->td->platform, (uint16_t)port, (unsigned)bytes, (uint32_t)r->r15);
+	return after_platform(v);
+}
+
+static struct answer call_mmio(struct td_vcpu *v, struct seam_regs *r)
+{
+	uint64_t bytes = r->r12, write = r->r13, gpa = r->r14;
+	uint64_t bit = shared_bit(v->td);
+
+	if ((bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) || write > 1)
+		return ANSWER(INVALID_OPERAND);
+	if (gpa >= 2 * bit || !(gpa & bit) || !((gpa + bytes - 1) & bit))
+		return ANSWER(INVALID_OPERAND);
+	gpa &= ~bit;
+	if (!write) {
+		r->r11 = platform_mmio_read(v->td->platform, (gpa_t){ gpa }, (unsigned)bytes);
+		return ANSWER(SUCCESS);
+	}
+	platform_mmio_write(v->td->platform, (gpa_t){ gpa }, (unsigned)bytes, r->r15);
+	return after_platform(v);
+}
+
+static struct answer call_rdmsr(struct td_vcpu *v, struct seam_regs *r)
+{
+	uint64_t value;
+
+	if (r->r12 > UINT32_MAX || !td_msr_read(v, (uint32_t)r->r12, &value))
+		return ANSWER(INVALID_OPERAND);
+	r->r11 = value;
+	return ANSWER(SUCCESS);
+}
+
+static struct answer call_wrmsr(struct td_vcpu *v, struct seam_regs *r)
+{
+	if (r->r12 > UINT32_MAX || !td_msr_write(v, (uint32_t)r->r12, r->r13))
+		return ANSWER(INVALID_OPERAND);
+	return ANSWER(SUCCESS);
+}
+
+/* Caches are the host's business; there is no device that reads memory behind them. */
+static struct answer call_wbinvd(struct td_vcpu *v, struct seam_regs *r)
+{
+	(void)v;
+	(void)r;
+	return ANSWER(SUCCESS);
+}
+
+static struct answer call_get_info(struct td_vcpu *v, struct seam_regs *r)
+{
+	(void)v;
+	if (r->r12 > 1)
+		return ANSWER(INVALID_OPERAND);
+	r->r11 = r->r12 == 1 ? BIT64(1) : 0; /* details: bit 1 SetupEventNotifyInterrupt */
+	r->r12 = r->r13 = r->r14 = 0;
+	return ANSWER(SUCCESS);
+}
+
+/* One piece changes sides: its old mapping goes, the new one comes with the next access. */
+static int map_gpa_piece(struct td *td, uint64_t gpa, uint64_t bytes, bool to_shared)
+{
+	return mmu_zap_range(&td->mmu, to_shared ? MMU_MIRROR : MMU_DIRECT, gpa_to_gfn((gpa_t){ gpa }),
+			     bytes >> PAGE_SHIFT);
+}
+
+static struct answer call_map_gpa(struct td_vcpu *v, struct seam_regs *r)
+{
+	struct td *td = v->td;
+	uint64_t bit = shared_bit(td), start = r->r12, bytes = r->r13, end = start + bytes;
+	uint64_t stop = tsc_now() + v->run->slice_tsc;
+
+	r->r11 = start;
+	if (end < start || bytes == 0 || start >= 2 * bit || end - 1 >= 2 * bit ||
+	    ((start ^ (end - 1)) & bit))
+		return ANSWER(INVALID_OPERAND);
+	if (!is_aligned(start | bytes, PAGE_SIZE))
+		return ANSWER(ALIGN_ERROR);
+	for (uint64_t at = start; at < end;) {
+		uint64_t next = align_down(at, MAP_GPA_STEP) + MAP_GPA_STEP;
+
+		if (next > end)
+			next = end;
+		if (map_gpa_piece(td, at & ~bit, next - at, (start & bit) != 0)) {
+			(void)td_dead(v, "MapGPA of 0x%llx could not be carried out",
+				      (unsigned long long)at);
+			return (struct answer){ TDVMCALL_INVALID_OPERAND, TD_NEXT_DEAD };
+		}
+		at = next;
+		r->r11 = at;
+		if (at < end && (vcpu_requests(v->run) || tsc_now() >= stop))
+			return (struct answer){ TDVMCALL_RETRY, TD_NEXT_LEAVE };
+	}
+	return ANSWER(SUCCESS);
+}
+
+/* Eight registers carry up to 64 characters; anything but printable ASCII is shown as a dot. */
+static struct answer call_fatal_error(struct td_vcpu *v, struct seam_regs *r)
+{
+	const uint64_t words[8] = { r->r14, r->r15, r->rbx, r->rdi, r->rsi, r->r8, r->r9, r->rdx };
+	char text[sizeof(words) + 1];
+
+	memcpy(text, words, sizeof(words));
+	text[sizeof(words)] = 0;
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '.';
+	(void)td_dead(v, "reported fatal error 0x%x: %s", (unsigned)r->r12, text);
+	return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_DEAD };
+}
+
+static struct answer call_event_notify(struct td_vcpu *v, struct seam_regs *r)
+{
+	if (r->r12 < 32 || r->r12 > 255)
+		return ANSWER(INVALID_OPERAND);
+	v->notify_vector = (uint8_t)r->r12;
+	return ANSWER(SUCCESS);
+}
+
+/* clang-format off */
+static const struct vmcall_row {
+	uint64_t number;
+	vmcall_fn handle; /* NULL: known, not served */
+	const char *name;
+} vmcall_rows[] = {
+	{ TDVMCALL_IO,                 call_io,           "Instruction.IO" },
+	{ TDVMCALL_HLT,                call_hlt,          "Instruction.HLT" },
+	{ TDVMCALL_CPUID,              call_cpuid,        "Instruction.CPUID" },
+	{ TDVMCALL_RDMSR,              call_rdmsr,        "Instruction.RDMSR" },
+	{ TDVMCALL_WRMSR,              call_wrmsr,        "Instruction.WRMSR" },
+	{ TDVMCALL_MMIO,               call_mmio,         "RequestMMIO" },
+	{ TDVMCALL_WBINVD,             call_wbinvd,       "Instruction.WBINVD" },
+	{ TDVMCALL_PCONFIG,            NULL,              "Instruction.PCONFIG" },
+	{ TDVMCALL_GET_INFO,           call_get_info,     "GetTdVmCallInfo" },
+	{ TDVMCALL_MAP_GPA,            call_map_gpa,      "MapGPA" },
+	{ TDVMCALL_GET_QUOTE,          NULL,              "GetQuote" },
+	{ TDVMCALL_REPORT_FATAL_ERROR, call_fatal_error,  "ReportFatalError" },
+	{ TDVMCALL_SETUP_EVENT_NOTIFY, call_event_notify, "SetupEventNotifyInterrupt" },
+	{ TDVMCALL_SERVICE,            NULL,              "Service" },
+	{ TDVMCALL_MIGTD,              NULL,              "MigTD" },
+};
+/* clang-format on */
+_Static_assert(ARRAY_LEN(vmcall_rows) < TD_VMCALL_ROWS, "the last counter is for unknown ones");
+
+const char *td_vmcall_row_name(unsigned row)
+{
+	if (row < ARRAY_LEN(vmcall_rows))
+		return vmcall_rows[row].name;
+	return row == ARRAY_LEN(vmcall_rows) ? "unknown" : NULL;
+}
+
+static struct answer dispatch(struct td_vcpu *v, struct seam_regs *r)
+{
+	uint64_t function = r->r11;
+
+	for (unsigned i = 0; i < ARRAY_LEN(vmcall_rows); i++) {
+		if (vmcall_rows[i].number != function)
+			continue;
+		v->vmcalls[i]++;
+		return vmcall_rows[i].handle ? vmcall_rows[i].handle(v, r) :
+					       ANSWER(SUBFUNC_UNSUPPORTED);
+	}
+	v->vmcalls[ARRAY_LEN(vmcall_rows)]++;
+	return ANSWER(SUBFUNC_UNSUPPORTED);
+}
+
+static void trace_vmcall(const struct td_vcpu *v, const struct seam_regs *in, uint64_t start)
+{
+	if (!trace_on(TRACE_TDVMCALL))
+		return;
+	trace_add(&(struct trace_record){
+		.tsc = start,
+		.ticks = (uint32_t)(tsc_now() - start),
+		.cpu = (uint16_t)cpu_index(),
+		.kind = TRACE_TDVMCALL,
+		.vcpu = (uint8_t)v->index,
+		.guest = v->td->keyid,
+		.leaf = (uint32_t)in->r11,
+		.status = v->regs.r10,
+		.a = { in->r12, in->r13, in->r14, in->r15, v->regs.r11 },
+	});
+}
+
+enum td_next td_vmcall(struct td_vcpu *v)
+{
+	struct seam_regs *r = &v->regs;
+	const struct seam_regs in = *r;
+	uint64_t start = tsc_now();
+	struct answer a;
+
+	if ((in.rcx & MASK_R10_R11) != MASK_R10_R11)
+		log_warn("tdx: %s: TDVMCALL mask 0x%llx hides R10 or R11: no answer can reach it",
+			 v->td->name, (unsigned long long)(in.rcx & TDVMCALL_MASK_GPRS));
+	/* R10 other than 0 is a vendor's space, and we are none of them. */
+	a = in.r10 ? ANSWER(INVALID_OPERAND) : dispatch(v, r);
+	r->r10 = a.status;
+	trace_vmcall(v, &in, start);
+	return a.next;
+}
