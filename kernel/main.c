@@ -156,6 +156,18 @@ static void flush_ept(void)
 	(void)invept(2, &all);
 }
 
+static void say_line(const char *line) { console_printf("%s\n", line); }
+
+static void cpuid_words(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	struct cpuid_regs r = cpuid(leaf, subleaf);
+
+	out[0] = r.eax;
+	out[1] = r.ebx;
+	out[2] = r.ecx;
+	out[3] = r.edx;
+}
+
 static struct tdx_host tdx_host = {
 	.msr_read = msr_read_safe,
 	.package_of = cpu_package,
@@ -163,6 +175,8 @@ static struct tdx_host tdx_host = {
 	.irq_window = irq_window,
 	.irq_deliver = irq_deliver,
 	.flush_ept = flush_ept,
+	.say = say_line,
+	.cpuid = cpuid_words,
 	.cache_flush = flush_lines,
 	.wbinvd = wbinvd,
 };
