@@ -13,6 +13,9 @@
  */
 #include "tdx/soft/module.h"
 
+/* What one page of 4K entries describes. */
+#define PAMT_PAGE_SPAN (PAGE_SIZE / sizeof(struct pamt_entry) * PAGE_SIZE)
+
 /* TDMRs ascend: binary search. */
 struct tdmr *tdmr_find(struct soft_module *m, uint64_t pa)
 {
@@ -138,6 +141,15 @@ static bool is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
 	return false;
 }
 
+static bool is_all_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
+{
+	for (unsigned i = 0; i < MAX_RESERVED && t->reserved[i].size; i++)
+		if (offset >= t->reserved[i].base &&
+		    offset + size <= t->reserved[i].base + t->reserved[i].size)
+			return true;
+	return false;
+}
+
 static void init_entry(struct call *c, const struct tdmr *t, uint64_t pa, unsigned level, uint8_t type)
 {
 	struct pamt_entry *e = pamt_entry_at(c, t, pa, level);
@@ -145,20 +157,34 @@ static void init_entry(struct call *c, const struct tdmr *t, uint64_t pa, unsign
 	*e = (struct pamt_entry){ .type = type };
 }
 
+/* The 4K entries of one page of PAMT: 1 MiB from @pa. Most of it is the same throughout. */
+static void init_small(struct call *c, const struct tdmr *t, uint64_t pa)
+{
+	struct pamt_entry *e = pamt_entry_at(c, t, pa, 0);
+	bool any = is_reserved(t, pa - t->base, PAMT_PAGE_SPAN);
+
+	_Static_assert(PT_NDA == 0, "a page of free entries is a page of zeroes");
+	if (!any) {
+		call_page_fill(e, 0);
+	} else if (is_all_reserved(t, pa - t->base, PAMT_PAGE_SPAN)) {
+		for (unsigned i = 0; i < PAGE_SIZE / sizeof(*e); i++)
+			e[i] = (struct pamt_entry){ .type = PT_RSVD };
+	} else {
+		for (uint64_t a = pa; a < pa + PAMT_PAGE_SPAN; a += PAGE_SIZE)
+			init_entry(c, t, a, 0,
+				   is_reserved(t, a - t->base, PAGE_SIZE) ? PT_RSVD : PT_NDA);
+	}
+}
+
 /* The entries of PAMT_BLOCK bytes from @pa; the caller holds the TDMR. */
 void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa)
 {
-	bool any_reserved = is_reserved(t, pa - t->base, PAMT_BLOCK);
-
 	if (is_aligned(pa, SIZE_1G))
 		init_entry(c, t, pa, 2, PT_NDA);
 	for (uint64_t a = pa; a < pa + PAMT_BLOCK; a += SIZE_2M)
 		init_entry(c, t, a, 1, PT_NDA);
-	for (uint64_t a = pa; a < pa + PAMT_BLOCK; a += PAGE_SIZE) {
-		bool rsvd = any_reserved && is_reserved(t, a - t->base, PAGE_SIZE);
-
-		init_entry(c, t, a, 0, rsvd ? PT_RSVD : PT_NDA);
-	}
+	for (uint64_t a = pa; a < pa + PAMT_BLOCK; a += PAMT_PAGE_SPAN)
+		init_small(c, t, a);
 }
 
 void chldcnt_add(struct tdr *tdr, int64_t n)
