@@ -234,9 +234,7 @@ static void start_tdx(const struct tain_config *t)
 		log_warn("tdx: bringup = step is not there yet: all phases are gone through");
 	tdx_host.maxphyaddr = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
 	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
-	if (tdx_init(&tdx_host) != 0)
-		log_error("tdx: %s: no trust domain can run", tdx_reason());
-	else
+	if (tdx_init(&tdx_host) == 0) /* else it has said which step failed */
 		log_info("tdx: ready: %s", tdx_module_text(text, sizeof(text)));
 }
 
@@ -258,7 +256,7 @@ void kernel_main(const struct boot_info *bi)
 	log_info("cpus: %u of %u online; %llu ticks since kernel entry, %llu of them waiting",
 		 cpu_online_count(), cpu_count(), (unsigned long long)ticks_since_entry(),
 		 (unsigned long long)wait_ticks());
+	monitor_init(&config);
 	sched_set_poll_hook(monitor_poll);
-	monitor_start(&config);
 	sched_run();
 }

@@ -12,6 +12,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
+#include "kernel/monitor/words.h"
 #include "tdx/td.h"
 
 #define STOP_US UINT64_C(20000000)
@@ -166,23 +167,36 @@ static int cmd_console(struct call *c)
 
 /* ------------------------------------------------------------------ info and stats */
 
-/* A line "NAME COUNT" as a table row; any other as a row without a count. */
+static bool read_count(const char *word, uint64_t *value)
+{
+	char *end;
+
+	*value = strtoull(word, &end, 0);
+	return end != word && !*end;
+}
+
+/*
+ * A line of counters as table rows: "memory_pages 12", "exit EPT violation 3", or several after
+ * what they have in common: "port com1 reads 5 writes 70".
+ */
 static void count_line(void *ctx, const char *text)
 {
 	struct out *o = ctx;
-	const char *last = strrchr(text, ' ');
-	char name[120], *end;
-	size_t n = last ? (size_t)(last - text) : strlen(text);
-	uint64_t value = last ? strtoull(last + 1, &end, 10) : 0;
+	char line[160], *words[WORDS_MAX], common[100] = "", name[140];
+	uint64_t value;
 
-	if (last && (*end || end == last + 1))
-		n = strlen(text);
-	while (n && (text[n - 1] == ' ' || text[n - 1] == ':'))
-		n--;
-	snprintf(name, sizeof(name), "%.*s", (int)n, text);
-	out_row(o);
-	out_text(o, "what", name);
-	out_number(o, "count", value);
+	snprintf(line, sizeof(line), "%s", text);
+	for (int i = 0, n = words_split(line, words); i < n; i++) {
+		if (i + 1 < n && read_count(words[i + 1], &value)) {
+			snprintf(name, sizeof(name), "%s%s", common, words[i++]);
+			out_row(o);
+			out_text(o, "what", name);
+			out_number(o, "count", value);
+		} else {
+			snprintf(common + strlen(common), sizeof(common) - strlen(common), "%s ",
+				 words[i]);
+		}
+	}
 }
 
 static void text_line(void *ctx, const char *text) { out_printf(ctx, "%s\n", text); }

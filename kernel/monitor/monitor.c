@@ -33,6 +33,7 @@
 static struct {
 	struct config *cfg;
 	struct line line;
+	bool started;   /* guests and script had their turn; the prompt stands */
 	bool prompting; /* a line is being edited */
 	bool busy;      /* a command runs; polls do nothing */
 	bool interrupted;
@@ -226,35 +227,25 @@ static void detach(const char *why)
 	show_prompt();
 }
 
-/* ------------------------------------------------------------------ each round */
-
-void monitor_poll(void)
+/* All keys that came; one that the guest has no room for waits for the next round. */
+static void serve_keys(void)
 {
 	int key;
 
-	if (mon.busy || !mon.cfg)
-		return;
-	take_keys();
-	if (mon.attached && guest_ended(mon.attached))
-		detach("it has ended");
 	while ((key = next_key()) >= 0) {
-		if (!mon.attached)
+		if (!mon.attached) {
 			edit_key((uint8_t)key);
-		else if (key == KEY_DETACH)
+		} else if (key == KEY_DETACH) {
 			detach("left");
-		else if (!guest_type(mon.attached, (uint8_t)key)) {
-			/* Its FIFO is full: the key waits for the next round. */
+		} else if (!guest_type(mon.attached, (uint8_t)key)) {
 			mon.ahead_head--;
 			mon.ahead_count++;
 			return;
 		}
 	}
-	/* Other text came after the prompt, and no more follows: show the line again. */
-	if (mon.prompting && !console_typed_stands() && !console_busy())
-		line_redraw(&mon.line);
 }
 
-/* ------------------------------------------------------------------ start and end */
+/* ------------------------------------------------------------------ start-up */
 
 static void report_configuration(const struct config *cfg)
 {
@@ -291,14 +282,12 @@ static void start_guests(struct config *cfg)
 		log_warn("monitor: some guest of start has not had its first turn");
 }
 
-void monitor_start(struct config *cfg)
+static void start(void)
 {
-	mon.cfg = cfg;
-	mon.busy = true;
+	struct config *cfg = mon.cfg;
+
+	mon.started = mon.busy = true;
 	monitor_check_begin();
-	mon.line.prompt = "tain> ";
-	mon.line.write = write_typed;
-	mon.line.complete = complete_word;
 	report_configuration(cfg);
 	start_guests(cfg);
 	run_script(&cfg->tain.script);
@@ -306,6 +295,33 @@ void monitor_start(struct config *cfg)
 	console_puts("tain: ready\n");
 	show_prompt();
 }
+
+void monitor_init(struct config *cfg)
+{
+	mon.cfg = cfg;
+	mon.line.prompt = "tain> ";
+	mon.line.write = write_typed;
+	mon.line.complete = complete_word;
+}
+
+/* ------------------------------------------------------------------ each round */
+
+void monitor_poll(void)
+{
+	if (mon.busy)
+		return;
+	if (!mon.started)
+		start();
+	take_keys();
+	if (mon.attached && guest_ended(mon.attached))
+		detach("it has ended");
+	serve_keys();
+	/* Other text came after the prompt, and no more follows: show the line again. */
+	if (mon.prompting && !console_typed_stands() && !console_busy())
+		line_redraw(&mon.line);
+}
+
+/* ------------------------------------------------------------------ the end */
 
 const char *monitor_tdx_text(char *buf, size_t size)
 {

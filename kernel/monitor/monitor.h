@@ -27,13 +27,14 @@
 struct config;
 struct guest;
 
-/*
- * Say what was wrong in the configuration, start its guests, run its script, print `tain: ready`
- * and show the prompt. Guests run meanwhile. From here on the run loop calls monitor_poll().
- */
-void monitor_start(struct config *cfg);
+/* Know the configuration. Before the run loop. */
+void monitor_init(struct config *cfg);
 
-/* Keys that came in. Each round on the boot CPU; does nothing while a command runs. */
+/*
+ * The monitor's turn, each round on the boot CPU. The first one says what was wrong in the
+ * configuration, starts its guests, runs its script, prints `tain: ready` and shows the prompt;
+ * the others take the keys that came in. Does nothing while a command runs.
+ */
 void monitor_poll(void);
 
 /* ---- for the commands ---- */
