@@ -6,7 +6,8 @@
  *   files.c    tain.cfg and what it names     survey.c  RSDP, SMBIOS, CPUs, framebuffer
  *   memory.c   allocation, the memory map     memmap.c  sorting and joining it (no EFI inside)
  *   elf.c      the kernel's ELF image         paging.c  the tables of the first minute
- *   jump.asm   the step across                payload.asm  the kernel's bytes
+ *   mode.asm   out of 5-level paging          payload.asm  the kernel's bytes
+ *   jump.asm   the step across
  *
  * Invariants
  *   - All memory that the kernel is told of is EfiLoaderData, and we allocate nothing else of
@@ -42,7 +43,9 @@ void boot_note(struct boot_info *bi, const char *text, const char *detail);
 /* memory.c */
 /* @bytes of zeroed EfiLoaderData, page aligned; 0 when there is none. */
 EFI_PHYSICAL_ADDRESS boot_alloc(const struct boot_ctx *ctx, UINT64 bytes) MUST_CHECK;
-/* The same, not zeroed and aligned to @align (a power of two, at least a page). */
+/* The same, below 4 GiB: for what 32-bit code touches. */
+EFI_PHYSICAL_ADDRESS boot_alloc_low(const struct boot_ctx *ctx, UINT64 bytes) MUST_CHECK;
+/* The same, anywhere, not zeroed and aligned to @align (a power of two, at least a page). */
 EFI_PHYSICAL_ADDRESS boot_alloc_aligned(const struct boot_ctx *ctx, UINT64 bytes,
 					UINT64 align) MUST_CHECK;
 /* Get room for the map, so that leaving needs no allocation. */
@@ -68,8 +71,15 @@ const char *elf_check(const void *elf, size_t size, uint64_t *span, uint64_t *en
 /* Lay out a checked image at @to (*@span bytes), .bss cleared. */
 void elf_place(const void *elf, void *to, uint64_t span);
 
-/* paging.c: tables with identity, direct map and kernel image. CR3's value, or 0 without memory. */
+/* paging.c */
+/* 4-level tables with identity, direct map and kernel image: CR3's value, or 0 without memory. */
 EFI_PHYSICAL_ADDRESS boot_paging(const struct boot_ctx *ctx) MUST_CHECK;
+/* Switch to them where the firmware runs with five levels. Boot services are left. */
+void boot_paging_levels(const struct boot_ctx *ctx, uint64_t cr3);
+
+/* mode.asm: position-independent, to be copied below 4 GiB and called there */
+typedef void (*boot_mode_fn)(uint64_t cr3, uint64_t cr4, void *self);
+extern const uint8_t boot_mode_start[], boot_mode_end[];
 
 /* jump.asm */
 void boot_port_write(uint16_t port, uint8_t value);

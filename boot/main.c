@@ -76,6 +76,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	status = boot_memory_leave(&ctx);
 	if (EFI_ERROR(status))
 		return boot_fail(&ctx, "the firmware does not let go", status);
+	boot_paging_levels(&ctx, cr3);
 	ctx.bi->tsc_kernel_entry = __builtin_ia32_rdtsc();
 	boot_jump(cr3, KERNEL_VIRT_BASE + entry, DIRECT_MAP_BASE + (uint64_t)ctx.bi);
 }

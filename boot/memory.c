@@ -56,6 +56,17 @@ EFI_PHYSICAL_ADDRESS boot_alloc(const struct boot_ctx *ctx, UINT64 bytes)
 	return at;
 }
 
+EFI_PHYSICAL_ADDRESS boot_alloc_low(const struct boot_ctx *ctx, UINT64 bytes)
+{
+	UINT64 pages = align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT;
+	EFI_PHYSICAL_ADDRESS at = 0xffffffff;
+
+	if (EFI_ERROR(ctx->bs->AllocatePages(AllocateMaxAddress, EfiLoaderData, pages, &at)))
+		return 0;
+	ctx->bs->SetMem((void *)at, pages << PAGE_SHIFT, 0);
+	return at;
+}
+
 EFI_STATUS boot_memory_prepare(const struct boot_ctx *ctx)
 {
 	UINTN ranges;

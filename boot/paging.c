@@ -25,6 +25,9 @@
 #define GIB_BITS    30
 #define SMALL_GIBS  4 /* in 2M pages always */
 
+/* Got while boot services live, for boot_paging_levels(). */
+static uint64_t *mode_page, *pml5_page;
+
 struct builder {
 	const struct boot_ctx *ctx;
 	uint64_t *pml4;
@@ -34,7 +37,7 @@ struct builder {
 
 static uint64_t *new_table(struct builder *b)
 {
-	uint64_t *t = (uint64_t *)boot_alloc(b->ctx, PAGE_SIZE);
+	uint64_t *t = (uint64_t *)boot_alloc_low(b->ctx, PAGE_SIZE);
 
 	b->no_memory |= !t;
 	return t;
@@ -105,7 +108,6 @@ static bool cpu_has_1g_pages(void)
 EFI_PHYSICAL_ADDRESS boot_paging(const struct boot_ctx *ctx)
 {
 	struct builder b = { .ctx = ctx, .has_1g = cpu_has_1g_pages() };
-	uint64_t *pml5;
 
 	b.pml4 = new_table(&b);
 	if (!b.pml4)
@@ -119,13 +121,30 @@ EFI_PHYSICAL_ADDRESS boot_paging(const struct boot_ctx *ctx)
 	for (unsigned i = 0; i < 255; i++)
 		b.pml4[256 + i] = b.pml4[i];
 	map_kernel(&b);
-	if (b.no_memory)
-		return 0;
-	if (!(boot_read_cr4() & CR4_LA57))
-		return (EFI_PHYSICAL_ADDRESS)b.pml4;
-	/* Firmware in 5-level mode: both canonical halves of 48 bits lead to the one PML4. */
-	pml5 = new_table(&b);
-	if (pml5)
-		pml5[0] = pml5[511] = (uint64_t)b.pml4 | PTE_TABLE;
-	return (EFI_PHYSICAL_ADDRESS)pml5;
+	mode_page = new_table(&b);
+	pml5_page = new_table(&b);
+	return b.no_memory ? 0 : (EFI_PHYSICAL_ADDRESS)b.pml4;
+}
+
+/* Run the copy of boot_mode() in the low page. */
+static void set_mode(uint64_t cr3, uint64_t cr4)
+{
+	__builtin_memcpy(mode_page, boot_mode_start, (size_t)(boot_mode_end - boot_mode_start));
+	((boot_mode_fn)(uintptr_t)mode_page)(cr3, cr4, mode_page);
+}
+
+void boot_paging_levels(const struct boot_ctx *ctx, uint64_t cr3)
+{
+	uint64_t cr4 = boot_read_cr4();
+
+#ifdef BOOT_TEST_LA57
+	/* Stand in for a firmware with five levels: go up first. */
+	pml5_page[0] = cr3 | PTE_TABLE;
+	set_mode((uint64_t)pml5_page, cr4 | CR4_LA57);
+	cr4 = boot_read_cr4();
+#endif
+	if (!(cr4 & CR4_LA57))
+		return;
+	set_mode(cr3, cr4 & ~CR4_LA57);
+	boot_note(ctx->bi, "the firmware ran with 5-level paging: left", "");
 }

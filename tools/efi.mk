@@ -25,15 +25,30 @@ build/tain.bin: build/tain.elf
 
 build/efi/boot/payload.asm.o: build/tain.bin
 
+EFI_LINK := ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-warn-rwx-segments \
+	-T $(EFI_LIB)/elf_x86_64_efi.lds -L $(EFI_LIB) $(EFI_LIB)/crt0-efi-x86_64.o
+EFI_COPY := objcopy -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' \
+	-j '.reloc' --target=efi-app-x86_64
+
 build/tain.so: $(EFI_OBJS)
 	$(call say,LD,$@)
-	$(Q)ld -nostdlib -znocombreloc -shared -Bsymbolic -z noexecstack --no-warn-rwx-segments \
-		-T $(EFI_LIB)/elf_x86_64_efi.lds -L $(EFI_LIB) $(EFI_LIB)/crt0-efi-x86_64.o $^ \
-		-o $@ -lefi -lgnuefi --no-undefined
+	$(Q)$(EFI_LINK) $^ -o $@ -lefi -lgnuefi --no-undefined
 
 build/tain.efi: build/tain.so
 	$(call say,EFI,$@)
-	$(Q)objcopy -S -j .text -j .sdata -j .data -j .dynamic -j .dynsym -j '.rel*' -j '.rela*' \
-		-j '.reloc' --target=efi-app-x86_64 $< $@
+	$(Q)$(EFI_COPY) $< $@
+
+# The same loader, that stands in for a firmware with 5-level paging: for tests/e2e.
+LA57_OBJS := $(patsubst build/efi/boot/paging.o,build/efi/la57/paging.o,$(EFI_OBJS))
+build/efi/la57/paging.o: boot/paging.c Makefile tools/efi.mk
+	$(Q)mkdir -p $(@D) && $(CC) $(EFI_FLAGS) $(EFI_WARN) -DBOOT_TEST_LA57 -c $< -o $@
+
+build/test/la57.so: $(LA57_OBJS)
+	$(Q)mkdir -p $(@D) && $(EFI_LINK) $^ -o $@ -lefi -lgnuefi --no-undefined
+
+build/test/la57.efi: build/test/la57.so
+	$(Q)$(EFI_COPY) $< $@
+
+E2E_NEEDS += build/test/la57.efi
 
 -include $(EFI_OBJS:.o=.d)

@@ -46,7 +46,7 @@ VECTOR_FILES := $(sort $(wildcard tests/vectors/*.vec tests/vectors/*/*.vec))
 VECTOR_RUN   := $(if $(VECTOR_FILES),'build/host/tain-asan vectors $(VECTOR_FILES):900')
 
 .PHONY: test
-test: all $(UNIT_BINS) $(FUZZ_BINS) $(HOST_PROGRAMS) ## run every test; the last line is 'N passed, N failed'
+test: all $(UNIT_BINS) $(E2E_NEEDS) $(FUZZ_BINS) $(HOST_PROGRAMS) ## run every test; the last line is 'N passed, N failed'
 	$(Q)tools/run-tests -j $(TEST_JOBS) --log build/test-logs $(E2E_TESTS:%=%:900) $(VECTOR_RUN) \
 		$(UNIT_BINS) $(FUZZ_RUNS) 'make -s --no-print-directory check:1200' $(SCRIPT_TESTS)
 

@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """From power-on to the console: the machines that Tain must come up on, with and without VMX."""
+import os
 import re
 import sys
 
@@ -54,11 +55,18 @@ def qemu_much_memory():
           one is not None and many is not None and many - one < 0.5, f"{one} s and {many} s")
 
 
+def five_levels():
+    image = os.path.join(e2e.ROOT, "build", "test", "la57.efi")
+    b = boot(machine="qemu", cpus=2, config="# empty\n", extra=["--efi", image], timeout=100)
+    check("firmware with 5-level paging is left behind", b.status == 0 and
+          b.has(r"5-level paging: left") and b.has(r"cpus: 2 of 2 online"), b)
+
+
 def main():
     for cpus in (1, 2):
         with theme(f"bochs {cpus}"):
             bochs(cpus)
-    for test in (qemu_usb, qemu_exit_status, qemu_many_cpus, qemu_much_memory):
+    for test in (qemu_usb, qemu_exit_status, qemu_many_cpus, qemu_much_memory, five_levels):
         with theme(test.__name__):
             test()
     e2e.finish()
