@@ -44,7 +44,13 @@
 #define RELEASES_READ(l)   TSA(release_shared_capability(l))
 #define NO_TSA             TSA(no_thread_safety_analysis)
 
+#ifdef TAIN_NATIVE
+#include <sched.h>
+/* A host program has more threads than CPUs: who waits lets the other run. */
+static inline void cpu_relax(void) { (void)sched_yield(); }
+#else
 static inline void cpu_relax(void) { __builtin_ia32_pause(); }
+#endif
 
 struct TSA(capability("spinlock")) spinlock {
 	uint32_t next, owner; /* ticket lock: fair, one cache line */
