@@ -64,6 +64,7 @@ void mmu_write_unlock(struct mmu_lock *l) NO_TSA
 
 void mmu_grace_period(struct mmu_lock *l)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	/* A full barrier: what we cut is seen by every visit that begins after this. */
+	(void)__atomic_exchange_n(&l->writing, 1, __ATOMIC_SEQ_CST);
 	wait_all_outside(l);
 }

@@ -177,7 +177,7 @@ static bool find_run(uint64_t frames, uint64_t *first)
 
 static hpa_t take(enum page_owner owner, unsigned order, bool zeroed)
 {
-	uint64_t first, frames = UINT64_C(1) << order;
+	uint64_t first = 0, frames = UINT64_C(1) << order;
 	hpa_t page = HPA_NONE;
 
 	lock_machine();
