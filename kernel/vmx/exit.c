@@ -18,20 +18,6 @@
 #define VEC_UD 6
 #define VEC_GP 13
 
-#define BLOCKED_BY_STI_OR_MOV_SS 3u /* guest interruptibility */
-
-enum exit_action skip_instruction(struct vm_vcpu *v)
-{
-	uint64_t blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
-
-	(void)v;
-	vmcs_write(VMCS_GUEST_RIP,
-		   vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
-	if (unlikely(blocked & BLOCKED_BY_STI_OR_MOV_SS))
-		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~BLOCKED_BY_STI_OR_MOV_SS);
-	return EXIT_RESUME;
-}
-
 enum exit_action inject_exception(struct vm_vcpu *v, unsigned vector)
 {
 	(void)v;
@@ -113,7 +99,7 @@ static enum exit_action exit_exception_nmi(struct vm_vcpu *v)
 	vmx_nmi_unblock();
 	this_cpu()->wake = 0;
 	irq_window();
-	return EXIT_RESUME;
+	return EXIT_CHECK;
 }
 
 static enum exit_action exit_task_switch(struct vm_vcpu *v)
@@ -131,11 +117,7 @@ static enum exit_action exit_bad_guest_state(struct vm_vcpu *v)
 }
 
 /* clang-format off */
-static const struct exit_row {
-	exit_fn handle;
-	const char *name;
-	bool quiet; /* too frequent or too dull for the trace */
-} exit_rows[EXIT_REASON_COUNT] = {
+const struct exit_row exit_rows[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_EXCEPTION_NMI]      = { exit_exception_nmi,      "NMI",                true },
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = { exit_external_interrupt, "external interrupt", true },
 	[EXIT_REASON_TRIPLE_FAULT]       = { exit_triple_fault,       "triple fault",       false },
@@ -178,17 +160,18 @@ const char *vm_exit_row_name(uint32_t basic_reason)
 	return basic_reason < EXIT_REASON_COUNT ? exit_rows[basic_reason].name : NULL;
 }
 
-static enum exit_action exit_unexpected(struct vm_vcpu *v, uint32_t reason)
+static enum exit_action unexpected(struct vm_vcpu *v, uint64_t reason)
 {
+	uint32_t basic = (uint32_t)(reason & EXIT_REASON_BASIC);
+
 	return leave(v, RUN_DEAD, "unexpected exit %u (%s%s), qualification %#llx, RIP %#llx",
-		     (unsigned)(reason & EXIT_REASON_BASIC),
-		     vmx_exit_name((uint32_t)(reason & EXIT_REASON_BASIC)),
+		     (unsigned)basic, vmx_exit_name(basic),
 		     reason & EXIT_ENTRY_FAILED ? ", at VM entry" : "",
 		     (unsigned long long)vmcs_read(VMCS_EXIT_QUALIFICATION),
 		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
 }
 
-static void trace_exit(const struct vm_vcpu *v, uint32_t basic)
+static void trace(const struct vm_vcpu *v, uint32_t basic)
 {
 	struct trace_record r = {
 		.tsc = tsc_now(), .cpu = (uint16_t)this_cpu()->index, .kind = TRACE_VMEXIT,
@@ -200,15 +183,15 @@ static void trace_exit(const struct vm_vcpu *v, uint32_t basic)
 	trace_add(&r);
 }
 
-enum exit_action exit_dispatch(struct vm_vcpu *v, uint32_t reason)
+enum exit_action exit_loud(struct vm_vcpu *v, uint64_t reason)
 {
-	/* Only entry failures have bits above the basic reason here; they are in the table too. */
+	/* Entry failures have bits above the basic reason; one of them has a row. */
 	uint32_t basic = (uint32_t)(reason & EXIT_REASON_BASIC);
 
-	if (unlikely(basic >= EXIT_REASON_COUNT || !exit_rows[basic].handle))
-		return exit_unexpected(v, reason);
+	if (basic >= EXIT_REASON_COUNT || !exit_rows[basic].handle)
+		return unexpected(v, reason);
 	v->counts[basic]++;
-	if (!exit_rows[basic].quiet && trace_on(TRACE_VMEXIT))
-		trace_exit(v, basic);
+	if (trace_on(TRACE_VMEXIT))
+		trace(v, basic);
 	return exit_rows[basic].handle(v);
 }

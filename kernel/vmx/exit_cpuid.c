@@ -83,6 +83,9 @@ static void build_leaf7(struct vm *vm, struct cpuid_regs *r)
 	r->edx &= ~(uint32_t)EDX7_HIDE;
 }
 
+/* Basic leaves whose answer is the same for each vCPU at any time, whatever the subleaf. */
+#define FIXED_LEAVES (~(BIT64(1) | BIT64(4) | BIT64(7) | BIT64(0xb) | BIT64(0xd)))
+
 void cpuid_build(struct vm *vm)
 {
 	uint32_t max = cpuid(0, 0).eax;
@@ -94,6 +97,12 @@ void cpuid_build(struct vm *vm)
 	vm->cpuid[0].eax = max < 0x16 ? max : 0x16;
 	build_leaf1(vm, &vm->cpuid[1]);
 	build_leaf7(vm, &vm->cpuid[7]);
+	for (uint32_t leaf = 0; leaf < VM_CPUID_BASIC; leaf++) {
+		const struct cpuid_regs *r = &vm->cpuid[leaf];
+
+		vm->cpuid_answer[leaf] = (struct cpuid_gprs){ r->eax, r->ecx, r->edx, r->ebx,
+							      (FIXED_LEAVES & BIT64(leaf)) != 0 };
+	}
 }
 
 /* Leaf Bh: one package, one thread a core. */
@@ -171,8 +180,8 @@ static struct cpuid_regs on_demand(const struct vm_vcpu *v, uint32_t leaf, uint3
 		r = cpuid(4, subleaf);
 		r.eax &= 0x3fff; /* no sharing between cores */
 		return r;
-	case 7: /* subleaf 0 only */
-		return r;
+	case 7:
+		return subleaf == 0 ? v->vm->cpuid[7] : r;
 	case 0xb:
 		return topology(v, subleaf);
 	case 0xd:
@@ -182,23 +191,30 @@ static struct cpuid_regs on_demand(const struct vm_vcpu *v, uint32_t leaf, uint3
 	}
 }
 
-/* Basic leaves whose answer is the same for each vCPU at any time, given subleaf 0. */
-#define FIXED_LEAVES (~(BIT64(1) | BIT64(4) | BIT64(0xb) | BIT64(0xd)))
+static __attribute__((noinline)) enum exit_action made_on_demand(struct vm_vcpu *v)
+{
+	uint64_t *gpr = v->regs.gpr;
+	struct cpuid_regs r = on_demand(v, (uint32_t)gpr[REG_RAX], (uint32_t)gpr[REG_RCX]);
+
+	gpr[REG_RAX] = r.eax;
+	gpr[REG_RCX] = r.ecx;
+	gpr[REG_RDX] = r.edx;
+	gpr[REG_RBX] = r.ebx;
+	return skip_instruction(v);
+}
 
 enum exit_action exit_cpuid(struct vm_vcpu *v)
 {
 	uint64_t *gpr = v->regs.gpr;
-	uint32_t leaf = (uint32_t)gpr[REG_RAX], subleaf = (uint32_t)gpr[REG_RCX];
-	struct cpuid_regs r;
+	uint64_t leaf = (uint32_t)gpr[REG_RAX];
 
-	if (likely(leaf < VM_CPUID_BASIC && (FIXED_LEAVES & BIT64(leaf)) &&
-		   (leaf != 7 || subleaf == 0)))
-		r = v->vm->cpuid[leaf];
-	else
-		r = on_demand(v, leaf, subleaf);
-	gpr[REG_RAX] = r.eax;
-	gpr[REG_RBX] = r.ebx;
-	gpr[REG_RCX] = r.ecx;
-	gpr[REG_RDX] = r.edx;
+	const struct cpuid_gprs *answer = &v->vm->cpuid_answer[leaf];
+
+	if (unlikely(leaf >= VM_CPUID_BASIC || !answer->fixed))
+		return made_on_demand(v);
+	gpr[REG_RAX] = answer->rax;
+	gpr[REG_RCX] = answer->rcx;
+	gpr[REG_RDX] = answer->rdx;
+	gpr[REG_RBX] = answer->rbx;
 	return skip_instruction(v);
 }

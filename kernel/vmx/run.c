@@ -7,7 +7,6 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "kernel/base/log.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
@@ -15,6 +14,9 @@
 
 #define MISC_TIMER_SHIFT(misc) ((misc) & 0x1f) /* IA32_VMX_MISC: TSC ticks per count, log2 */
 #define DR7_HOST UINT64_C(0x400)  /* no breakpoint of the guest fires in root */
+
+/* Out of the way of the loop that every exit goes through. */
+#define COLD __attribute__((noinline, cold))
 
 static const uint32_t switched_msr[SWITCH_COUNT] = {
 	[SWITCH_KERNEL_GS] = 0xc0000102, [SWITCH_STAR] = 0xc0000081,
@@ -59,11 +61,15 @@ static void save_registers(struct vm_vcpu *v)
 	dr7_write(DR7_HOST);
 }
 
-/* All translations of this VM on this CPU go. */
-static void flush_here(struct vm_vcpu *v, uint64_t generation)
+/* All translations of this VM on this CPU go, if somebody asked since the last time. */
+static void flush_if_asked(struct vm_vcpu *v)
 {
+	uint64_t generation = __atomic_load_n(&v->vm->flush_gen, __ATOMIC_SEQ_CST);
+
+	if (v->flush_seen == generation)
+		return;
 	vmx_flush_ept(mmu_eptp(&v->vm->mmu));
-	v->flush_seen = generation;
+	__atomic_store_n(&v->flush_seen, generation, __ATOMIC_RELEASE);
 }
 
 static void begin(struct vm_vcpu *v)
@@ -74,20 +80,16 @@ static void begin(struct vm_vcpu *v)
 		if (!v->configured)
 			vmcs_setup(v);
 		vmx_flush_vpid(v->vpid);
-		flush_here(v, __atomic_load_n(&v->vm->flush_gen, __ATOMIC_SEQ_CST));
+		v->flush_seen = 0; /* whatever this CPU remembers of that EPTP is another's */
 	}
+	flush_if_asked(v);
 	vmcs_write(VMCS_PREEMPTION_TIMER, timer_count(v->run->slice_tsc));
 	load_registers(v);
 }
 
-static enum vmx_entry enter(struct vm_vcpu *v)
+static inline enum vmx_entry enter(struct vm_vcpu *v)
 {
 	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
-
-	uint64_t generation = __atomic_load_n(&v->vm->flush_gen, __ATOMIC_SEQ_CST);
-
-	if (unlikely(v->flush_seen != generation))
-		flush_here(v, generation);
 
 	enum vmx_entry result = vmx_enter(&v->regs, v->vmcs.launched);
 
@@ -96,19 +98,30 @@ static enum vmx_entry enter(struct vm_vcpu *v)
 }
 
 /* Nothing ran. A kick is taken; a VMfail is our mistake, and this guest's end. */
-static enum exit_action not_entered(struct vm_vcpu *v, enum vmx_entry result)
+static COLD enum exit_action not_entered(struct vm_vcpu *v, enum vmx_entry result)
 {
 	if (result == VMX_ENTRY_FAILED)
 		return leave(v, RUN_DEAD, "VM entry refused: %s",
 			     vmx_error_text((uint32_t)vmcs_read(VMCS_VM_INSTRUCTION_ERROR)));
 	this_cpu()->wake = 0;
 	irq_window();
-	return EXIT_RESUME;
+	return EXIT_CHECK;
 }
 
-/* What others asked for while it was in the guest: looked at after each kick. */
-static enum exit_action requested(struct vm_vcpu *v)
+static inline enum exit_action dispatch(struct vm_vcpu *v, uint64_t reason)
 {
+	const struct exit_row *row = &exit_rows[reason];
+
+	if (unlikely(reason >= EXIT_REASON_COUNT || !row->quiet))
+		return exit_loud(v, reason);
+	v->counts[reason]++;
+	return row->handle(v);
+}
+
+/* What others asked for: looked at after each kick, for no request comes without one. */
+static COLD enum exit_action requested(struct vm_vcpu *v)
+{
+	flush_if_asked(v);
 	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
 	if (!vcpu_requests(v->run))
 		return EXIT_RESUME;
@@ -116,26 +129,35 @@ static enum exit_action requested(struct vm_vcpu *v)
 	return EXIT_LEAVE;
 }
 
-enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
+/* Enter and answer until the stay is over. Its own function: it keeps @v in a register and no more. */
+static __attribute__((noinline)) void stay(struct vm_vcpu *v)
 {
-	struct vm_vcpu *v = &vm->vcpu[index];
 	enum exit_action action;
-	const char *was = cpu_running(vm->config->name);
 
-	direct_map_sync();
-	begin(v);
 	do {
 		enum vmx_entry result = enter(v);
 
 		if (likely(result == VMX_EXITED)) {
 			v->vmcs.launched = true;
-			action = exit_dispatch(v, (uint32_t)vmcs_read(VMCS_EXIT_REASON));
+			action = dispatch(v, vmcs_read(VMCS_EXIT_REASON));
 		} else {
 			action = not_entered(v, result);
 		}
-		if (unlikely(vcpu_requests(v->run)) && action == EXIT_RESUME)
+		if (likely(action == EXIT_RESUME))
+			continue;
+		if (action == EXIT_CHECK)
 			action = requested(v);
-	} while (action == EXIT_RESUME);
+	} while (action != EXIT_LEAVE);
+}
+
+enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
+{
+	struct vm_vcpu *v = &vm->vcpu[index];
+	const char *was = cpu_running(vm->config->name);
+
+	direct_map_sync();
+	begin(v);
+	stay(v);
 	save_registers(v);
 	cpu_running(was);
 	return v->outcome;

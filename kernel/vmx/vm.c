@@ -42,9 +42,14 @@ static int vm_flush(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t f
 	uint64_t generation = __atomic_add_fetch(&vm->flush_gen, 1, __ATOMIC_SEQ_CST);
 
 	(void)root, (void)start, (void)frames; /* INVEPT has no finer measure than the whole VM */
-	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		if (still_inside(&vm->vcpu[i], generation))
-			cpu_kick(vm->vcpu[i].vmcs.cpu);
+	for (unsigned i = 0; i < vm->vcpu_count; i++) {
+		unsigned cpu = __atomic_load_n(&vm->vcpu[i].vmcs.cpu, __ATOMIC_SEQ_CST);
+
+		if (cpu == this_cpu()->index)
+			this_cpu()->wake = 1; /* our own next entry is turned back, and flushes */
+		else if (cpu != VMCS_NOWHERE)
+			cpu_kick(cpu);
+	}
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		while (still_inside(&vm->vcpu[i], generation))
 			cpu_pause();

@@ -3,8 +3,9 @@
  *
  * Invariants
  *   - A vCPU's VMCS is current whenever a handler of the exit table runs.
- *   - in_guest is set before the last look at flush_gen and wake, and cleared first thing after an
- *     exit: whoever sees it 0 after raising flush_gen knows that this vCPU will flush before it runs.
+ *   - in_guest is set before the entry stub's last look at the CPU's wake flag, and cleared first
+ *     thing after an exit. Whoever raised flush_gen, then wake, and then sees in_guest 0 knows that
+ *     this vCPU flushes before it runs: each way that clears wake looks at flush_gen afterwards.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -60,6 +61,11 @@ struct vm_vcpu {
 	uint64_t unknown_msrs;
 };
 
+struct cpuid_gprs {
+	uint64_t rax, rcx, rdx, rbx;
+	bool fixed; /* the same for each vCPU at any time, whatever the subleaf */
+} ALIGNED(64);
+
 struct vm_controls {
 	uint32_t value[VMX_CTL_COUNT];
 };
@@ -72,10 +78,11 @@ struct vm {
 	struct guest_memory memory;
 	struct memslot slots[GUEST_REGIONS_MAX];
 	unsigned slot_count;
-	uint64_t flush_gen; /* atomic */
+	uint64_t flush_gen; /* atomic; 0 never */
 	struct vm_controls controls;
 	hpa_t msr_bitmap;
 	struct cpuid_regs cpuid[VM_CPUID_BASIC]; /* subleaf 0, as the guest sees it */
+	struct cpuid_gprs cpuid_answer[VM_CPUID_BASIC]; /* the same, ready for the registers */
 	unsigned vcpu_count;
 	struct vm_vcpu vcpu[]; /* vcpu_count */
 };
@@ -86,13 +93,22 @@ struct vm {
 
 enum exit_action {
 	EXIT_RESUME, /* enter again */
+	EXIT_CHECK,  /* enter again, unless somebody asked for something */
 	EXIT_LEAVE,  /* the stay is over: v->outcome */
 };
 
 typedef enum exit_action (*exit_fn)(struct vm_vcpu *v);
 
-/* exit.c: the table */
-enum exit_action exit_dispatch(struct vm_vcpu *v, uint32_t reason);
+/* exit.c: one row per basic exit reason; no handler: our controls do not ask for it. */
+struct exit_row {
+	exit_fn handle;
+	const char *name;
+	bool quiet; /* too frequent or too dull for the trace */
+} ALIGNED(32);
+extern const struct exit_row exit_rows[EXIT_REASON_COUNT];
+
+/* exit.c: count, trace and answer; what has no row ends the guest. For all but the quiet rows. */
+enum exit_action exit_loud(struct vm_vcpu *v, uint64_t reason);
 
 /* exit_*.c */
 enum exit_action exit_cpuid(struct vm_vcpu *v);
@@ -122,8 +138,20 @@ int vm_load(struct vm *vm, struct start_state *start, char *why, size_t why_size
 
 /* ---- helpers for handlers (exit.c) ---- */
 
-/* Go on behind the instruction that made the exit. */
-enum exit_action skip_instruction(struct vm_vcpu *v);
+#define BLOCKED_BY_STI_OR_MOV_SS UINT64_C(3) /* of GUEST_INTERRUPTIBILITY */
+
+/* Go on behind the instruction that made the exit. Inline: every CPUID and port access is here. */
+static inline enum exit_action skip_instruction(struct vm_vcpu *v)
+{
+	uint64_t blocked = vmcs_read(VMCS_GUEST_INTERRUPTIBILITY);
+
+	(void)v;
+	vmcs_write(VMCS_GUEST_RIP,
+		   vmcs_read(VMCS_GUEST_RIP) + vmcs_read(VMCS_EXIT_INSTRUCTION_LENGTH));
+	if (unlikely(blocked & BLOCKED_BY_STI_OR_MOV_SS))
+		vmcs_write(VMCS_GUEST_INTERRUPTIBILITY, blocked & ~BLOCKED_BY_STI_OR_MOV_SS);
+	return EXIT_RESUME;
+}
 
 /* Let the guest have a hardware exception instead. */
 enum exit_action inject_exception(struct vm_vcpu *v, unsigned vector);
