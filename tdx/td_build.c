@@ -346,7 +346,7 @@ static int map_ahead(struct td *td)
 		uint64_t done = 0;
 		int err;
 
-		if (slot->base.v == td->tdvf.base >> PAGE_SHIFT)
+		if (slot->base.v == td->tdvf.bottom >> PAGE_SHIFT)
 			continue;
 		do {
 			uint64_t more = 0;

@@ -103,7 +103,7 @@ int td_memory_init(struct td *td)
 	err = add_slot(td, 0, guest_ram_low(config->memory));
 	if (!err)
 		err = add_slot(td, TDVF_TOP, guest_ram_high(config->memory));
-	return err ? err : add_slot(td, td->tdvf.base, td->tdvf.image_bytes);
+	return err ? err : add_slot(td, td->tdvf.bottom, TDVF_TOP - td->tdvf.bottom);
 }
 
 int td_memory_add(struct td *td, gpa_t gpa, hpa_t source)

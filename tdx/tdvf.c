@@ -199,6 +199,18 @@ static int check_sections(const struct tdvf *t, char *why)
 	return code ? 0 : bad(why, "no BFV section: nothing to run");
 }
 
+/* Sections below the image but near 4 GiB are the firmware's own memory, like the image itself. */
+static void find_bottom(struct tdvf *t)
+{
+	t->bottom = t->base;
+	for (unsigned i = 0; i < t->count; i++) {
+		uint64_t gpa = t->section[i].gpa;
+
+		if (gpa >= TDVF_TOP - TDVF_IMAGE_MAX && gpa < t->bottom)
+			t->bottom = gpa;
+	}
+}
+
 int tdvf_parse(const void *image, uint64_t bytes, struct tdvf *out, char why[TDVF_WHY_MAX])
 {
 	struct descriptor d;
@@ -226,6 +238,7 @@ int tdvf_parse(const void *image, uint64_t bytes, struct tdvf *out, char why[TDV
 			.type = raw.type, .attributes = raw.attributes,
 		};
 	}
+	find_bottom(out);
 	return check_sections(out, why);
 }
 
@@ -241,7 +254,7 @@ int tdvf_check_memory(const struct tdvf *t, uint64_t memory, char why[TDVF_WHY_M
 		const struct tdvf_section *s = &t->section[i];
 		uint64_t end = s->gpa + s->bytes;
 
-		if (end <= low || (s->gpa >= t->base && end <= TDVF_TOP) ||
+		if (end <= low || (s->gpa >= t->bottom && end <= TDVF_TOP) ||
 		    (s->gpa >= TDVF_TOP && end <= high))
 			continue;
 		return bad(why, "section %u (%s): 0x%llx to 0x%llx is not in the guest's memory (%llu MiB)",

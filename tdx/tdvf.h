@@ -46,7 +46,8 @@ struct tdvf_section {
 
 struct tdvf {
 	uint64_t image_bytes;
-	uint64_t base; /* GPA of the image's first byte */
+	uint64_t base;   /* GPA of the image's first byte */
+	uint64_t bottom; /* of the firmware's memory: base, or the lowest section right below it */
 	uint64_t descriptor; /* its offset in the file */
 	unsigned count;
 	struct tdvf_section section[TDVF_SECTIONS_MAX];

@@ -93,7 +93,7 @@ struct tdx_cpuid_config {
 struct tdsysinfo {
 	uint32_t attributes; /* bit 31: debug module */
 	uint32_t vendor_id;
-	uint32_t build_date; /* BCD yyyymmdd */
+	uint32_t build_date; /* yyyymmdd */
 	uint16_t build_num, minor_version, major_version;
 	uint8_t sys_rd; /* 1: TDH.SYS.RD exists */
 	uint8_t rsvd0[13];
