@@ -222,8 +222,6 @@ static bool provide_module(const struct tain_config *t)
 
 static void start_tdx(const struct tain_config *t)
 {
-	char text[120];
-
 	if (!vmx_available() || !provide_module(t))
 		return;
 	if (t->bringup == BRINGUP_PROBE) {
@@ -234,8 +232,8 @@ static void start_tdx(const struct tain_config *t)
 		log_warn("tdx: bringup = step is not there yet: all phases are gone through");
 	tdx_host.maxphyaddr = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
 	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
-	if (tdx_init(&tdx_host) == 0) /* else it has said which step failed */
-		log_info("tdx: ready: %s", tdx_module_text(text, sizeof(text)));
+	if (tdx_init(&tdx_host) != 0)
+		return; /* it has said which step failed; trust domains are refused one by one */
 }
 
 void kernel_main(const struct boot_info *bi)

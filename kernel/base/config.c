@@ -517,11 +517,26 @@ static void open_guest(struct parser *p, enum guest_kind kind, const char *name)
 	}
 }
 
-static void open_section(struct parser *p, const char *kind, const char *name)
+/* What follows belongs to nobody: the keys of the section before must not be changed by it. */
+static void close_section(struct parser *p)
 {
 	p->guest = NULL;
 	p->where = 0;
 	p->seen = 0;
+}
+
+static bool looks_like_section(struct cfg_span line)
+{
+	size_t i = 0;
+
+	while (i < line.len && (line.at[i] == ' ' || line.at[i] == '\t'))
+		i++;
+	return i < line.len && line.at[i] == '[';
+}
+
+static void open_section(struct parser *p, const char *kind, const char *name)
+{
+	close_section(p);
 	if (strcmp(kind, "tain") == 0 && !*name)
 		p->where = IN_TAIN;
 	else if (strcmp(kind, "td") == 0)
@@ -584,6 +599,8 @@ static void take_item(struct parser *p, const struct cfg_item *item)
 	p->line = item->line;
 	switch (item->kind) {
 	case CFG_BAD:
+		if (looks_like_section(item->key))
+			close_section(p);
 		complain(p, "%s", item->why);
 		break;
 	case CFG_SECTION:

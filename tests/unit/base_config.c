@@ -218,6 +218,18 @@ static void a_key_before_any_section_is_reported(void **state)
 	expect_message(1, "before any section");
 }
 
+static void a_broken_section_line_does_not_leak_keys_into_the_one_before(void **state)
+{
+	(void)state;
+	parse("[vm a]\nkernel = k\nmemory = 1M\n  [vm b\nvcpus = 9\nmemory = 2M\n");
+	assert_int_equal(cfg.message_count, 1);
+	expect_message(4, "closing ]");
+	assert_int_equal(cfg.guest_count, 1);
+	assert_int_equal(cfg.guests[0].vcpus, 1);
+	assert_int_equal(cfg.guests[0].memory, 1 << 20);
+	assert_string_equal(cfg.guests[0].refusal, "");
+}
+
 static void what_a_vm_cannot_have_is_said(void **state)
 {
 	(void)state;
@@ -357,6 +369,7 @@ int main(void)
 		cmocka_unit_test(start_keeps_only_names_that_exist),
 		cmocka_unit_test(a_name_is_given_once_and_is_printable),
 		cmocka_unit_test(a_key_before_any_section_is_reported),
+		cmocka_unit_test(a_broken_section_line_does_not_leak_keys_into_the_one_before),
 		cmocka_unit_test(what_a_vm_cannot_have_is_said),
 		cmocka_unit_test(a_console_may_be_a_port_or_an_address),
 		cmocka_unit_test(a_module_may_be_a_path),
