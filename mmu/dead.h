@@ -21,6 +21,10 @@ static inline void dead_add(struct dead_tables *dead, struct mmu_page *sp)
 	dead->first = sp;
 }
 
+/* The direct table @sp was cut: it and all tables below it are dead; their counts go with them. */
+unsigned dead_add_tree(struct mmu *mmu, struct dead_tables *dead, struct mmu_page *sp)
+	MUST_HOLD_WRITE(mmu->lock);
+
 /* No flush is owed for them any more. Waits for software walkers, frees all. */
 void dead_free(struct mmu *mmu, struct dead_tables *dead) MUST_HOLD_WRITE(mmu->lock);
 

@@ -137,6 +137,9 @@ struct memslot_ops {
 	 * more) and belongs to the slot again. @gfn is its first GFN.
 	 */
 	void (*release)(struct memslot *slot, gfn_t gfn, pfn_t pfn, int level);
+
+	/* For the self-check (rule G1): is this run of frames the slot's, for this GFN? May be NULL. */
+	bool (*owns)(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t pfn, int level);
 };
 
 enum memslot_flags {
@@ -274,6 +277,53 @@ int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn) MUST_CHECK;
  */
 int mmu_zap_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames) MUST_CHECK;
 int mmu_zap_all(struct mmu *mmu, enum mmu_root root) MUST_CHECK;
+
+/* ---- dirty log, write tracking, ageing: the direct root (rules A5, E2, E4, F3) ---- */
+
+/*
+ * Log writes to @slot in @bitmap (one bit a frame, zeroed, the caller's until mmu_log_stop()).
+ * Large leaves are split at their first write; mmu_split_range() before makes that eager. One flush.
+ */
+void mmu_log_start(struct mmu *mmu, struct memslot *slot, uint64_t *bitmap);
+void mmu_log_stop(struct mmu *mmu, struct memslot *slot);
+
+/*
+ * Bring what the CPU logged in D bits into the bitmap and start those pages clean again. One flush
+ * if there was any; then reading the bitmap tells every write before this call.
+ * Returns the number of pages found.
+ */
+uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot);
+
+/*
+ * Of the 64 frames from @first on (aligned to 64 in the slot), those in @mask: take them out of the
+ * bitmap and let their next write be seen again. Owes a flush, paid by mmu_log_flush() once per
+ * round, before the pages are read. Returns the number of leaves changed.
+ */
+unsigned mmu_log_clear(struct mmu *mmu, struct memslot *slot, uint64_t first, uint64_t mask);
+void mmu_log_flush(struct mmu *mmu, struct memslot *slot);
+
+/* A vCPU's page-modification log: @count GPAs. Frames outside of logged slots are ignored. */
+void mmu_log_pml(struct mmu *mmu, const uint64_t *gpas, unsigned count);
+
+/* Make all leaves of the range read-only (MMU-writable stays). Returns leaves changed; one flush. */
+uint64_t mmu_wrprotect(struct mmu *mmu, gfn_t start, uint64_t frames);
+
+/*
+ * Report every write to @gfn: mmu_handle_fault() says -EACCES until it is untracked. @bitmap is for
+ * mmu_track_start() what it is for mmu_log_start(). 0, or -ENOMEM (a large leaf must be split).
+ */
+void mmu_track_start(struct mmu *mmu, struct memslot *slot, uint64_t *bitmap);
+int mmu_track(struct mmu *mmu, struct memslot *slot, gfn_t gfn) MUST_CHECK;
+void mmu_untrack(struct mmu *mmu, struct memslot *slot, gfn_t gfn);
+
+/* Count the leaves of the range that were used since the last call; they count as unused now. */
+uint64_t mmu_age(struct mmu *mmu, gfn_t start, uint64_t frames);
+
+/* Split what is larger than @level. 0 or -ENOMEM (some are split). No flush. */
+int mmu_split_range(struct mmu *mmu, gfn_t start, uint64_t frames, int level) MUST_CHECK;
+
+/* Put large leaves where the backing is one run and nothing is logged or tracked. Pages joined. */
+uint64_t mmu_recover_range(struct mmu *mmu, gfn_t start, uint64_t frames);
 
 /* ---- large private pages ---- */
 

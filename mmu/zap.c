@@ -34,35 +34,6 @@ struct zap {
 	struct dead_tables dead;
 };
 
-void dead_free(struct mmu *mmu, struct dead_tables *dead)
-{
-	struct mmu_page *sp = dead->first, *next;
-
-	if (!sp)
-		return;
-	mmu_grace_period(&mmu->lock);
-	for (; sp; sp = next) {
-		next = sp->next;
-		if (!hpa_is_none(sp->external)) {
-			mmu->ops->free_external_spt(mmu, sp);
-			assert(hpa_is_none(sp->external));
-			mmu->leaked_tables += sp->external_leaked;
-		}
-		pool_put(mmu, sp);
-	}
-	dead->first = NULL;
-}
-
-int owed_flush(struct mmu *mmu, enum mmu_root root, gfn_t start, gfn_t end)
-{
-	mmu->flushes++;
-	int err = mmu->ops->flush(mmu, root, start, end.v - start.v);
-
-	if (err)
-		mmu_bug(mmu, "a flush failed", start, LEVEL_4K);
-	return err ? -EIO : 0;
-}
-
 static gfn_t guest_gfn(const struct mmu *mmu, uint64_t at)
 {
 	return (gfn_t){ at & ~mmu->gfn_bits[MMU_DIRECT] };
@@ -110,30 +81,13 @@ static void zap_leaves(struct zap *z, struct mmu_page *sp, unsigned first, unsig
 	z->budget -= count < z->budget ? count : z->budget;
 }
 
-/* @sp is cut: it and all tables below it are dead, and what they map is counted out at once. */
-static void bury(struct zap *z, struct mmu_page *sp)
-{
-	if (page_tables(sp) > 0)
-		for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
-			spte_t s = spte_read(&sp->entries[i]);
-
-			if (spte_is_open_table(s))
-				bury(z, page_of_entry(table_of(z->mmu, s)));
-		}
-	if (unlikely(z->mmu->ops->trace != NULL) && page_leaves(sp) > 0)
-		z->mmu->ops->trace(z->mmu, MMU_DIRECT, guest_gfn(z->mmu, sp->gfn.v), SPTE_FROZEN,
-				   SPTE_NONE, sp->level, page_leaves(sp));
-	sp->population = 0;
-	dead_add(&z->dead, sp);
-	z->removed = true;
-	if (z->budget > 0)
-		z->budget--;
-}
-
 static void cut(struct zap *z, struct walk *w, struct mmu_page *child)
 {
 	change_direct(z->mmu, w, SPTE_NONE);
-	bury(z, child);
+	unsigned tables = dead_add_tree(z->mmu, &z->dead, child);
+
+	z->removed = true;
+	z->budget -= tables < z->budget ? tables : z->budget;
 }
 
 static void zap_leaf(struct zap *z, struct walk *w)

@@ -482,7 +482,17 @@ static void release(struct memslot *slot, gfn_t gfn, pfn_t pfn, int level)
 	__atomic_fetch_sub(&f->out, level_frames(level), __ATOMIC_RELAXED);
 }
 
-static const struct memslot_ops slot_ops = { resolve, release };
+static bool owns(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t pfn, int level)
+{
+	struct fake_slot *f = container_of(slot, struct fake_slot, slot);
+
+	(void)level;
+	if (root == MMU_DIRECT)
+		return pfn.v == f->first.v + (gfn.v - slot->base.v);
+	return pfn.v < f->next_private;
+}
+
+static const struct memslot_ops slot_ops = { resolve, release, owns };
 
 void fake_slot_add(struct sept *s, struct fake_slot *f, gfn_t base, uint64_t frames)
 {

@@ -1,0 +1,310 @@
+/*
+ * dirty.c - which pages were written, or used: logging, write tracking and ageing of direct leaves.
+ *
+ *                  log: what is taken so that the next write shows     a write shows by
+ *     hardware     D of 4K leaves; W of large ones                     D bit or PML; a fault
+ *     wrprot       W                                                   a fault
+ *     none         W                                                   a fault
+ *
+ * Invariants
+ *   - Only bits are taken from leaves, by compare-exchange, under the read side; no entry comes or
+ *     goes, so no population changes and no hook is called.
+ *   - The bitmap is cleared before the entry, and an entry is made writable after the bitmap is
+ *     set: a write that is missed in this round is found in the next.
+ *   - Stale D or W in a TLB is tolerated until the round's one flush (rule E2); switching on always
+ *     ends with one (rule E4); write tracking flushes whenever MMU-writable was taken.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+
+#include "kernel/base/log.h"
+#include "mmu/change.h"
+#include "mmu/dead.h"
+#include "mmu/leaf.h"
+#include "mmu/range.h"
+#include "mmu/slot.h"
+#include "mmu/split.h"
+
+/* Take @bits from a leaf. *was: the leaf before. False: nothing to take. */
+static inline bool take_bits(spte_t *entry, uint64_t bits, spte_t *was)
+{
+	spte_t s = spte_read(entry);
+
+	do {
+		if (!spte_is_accessible_leaf(s) || (s.raw & bits) == 0)
+			return false;
+	} while (!__atomic_compare_exchange_n(&entry->raw, &s.raw, s.raw & ~bits, true,
+					      __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE));
+	*was = s;
+	return true;
+}
+
+/* What makes the next write to a leaf of @level visible. */
+static inline uint64_t log_bits(const struct mmu *mmu, int level)
+{
+	if (log_by_dirty_bit(mmu) && level == LEVEL_4K)
+		return SPTE_DIRTY;
+	return SPTE_W | (mmu->ad == MMU_AD_NONE ? 0 : SPTE_DIRTY);
+}
+
+static void trace_part(struct mmu *mmu, const struct part *part, spte_t was, uint64_t bits, unsigned count)
+{
+	if (unlikely(mmu->ops->trace != NULL) && count > 0)
+		mmu->ops->trace(mmu, MMU_DIRECT, part->gfn, was, (spte_t){ was.raw & ~bits },
+				part->level, count);
+}
+
+struct sweep {
+	struct memslot *slot; /* whose bitmap is marked, or NULL */
+	uint64_t bits;        /* 0: log_bits() of the level */
+	uint64_t count;
+};
+
+/* Take bits from all leaves of one table; mark what was dirty, if a slot wants to know. */
+static int sweep_part(struct mmu *mmu, const struct part *part, void *arg)
+{
+	struct sweep *sweep = arg;
+	uint64_t bits = sweep->bits ? sweep->bits : log_bits(mmu, part->level);
+	spte_t was = SPTE_NONE, last = SPTE_NONE;
+	unsigned count = 0;
+
+	for (unsigned i = part->first; i < part->last; i++) {
+		if (!take_bits(&part->sp->entries[i], bits, &was))
+			continue;
+		count++;
+		last = was;
+		if (sweep->slot && (was.raw & SPTE_DIRTY))
+			slot_mark_dirty(sweep->slot,
+					gfn_add(part->gfn, (i - part->first) * level_frames(part->level)));
+	}
+	trace_part(mmu, part, last, bits, count);
+	sweep->count += count;
+	return 0;
+}
+
+static void sweep_slot(struct mmu *mmu, struct memslot *slot, struct sweep *sweep)
+{
+	int err = range_each(mmu, slot->base, slot->frames, sweep_part, sweep);
+
+	assert(!err);
+}
+
+static void flush_range(struct mmu *mmu, gfn_t start, uint64_t frames) MUST_HOLD_WRITE(mmu->lock)
+{
+	if (owed_flush(mmu, MMU_DIRECT, start, gfn_add(start, frames)))
+		log_error("mmu: %s: a flush of the log failed", mmu->name);
+}
+
+void mmu_log_start(struct mmu *mmu, struct memslot *slot, uint64_t *bitmap)
+{
+	struct sweep sweep = { 0 };
+
+	mmu_write_lock(&mmu->lock);
+	slot->dirty = bitmap;
+	mmu_write_unlock(&mmu->lock);
+	/* From here on faults mark the bitmap before they make an entry writable. */
+	mmu_read_lock(&mmu->lock);
+	sweep_slot(mmu, slot, &sweep);
+	mmu_read_unlock(&mmu->lock);
+	mmu_log_flush(mmu, slot);
+}
+
+void mmu_log_stop(struct mmu *mmu, struct memslot *slot)
+{
+	mmu_write_lock(&mmu->lock);
+	slot->dirty = NULL;
+	mmu_write_unlock(&mmu->lock);
+}
+
+uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot)
+{
+	struct sweep sweep = { .slot = slot, .bits = SPTE_DIRTY };
+
+	if (!log_by_dirty_bit(mmu))
+		return 0; /* faults marked the bitmap already */
+	mmu_read_lock(&mmu->lock);
+	if (slot->dirty)
+		sweep_slot(mmu, slot, &sweep);
+	mmu_read_unlock(&mmu->lock);
+	if (sweep.count > 0)
+		mmu_log_flush(mmu, slot);
+	return sweep.count;
+}
+
+/* The leaves of one table that are in the mask; part->gfn is the first frame of the mask's word. */
+struct clear {
+	uint64_t word_gfn, mask;
+	unsigned count;
+};
+
+static int clear_part(struct mmu *mmu, const struct part *part, void *arg)
+{
+	struct clear *clear = arg;
+	uint64_t bits = log_bits(mmu, part->level), mask = clear->mask;
+	spte_t was = SPTE_NONE;
+	unsigned count = 0;
+
+	if (part->level != LEVEL_4K)
+		return 0; /* a large leaf is not writable while it is logged */
+	for (mask >>= part->gfn.v - clear->word_gfn; mask; mask &= mask - 1) {
+		unsigned i = part->first + (unsigned)__builtin_ctzll(mask);
+
+		if (i >= part->last)
+			break;
+		count += take_bits(&part->sp->entries[i], bits, &was);
+	}
+	trace_part(mmu, part, was, bits, count);
+	clear->count += count;
+	return 0;
+}
+
+unsigned mmu_log_clear(struct mmu *mmu, struct memslot *slot, uint64_t first, uint64_t mask)
+{
+	uint64_t frames = slot->frames - first < 64 ? slot->frames - first : 64;
+	gfn_t gfn = gfn_add(slot->base, first);
+	struct clear clear = { .word_gfn = gfn.v, .mask = mask };
+
+	assert(is_aligned(first, 64) && first < slot->frames);
+	mmu_read_lock(&mmu->lock);
+	if (slot->dirty) {
+		__atomic_fetch_and(&slot->dirty[first / 64], ~mask, __ATOMIC_SEQ_CST);
+		int err = range_each(mmu, gfn, frames, clear_part, &clear);
+
+		assert(!err);
+	}
+	mmu_read_unlock(&mmu->lock);
+	return clear.count;
+}
+
+void mmu_log_flush(struct mmu *mmu, struct memslot *slot)
+{
+	mmu_write_lock(&mmu->lock);
+	flush_range(mmu, slot->base, slot->frames);
+	mmu_write_unlock(&mmu->lock);
+}
+
+void mmu_log_pml(struct mmu *mmu, const uint64_t *gpas, unsigned count)
+{
+	struct memslot *slot = NULL;
+
+	mmu_read_lock(&mmu->lock);
+	for (unsigned i = 0; i < count; i++) {
+		gfn_t gfn = { (gpas[i] >> PAGE_SHIFT) & ~mmu->gfn_bits[MMU_DIRECT] };
+
+		if (!slot || gfn.v - slot->base.v >= slot->frames)
+			slot = slot_find(mmu, gfn);
+		if (slot)
+			slot_mark_dirty(slot, gfn);
+	}
+	mmu_read_unlock(&mmu->lock);
+}
+
+uint64_t mmu_wrprotect(struct mmu *mmu, gfn_t start, uint64_t frames)
+{
+	struct sweep sweep = { .bits = SPTE_W };
+
+	mmu_write_lock(&mmu->lock);
+	int err = range_each(mmu, start, frames, sweep_part, &sweep);
+
+	assert(!err);
+	if (sweep.count > 0)
+		flush_range(mmu, start, frames);
+	mmu_write_unlock(&mmu->lock);
+	return sweep.count;
+}
+
+/*
+ * Write tracking
+ */
+void mmu_track_start(struct mmu *mmu, struct memslot *slot, uint64_t *bitmap)
+{
+	mmu_write_lock(&mmu->lock);
+	slot->tracked = bitmap;
+	mmu_write_unlock(&mmu->lock);
+}
+
+static void set_bit_of(uint64_t *map, uint64_t i, bool on)
+{
+	if (on)
+		__atomic_fetch_or(&map[i / 64], BIT64(i % 64), __ATOMIC_SEQ_CST);
+	else
+		__atomic_fetch_and(&map[i / 64], ~BIT64(i % 64), __ATOMIC_SEQ_CST);
+}
+
+int mmu_track(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
+{
+	int err = 0;
+	spte_t was;
+
+	mmu_write_lock(&mmu->lock);
+	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
+
+	while (!err && spte_is_accessible_leaf(w.old) && w.level > LEVEL_4K) {
+		err = split_exclusive(mmu, &w);
+		w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
+	}
+	if (!err) {
+		set_bit_of(slot->tracked, gfn.v - slot->base.v, true);
+		/* Also if W is gone already: a CPU may have it in its TLB (rule E2). */
+		if (take_bits(w.entry, SPTE_W | SPTE_MMU_WRITABLE, &was))
+			flush_range(mmu, gfn, 1);
+	}
+	mmu_write_unlock(&mmu->lock);
+	return err;
+}
+
+void mmu_untrack(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
+{
+	mmu_write_lock(&mmu->lock);
+	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
+
+	set_bit_of(slot->tracked, gfn.v - slot->base.v, false);
+	if (spte_is_accessible_leaf(w.old) && (w.old.raw & SPTE_HOST_WRITABLE))
+		__atomic_fetch_or(&w.entry->raw, SPTE_MMU_WRITABLE, __ATOMIC_ACQ_REL);
+	mmu_write_unlock(&mmu->lock);
+}
+
+/*
+ * Ageing
+ */
+
+/* Without A bits: take all access and remember R and X. False: unused since last time. */
+static bool age_by_access(spte_t *entry)
+{
+	spte_t s = spte_read(entry), aged;
+
+	do {
+		if (!spte_is_accessible_leaf(s) || (s.raw & SPTE_AGED) != 0)
+			return false;
+		aged.raw = (s.raw & ~SPTE_RWX) | SPTE_AGED | ((s.raw & SPTE_R) ? SPTE_SAVED_R : 0) |
+			   ((s.raw & SPTE_X) ? SPTE_SAVED_X : 0);
+	} while (!__atomic_compare_exchange_n(&entry->raw, &s.raw, aged.raw, true, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE));
+	return true;
+}
+
+static int age_part(struct mmu *mmu, const struct part *part, void *arg)
+{
+	uint64_t *young = arg;
+	spte_t was;
+
+	for (unsigned i = part->first; i < part->last; i++)
+		*young += mmu->ad == MMU_AD_NONE
+				  ? age_by_access(&part->sp->entries[i])
+				  : take_bits(&part->sp->entries[i], SPTE_ACCESSED, &was);
+	return 0;
+}
+
+/* No flush: a stale translation makes a page look older than it is, and nothing worse. */
+uint64_t mmu_age(struct mmu *mmu, gfn_t start, uint64_t frames)
+{
+	uint64_t young = 0;
+
+	mmu_read_lock(&mmu->lock);
+	int err = range_each(mmu, start, frames, age_part, &young);
+
+	assert(!err);
+	mmu_read_unlock(&mmu->lock);
+	return young;
+}
