@@ -150,6 +150,9 @@ static void idle(struct sched_cpu *c)
 	spin_unlock(&c->lock);
 
 	if (cpu_index() == 0) {
+		/* A key that came after the monitor's look has had its interrupt already. */
+		if (!sched.in_hook && console_key_waiting())
+			return;
 		struct console_stats console;
 		uint64_t look = tsc_now() + us_to_ticks(CONSOLE_POLL_US);
 

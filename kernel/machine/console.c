@@ -213,6 +213,12 @@ int console_getc(void)
 	return c;
 }
 
+bool console_key_waiting(void)
+{
+	return __atomic_load_n(&con.rx_head, __ATOMIC_RELAXED) !=
+	       __atomic_load_n(&con.rx_tail, __ATOMIC_RELAXED);
+}
+
 void console_poll(void)
 {
 	if (con.interrupts && con.tx_head == con.tx_tail)

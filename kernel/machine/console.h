@@ -33,6 +33,9 @@ void console_end_typed(void);
 /* The next key that came in, or -1. Boot CPU only. */
 int console_getc(void);
 
+/* True while a key waits to be taken: with interrupts off, the boot CPU then must not sleep. */
+bool console_key_waiting(void);
+
 /* Move bytes between rings and devices where interrupts do not; cheap. Boot CPU, each round. */
 void console_poll(void);
 
