@@ -2,6 +2,8 @@
 """tools/run keeps its word: exit statuses, time-outs, nothing left behind, runs side by side."""
 import glob
 import os
+import pty
+import select
 import signal
 import subprocess
 import sys
@@ -102,6 +104,27 @@ def script_stops():
           b.status == 1 and not b.has(r"^behind$"), b)
 
 
+def interactive():
+    words = e2e.run_words(machine="qemu", timeout=100, extra=["--interactive"])
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(words[0], words)
+    text, typed, until = b"", 0, time.monotonic() + 100
+    for_prompts = (b"echo typed by hand\r", b"exit 5\r")
+    while time.monotonic() < until:
+        if select.select([terminal], [], [], 1)[0]:
+            try:
+                text += os.read(terminal, 4096)
+            except OSError:  # the other end is closed
+                break
+        if typed < len(for_prompts) and text.count(b"\ntain> ") > typed and text.endswith(b"> "):
+            os.write(terminal, for_prompts[typed])  # all keys at once
+            typed += 1
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    check("a burst of typed keys is a command", b"\ntyped by hand" in text, text[-800:])
+    check("an interactive run ends with the status of `exit N`", status == 5, str(status))
+
+
 def log_copy():
     path = e2e.scratch("com1.log")
     boot(machine="qemu", extra=["--log", path], timeout=100)
@@ -111,7 +134,7 @@ def log_copy():
 
 
 def main():
-    for test in (start_failures, time_out, crash, script_stops, log_copy, side_by_side):
+    for test in (start_failures, time_out, crash, script_stops, log_copy, interactive, side_by_side):
         with theme(test.__name__):
             test()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
