@@ -4,6 +4,7 @@ Every file lies in the run's own folder; the emulator is a process group of its 
 (PR_SET_PDEATHSIG), so that nothing survives a run.
 """
 import ctypes
+import functools
 import os
 import pty
 import shutil
@@ -24,9 +25,15 @@ class StartError(Exception):
     """The emulator could not be started: one line for the user."""
 
 
-def die_with_parent():
+LIBC = ctypes.CDLL(None)
+
+
+def die_with(parent):
+    """In the child: end when @parent does, even if it ended before we asked."""
     os.setsid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
 
 
 def drain(fd):
@@ -82,7 +89,8 @@ class Emulator:
             with open(os.path.join(self.folder, "stderr"), "wb") as err:
                 self.child = subprocess.Popen(
                     words, stdin=stdio, stdout=stdio, stderr=err if machine == "qemu" else stdio,
-                    cwd=self.folder, env=env, preexec_fn=die_with_parent, close_fds=True)
+                    cwd=self.folder, env=env, close_fds=True,
+                    preexec_fn=functools.partial(die_with, os.getpid()))
         except OSError as error:
             raise StartError(f"{words[0]}: {error.strerror}") from error
         finally:
