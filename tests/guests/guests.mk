@@ -40,7 +40,7 @@ $(GUEST_DIR)/td/%.elf: $(GUEST_DIR)/td/%.o $(TD_GUEST_LIB) tests/guests/td/td.ld
 
 $(GUEST_DIR)/%.fd: $(GUEST_DIR)/td/%.elf
 	$(call say,GUEST,$@)
-	$(Q)objcopy -O binary -j .image $< $@
+	$(Q)objcopy -O binary --set-section-flags .bss=alloc,load,contents -j .bss -j .image $< $@
 
 .SECONDARY: $(TD_GUEST_LIB) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.o) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.elf)
 -include $(wildcard $(GUEST_DIR)/td/*.d)

@@ -294,10 +294,10 @@ descriptor:
 	dd	(metadata_end - sections) / 32
 sections:
 	; data offset, raw size, GPA, memory size, type, attributes
-	dd	0, image_bytes		; BFV: the whole file, measured
+	dd	ram_bytes, image_bytes	; BFV: code and data, measured
 	dq	image_start, image_bytes
 	dd	0, 1
-	dd	0, 0			; TempMem: .bss, below the image
+	dd	0, 0			; TempMem: .bss, below it, in the file as zeroes
 	dq	ram_start, ram_bytes
 	dd	3, 0
 	dd	0, 0			; TD HOB
