@@ -38,12 +38,30 @@ static bool stay(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 	return true;
 }
 
+/*
+ * Is it the host's turn before the guest's? A TDX CPU would not enter while an interrupt waits; this
+ * one may (an emulator lets a guest with IF = 0 ignore it), and each entry starts the timer anew.
+ */
+static bool host_first(struct svmx_lp *me, const struct soft_vcpu *v)
+{
+	if (me->loaded != v)
+		me->began = rdtsc();
+	else if (rdtsc() - me->began > svmx_slice())
+		return true;
+	return me->interrupt_seen;
+}
+
 void svmx_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x)
 {
 	struct svmx_lp *me = svmx_lp(lp);
 	struct svmx_vcpu *b = svmx_of(v);
 
 	(void)ctx;
+	if (unlikely(host_first(me, v))) {
+		me->interrupt_seen = false;
+		exit_to_host(x);
+		return;
+	}
 	svmx_use(v);
 	(void)shared_root_sync(b, v, false);
 	if ((b->control[VMX_CTL_PIN] & BIT32(7)) && !b->posted_by_cpu)

@@ -81,15 +81,13 @@ static bool on_interrupt(struct soft_vcpu *v, struct soft_exit *x)
 	return false;
 }
 
-/* Not an exit of a TDX module: an interrupt waits, or the host's turn has come without one. */
-static bool on_timer(struct soft_exit *x)
+void exit_to_host(struct soft_exit *x)
 {
 	int vector = trap_capture_interrupt();
 
 	*x = (struct soft_exit){ .reason = EXIT_REASON_EXTERNAL_INTERRUPT };
 	if (vector >= 0)
 		x->intr_info = INTR_INFO_VALID | (uint32_t)vector;
-	return true;
 }
 
 /* SDM volume 3C, "Virtualization Exceptions", for a CPU without the control. */
@@ -143,8 +141,9 @@ bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 		return on_exception(me, v, x);
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 		return on_interrupt(v, x);
-	case EXIT_REASON_PREEMPTION_TIMER:
-		return on_timer(x);
+	case EXIT_REASON_PREEMPTION_TIMER: /* not an exit of a TDX module */
+		exit_to_host(x);
+		return true;
 	default:
 		break;
 	}

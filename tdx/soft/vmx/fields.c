@@ -133,6 +133,15 @@ static uint64_t raw_read(uint32_t field)
 	return vmread(field, &value) == VMX_OK ? value : 0;
 }
 
+uint64_t svmx_slice(void)
+{
+	static uint64_t ticks;
+
+	if (!ticks)
+		ticks = tsc_hz() / 1000000 * SLICE_US;
+	return ticks;
+}
+
 void svmx_use(struct soft_vcpu *v)
 {
 	static const struct inv_descriptor everything;
@@ -258,13 +267,12 @@ static void write_defaults(void)
 		VMCS_EOI_EXIT_BITMAP_2, VMCS_EOI_EXIT_BITMAP_3, VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_INTERRUPTIBILITY,
 		VMCS_GUEST_ACTIVITY_STATE, VMCS_GUEST_IA32_DEBUGCTL, VMCS_GUEST_SMBASE,
 	};
-	uint64_t ticks = tsc_hz() / 1000000 * SLICE_US;
 
 	for (size_t i = 0; i < ARRAY_LEN(zero); i++)
 		(void)raw_write(zero[i], 0);
 	(void)raw_write(VMCS_VMCS_LINK_POINTER, ~UINT64_C(0));
 	(void)raw_write(VMCS_TSC_MULTIPLIER, BIT64(48)); /* 1.0 */
-	(void)raw_write(VMCS_PREEMPTION_TIMER, ticks >> (vmx_caps()->misc & 31));
+	(void)raw_write(VMCS_PREEMPTION_TIMER, svmx_slice() >> (vmx_caps()->misc & 31));
 }
 
 void svmx_vcpu_init(void *ctx, unsigned lp, struct soft_vcpu *v)

@@ -87,6 +87,8 @@ struct svmx_lp {
 	struct svmx_fetch fetch;
 	struct vmcs *host_vmcs;      /* current when the SEAMCALL came; may be NULL */
 	struct soft_vcpu *loaded;    /* whose registers the CPU holds; NULL: the host's */
+	uint64_t began;              /* TSC at the first stay of this SEAMCALL */
+	bool interrupt_seen;         /* the module was told that a host interrupt waits */
 	uint64_t host_xcr0, host_xss;
 	uint64_t host_msr[SWITCHED_MSRS];
 	uint64_t entries, reflected_ud, shared_refreshes;
@@ -101,6 +103,8 @@ int svmx_controls_check(char *missing, size_t size) MUST_CHECK;
 void svmx_vcpu_init(void *ctx, unsigned lp, struct soft_vcpu *v);
 uint64_t svmx_vmread(void *ctx, struct soft_vcpu *v, uint32_t field);
 bool svmx_vmwrite(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value);
+/* Longest time in a guest without a word to the host, in TSC ticks. */
+uint64_t svmx_slice(void);
 /* Make @v's VMCS current until the SEAMCALL ends. */
 void svmx_use(struct soft_vcpu *v);
 
@@ -130,6 +134,9 @@ bool guest_code(struct svmx_lp *me, struct soft_vcpu *v, uint32_t *code);
 void tlb_drop(struct svmx_lp *me);
 
 /* ---- exits.c ---- */
+
+/* The host's turn: @x is an interrupt that waits, or none. */
+void exit_to_host(struct soft_exit *x);
 
 /* True: @x says why the guest stopped. False: it was ours alone, enter again. */
 bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x);

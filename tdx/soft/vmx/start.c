@@ -84,8 +84,11 @@ static bool random_number(void *ctx, uint64_t *out)
 
 static bool interrupt_pending(void *ctx, unsigned lp)
 {
-	(void)ctx, (void)lp;
-	return apic_irr(VEC_TIMER) || apic_irr(VEC_CALL) || apic_irr(VEC_SERIAL);
+	bool pending = apic_irr(VEC_TIMER) || apic_irr(VEC_CALL) || apic_irr(VEC_SERIAL);
+
+	(void)ctx;
+	lps[lp].interrupt_seen |= pending; /* the next entry is to report it */
+	return pending;
 }
 
 static enum soft_pconfig configure_key(void *ctx, unsigned lp, uint16_t hkid)
