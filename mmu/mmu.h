@@ -9,8 +9,10 @@
  *         page.h    one table            walk.h     from a GFN to its entry
  *         change.c  one entry changes: the only path         fault.c   mapping in
  *         zap.c     mapping out          mirror.c   block, track, remove; split, join, move
- *         slot.c    which GFN is backed  dirty.c    logging, ageing, split and recovery
+ *         slot.c    which GFN is backed  dirty.c    logging, write tracking, ageing
+ *         split.c   one leaf into 512, and back              map.c      mapping ahead
  *         check.c   the proof            pool.c     table pages and their descriptors
+ *         dead.c    the end of tables, and the flush before it
  *
  * Invariants
  *   - mmu->lock: read to add, write to remove. Order: kernel/base/lock.h. Callers never take it.
@@ -30,6 +32,12 @@
 
 struct mmu;
 struct memslot;
+
+/* An entry of the external table, in our words. */
+struct mmu_external {
+	enum spte_kind kind; /* none, table, leaf, blocked table, blocked leaf */
+	pfn_t pfn;           /* leaf: its frame */
+};
 
 #define MMU_MAX_SLOTS 32
 
@@ -103,6 +111,14 @@ struct mmu_ops {
 	/* One changed entry, or a run of @count equal changes from @gfn on. May be NULL. */
 	void (*trace)(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new,
 		      int level, unsigned count);
+
+	/*
+	 * For the self-check (rules G6, G7); both may be NULL. What the external table says about
+	 * the entry of @level over @gfn: 0 and *e, or -EIO. Pages given to it and not returned, those
+	 * leaked not counted: private frames and S-EPT pages together.
+	 */
+	int (*read_external)(struct mmu *mmu, gfn_t gfn, int level, struct mmu_external *e);
+	uint64_t (*external_pages)(struct mmu *mmu);
 };
 
 struct mmu_config {
@@ -355,6 +371,22 @@ spte_t mmu_lookup(struct mmu *mmu, enum mmu_root root, gfn_t gfn, int *level);
 unsigned mmu_walk(struct mmu *mmu, enum mmu_root root, gfn_t gfn, struct mmu_walk_step steps[5]);
 
 void mmu_stats(struct mmu *mmu, struct mmu_stats *stats);
+
+/* ---- the proof (rules G) ---- */
+
+struct mmu_finding {
+	unsigned rule; /* 1 to 7: G1 to G7 */
+	enum mmu_root root;
+	gfn_t gfn;
+	int level;
+	const char *what;
+};
+
+/*
+ * Walk everything and prove the invariants; @report gets what does not hold. Returns the number of
+ * findings. Takes lock for write: faults wait meanwhile.
+ */
+unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_finding *f), void *arg);
 
 /* ---- what the hooks may ask ---- */
 

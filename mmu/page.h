@@ -36,7 +36,7 @@ struct mmu_page {
 	uint8_t level;         /* of its entries: LEVEL_4K to LEVEL_256T */
 	uint8_t root;          /* enum mmu_root */
 	uint8_t external_leaked; /* set by free_external_spt when the module keeps the page */
-	uint8_t reserved;
+	uint8_t seen;            /* by the self-check that is running */
 	struct mmu_page *next; /* in a list of dead tables */
 	uint64_t spare[2];
 };

@@ -385,7 +385,39 @@ static void trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, sp
 	pthread_mutex_unlock(&s->lock);
 }
 
-static const struct mmu_ops ops = { set_external, free_external, flush, bugged, trace };
+static int read_external(struct mmu *mmu, gfn_t gfn, int level, struct mmu_external *out)
+{
+	struct sept *s = sept_of(mmu);
+	const struct sept_entry *e = find(s, gfn, level);
+
+	*out = (struct mmu_external){ .kind = SPTE_IS_NONE };
+	if (e && e->leaf)
+		*out = (struct mmu_external){ e->blocked ? SPTE_IS_BLOCKED_LEAF : SPTE_IS_LEAF, e->pfn };
+	else if (e)
+		out->kind = e->blocked ? SPTE_IS_BLOCKED_TABLE : SPTE_IS_TABLE;
+	return 0;
+}
+
+/* Frames in leaves, and one page for each table. */
+static uint64_t external_pages(struct mmu *mmu)
+{
+	struct sept *s = sept_of(mmu);
+	uint64_t tables = 0;
+
+	for (uint64_t i = 0; i < s->room; i++)
+		tables += s->entries[i].key != 0 && !s->entries[i].leaf;
+	return s->frames + tables;
+}
+
+static const struct mmu_ops ops = {
+	.set_external_spte = set_external,
+	.free_external_spt = free_external,
+	.flush = flush,
+	.bugged = bugged,
+	.trace = trace,
+	.read_external = read_external,
+	.external_pages = external_pages,
+};
 
 /*
  * Comparing both tables
