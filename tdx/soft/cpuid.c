@@ -45,6 +45,77 @@ void cpuid_native(const struct call *c, uint32_t leaf, uint32_t sub, bool guest,
 
 static uint64_t pair(const uint32_t r[4], unsigned i) { return r[i] | (uint64_t)r[i + 1] << 32; }
 
+/* A value that no mask can express: reported as if it were one. */
+static tdx_status_t bad_value(struct call *c, unsigned row, unsigned reg, uint32_t mask, uint32_t value)
+{
+	uint64_t *masks = reg < ECX ? &c->r->rdx : &c->r->r8, *values = reg < ECX ? &c->r->r9 : &c->r->r10;
+
+	c->r->rcx = cpuid_row_id(row);
+	*masks = (uint64_t)mask << (reg & 1 ? 32 : 0);
+	*values = (uint64_t)value << (reg & 1 ? 32 : 0);
+	return FAIL(INCORRECT_CPUID_VALUE, 0);
+}
+
+#define MAX_FIXED_COUNTERS 7
+#define FIXED_COUNTERS     UINT32_C(0x1f)
+#define LA57               BIT32(16)
+#define LINEAR_BITS        UINT32_C(0xff00)
+
+static tdx_status_t check_special(struct call *c)
+{
+	const uint32_t (*v)[4] = (const uint32_t (*)[4])c->m->cpuid;
+	uint32_t linear = v[ROW_7_0][ECX] & LA57 ? 57u << 8 : 48u << 8;
+
+	if ((v[ROW_A][EDX] & FIXED_COUNTERS) > MAX_FIXED_COUNTERS)
+		return bad_value(c, ROW_A, EDX, FIXED_COUNTERS, MAX_FIXED_COUNTERS);
+	if ((v[ROW_80000008][EAX] & LINEAR_BITS) != linear)
+		return bad_value(c, ROW_80000008, EAX, LINEAR_BITS, linear);
+	if (!v[ROW_15][EAX] || !v[ROW_15][EBX] || !v[ROW_15][ECX])
+		return FAIL(CPUID_LEAF_NOT_SUPPORTED, 0x15);
+	return OK;
+}
+
+#define TOPOLOGY_LEVELS 6
+#define TOPOLOGY_MAX_TYPE 5
+
+/* Leaf 1F: levels of ascending type; the last one's shift gives the package of an x2APIC id. */
+static tdx_status_t read_topology(struct call *c)
+{
+	uint32_t r[4], before = 0;
+
+	for (unsigned i = 0; i < TOPOLOGY_LEVELS; i++) {
+		cpuid_native(c, 0x1f, i, false, r);
+
+		uint32_t type = r[ECX] >> 8 & 0xff;
+
+		if (type == 0)
+			break;
+		if (type > TOPOLOGY_MAX_TYPE || type <= before)
+			return FAIL(CPUID_LEAF_1F_FORMAT_UNRECOGNIZED, 0);
+		before = type;
+		c->m->pkg_shift = r[EAX] & 0x1f;
+	}
+	return before ? OK : FAIL(CPUID_LEAF_NOT_SUPPORTED, 0);
+}
+
+/* WBINVD must reach exactly a package: the last-level cache is shared by all its LPs. */
+static tdx_status_t check_wbinvd_scope(struct call *c)
+{
+	uint32_t sharers = (c->m->cpuid[ROW_4_3][EAX] >> 14 & 0xfff) + 1;
+
+	while ((sharers & (sharers - 1)) != 0)
+		sharers += sharers & (0 - sharers);
+	return sharers == BIT64(c->m->pkg_shift) ? OK : FAIL(INVALID_WBINVD_SCOPE, 0);
+}
+
+unsigned cpuid_package(const struct call *c)
+{
+	uint32_t r[4];
+
+	cpuid_native(c, 0x1f, 0, false, r);
+	return r[EDX] >> c->m->pkg_shift;
+}
+
 /* MAXPHYADDR is the one thing that a small machine may have smaller. */
 static uint32_t verify_mask(const struct call *c, unsigned row, unsigned reg)
 {
@@ -84,7 +155,9 @@ tdx_status_t cpuid_check(struct call *c)
 		c->r->r10 = pair(row->value, ECX);
 		return FAIL(INCORRECT_CPUID_VALUE, 0);
 	}
-	return OK;
+	TRY(check_special(c));
+	TRY(read_topology(c));
+	return check_wbinvd_scope(c);
 }
 
 tdx_status_t cpuid_compare(struct call *c)
@@ -126,20 +199,29 @@ void soft_cpuid_claim(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 	}
 }
 
+#define FMS_STEPPING UINT32_C(0xf)
+
+/* 0 is native. A migratable TD may also ask for an earlier stepping of the same model. */
+static bool fms_ok(const struct call *c, const struct tdcs *t, uint32_t fms)
+{
+	uint32_t native[4];
+
+	cpuid_native(c, 1, 0, true, native);
+	native[EAX] &= cpuid_rows[ROW_1].direct[EAX];
+	if (fms == 0 || fms == native[EAX])
+		return true;
+	return (t->attributes & ATTR_MIGRATABLE) && ((fms ^ native[EAX]) & ~FMS_STEPPING) == 0 &&
+	       fms < native[EAX];
+}
+
 /* Bits that the configuration may carry at all. */
 static tdx_status_t check_config(struct call *c, const struct tdcs *t, unsigned row, const uint32_t config[4])
 {
 	const struct cpuid_row *d = &cpuid_rows[row];
-	uint32_t native[4];
-	bool bad = false;
+	bool bad = row == ROW_1 && !fms_ok(c, t, config[EAX]);
 
 	for (unsigned r = 0; r < 4; r++)
 		bad |= (config[r] & ~(d->allow[r] | d->direct[r])) != 0;
-	if (row == ROW_1 && config[EAX] != 0 && !bad) {
-		cpuid_native(c, 1, 0, true, native);
-		bad = config[EAX] != (native[EAX] & d->direct[EAX]);
-	}
-	(void)t;
 	if (!bad)
 		return OK;
 	c->r->rcx = cpuid_row_id(row);
@@ -160,8 +242,8 @@ static void apply_xfam(struct tdcs *t)
 
 static void zero_row(struct tdcs *t, unsigned row) { memset(t->cpuid[row], 0, sizeof(t->cpuid[row])); }
 
-/* Size of the compacted or standard XSAVE area for XFAM. */
-static uint32_t xsave_max(const struct call *c, const struct tdcs *t)
+/* The XSAVES area of the TD: compacted, in the order of the components. */
+static void lay_out_xbuff(const struct call *c, struct tdcs *t)
 {
 	uint32_t size = 576, r[4];
 
@@ -169,11 +251,12 @@ static uint32_t xsave_max(const struct call *c, const struct tdcs *t)
 		if (!(t->xfam >> i & 1))
 			continue;
 		cpuid_native(c, 0xd, i, true, r);
-		/* Supervisor components have no place in the standard format: their offset is 0. */
-		if (r[EBX] + r[EAX] > size && !(r[ECX] & 1))
-			size = r[EBX] + r[EAX];
+		if (r[ECX] & 2) /* aligned to 64 bytes when compacted */
+			size = (uint32_t)align_up(size, 64);
+		t->xbuff_offsets[i] = size;
+		size += r[EAX];
 	}
-	return size;
+	t->xbuff_size = size;
 }
 
 #define XFAM_AMX (BIT64(17) | BIT64(18))
@@ -209,7 +292,6 @@ static void special_rules(const struct call *c, struct tdcs *t)
 		for (unsigned i = ROW_23_0; i <= ROW_23_3; i++)
 			zero_row(t, i);
 	}
-	v[ROW_D_0][ECX] = xsave_max(c, t);
 	if (!any_xfd(c, t))
 		v[ROW_D_1][EAX] &= ~BIT32(4);
 	for (unsigned i = 2; i < MAX_XFAM_BIT; i++)
@@ -224,7 +306,7 @@ static void special_rules(const struct call *c, struct tdcs *t)
 	if (!(t->xfam & BIT64(15)))
 		zero_row(t, ROW_1C);
 	if ((t->xfam & XFAM_AMX) != XFAM_AMX)
-		for (unsigned i = ROW_1D_0; i <= ROW_1E; i++)
+		for (unsigned i = ROW_1D_0; i <= ROW_1D_1; i++)
 			zero_row(t, i);
 	v[ROW_80000008][EAX] &= ~UINT32_C(0xff00);
 	v[ROW_80000008][EAX] |= (v[ROW_7_0][ECX] & BIT32(16) ? 57u : 48u) << 8;
@@ -251,9 +333,10 @@ static void note_features(struct tdcs *t)
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define ARCH_CAP_TSX_CTRL     BIT64(7)
 
-static tdx_status_t check_tsx(struct call *c, const uint32_t config[4])
+/* @v: leaf 7.0 as the guest would see it. */
+static tdx_status_t check_tsx(struct call *c, const uint32_t v[4])
 {
-	bool hle = (config[EBX] & HLE) != 0, rtm = (config[EBX] & RTM) != 0;
+	bool hle = (v[EBX] & HLE) != 0, rtm = (v[EBX] & RTM) != 0;
 
 	if (hle != rtm) {
 		c->r->rcx = 0;
@@ -281,12 +364,12 @@ tdx_status_t cpuid_configure(struct call *c, struct tdcs *t, const uint32_t (*co
 		uint32_t *v = t->cpuid[i];
 
 		TRY(check_config(c, t, i, config[n]));
-		if (i == ROW_7_0)
-			TRY(check_tsx(c, config[n]));
 		for (unsigned r = 0; r < 4; r++) {
 			v[r] = (v[r] & ~row->direct[r]) | (config[n][r] & row->direct[r]);
 			v[r] &= ~(row->allow[r] & ~config[n][r]);
 		}
+		if (i == ROW_7_0)
+			TRY(check_tsx(c, v));
 		if (i == ROW_1 && config[n][EAX] == 0) {
 			uint32_t native[4];
 
@@ -296,6 +379,7 @@ tdx_status_t cpuid_configure(struct call *c, struct tdcs *t, const uint32_t (*co
 	}
 	apply_xfam(t);
 	special_rules(c, t);
+	lay_out_xbuff(c, t);
 	note_features(t);
 	return OK;
 }

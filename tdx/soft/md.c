@@ -173,8 +173,11 @@ uint64_t md_next(const struct md_table *t, const struct md_target *x, uint64_t i
 
 		return next != ALL_ONES ? next : rows_from(t, x, 1);
 	}
-	if (f.element + 1 < elements(f.row))
+	if (f.row->kind == K_CPUID && f.element + 1 < elements(f.row))
 		return make_id(t, f.row, f.element + 1);
+	/* Inside an array the bits that look-up ignores stay as they came. */
+	if (f.element + 1 < f.row->n)
+		return id + 1;
 	return rows_from(t, x, (unsigned)(f.row - t->rows) + 1);
 }
 

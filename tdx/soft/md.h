@@ -20,6 +20,8 @@ enum md_reader { MD_HOST, MD_HOST_DEBUG, MD_GUEST, MD_READERS };
 /* Where a field's value is. */
 enum md_kind {
 	K_ZERO,   /* always zero */
+	K_ONES,   /* always all ones */
+	K_L2,     /* a nested VM's default: .off is an index into md_l2_defaults */
 	K_CONST,  /* .off is the value */
 	K_SYS,    /* computed from the module: .off is an enum sys_value */
 	K_TDR,    /* at .off in struct tdr, elements in a row */
@@ -84,6 +86,11 @@ tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64
 uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned element);
 tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsigned element,
 		      uint64_t value);
+
+enum l2_value {
+	L2_CR0_MASK, L2_CR0_SHADOW, L2_CR4_MASK, L2_CR4_SHADOW, L2_VM_CR0_MASK, L2_VM_CR0_SHADOW,
+	L2_VM_CR4_SHADOW, L2_PIN, L2_PI_VECTOR, L2_SECONDARY,
+};
 
 enum sys_value {
 	V_NUM_PKGS, V_FMS, V_CMR_BASE, V_CMR_SIZE, V_ATTR_FIXED0, V_XFAM_FIXED0, V_CPUID_LEAVES,

@@ -28,6 +28,7 @@
 #define TDCS(cl, cd, sz, fl, n, f, m)    { cl, sz, fl, K_TDCS, n, cd, offsetof(struct tdcs, f), m }
 #define VP(cl, cd, sz, fl, n, f, m)      { cl, sz, fl, K_VP, n, cd, offsetof(struct tdvps, f), m }
 #define ZERO(cl, cd, sz, fl, n, m)       { cl, sz, fl, K_ZERO, n, cd, 0, m }
+#define L2(cd, sz, what)                 { 32, sz, NA, K_L2, 1, cd, what, XR }
 #define KIND(cl, cd, sz, fl, n, k, m)    { cl, sz, fl, k, n, cd, 0, m }
 
 #define BUILD_DATE 20230401
@@ -124,6 +125,16 @@ static const struct md_field vp_rows[] = {
 	VP(32, 0x31, 0, NA, 1, hp_busy, XR), CONST(32, 0x32, 3, NA, 1, XR), VP(32, 0x40, 0, NA, 1, nmi_unblock, XR),
 	ZERO(32, 0x41, 1, NA, 1, XR), ZERO(32, 0x42, 0, NA, 1, XR), ZERO(32, 0x44, 0, NA, 4, XR), ZERO(32, 0x48, 0, NA, 4, XR),
 	ZERO(32, 0x4c, 0, NA, 4, XR),
+	/* nested VMs, of which there are none: what they would start from */
+	ZERO(32, 0x50, 3, NA, 4, XR), ZERO(32, 0x54, 3, NA, 4, XR), KIND(32, 0x58, 3, NA, 4, K_ONES, XR),
+	ZERO(32, 0x5c, 3, NA, 4, XR), L2(0x80, 3, L2_CR0_MASK), L2(0x81, 3, L2_CR0_SHADOW), L2(0x82, 3, L2_CR4_MASK),
+	L2(0x83, 3, L2_CR4_SHADOW), L2(0x84, 3, L2_VM_CR0_MASK), L2(0x88, 3, L2_VM_CR0_SHADOW),
+	L2(0x8c, 3, L2_CR4_MASK), L2(0x90, 3, L2_VM_CR4_SHADOW), ZERO(32, 0x94, 2, NA, 4, XR),
+	KIND(32, 0x98, 3, NA, 4, K_ONES, XR), L2(0x9c, 2, L2_PIN), ZERO(32, 0xa4, 2, NA, 4, XR),
+	ZERO(32, 0xa8, 2, NA, 4, XR), L2(0xac, 1, L2_PI_VECTOR), L2(0xb0, 2, L2_SECONDARY),
+	KIND(32, 0xb4, 3, NA, 4, K_ONES, XR), KIND(32, 0x100, 3, NA, 4, K_ONES, XR), KIND(32, 0x104, 3, NA, 4, K_ONES, XR),
+	ZERO(32, 0x108, 3, NA, 4, XR), ZERO(32, 0x10c, 3, NA, 4, XR), KIND(32, 0x110, 3, NA, 4, K_ONES, XR),
+	KIND(32, 0x114, 3, NA, 4, K_ONES, XR),
 	{ 33, 0, NA, K_VP, 128, 0, offsetof(struct tdvps, cpuid_control), { { 0, 0 }, { A, 0 }, { A, 3 } } },
 	VP(34, 0x200, 3, NA, 32, epf_gpa, XR),
 };

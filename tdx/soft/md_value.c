@@ -78,9 +78,42 @@ static uint64_t pa_with_hkid(const struct md_target *x, uint64_t pa)
 	return pa ? call_with_hkid(x->c, pa, x->td->tdr->hkid) : 0;
 }
 
+/* What a nested VM would start from (it has the same controls as the TD's own VM). */
+static uint64_t l2_default(const struct md_target *x, uint32_t what)
+{
+	switch (what) {
+	case L2_CR0_MASK:
+		return vcpu_vmread(x->c, x->vp, F_CR0_MASK) & ~UINT64_C(1);
+	case L2_CR0_SHADOW:
+		return vcpu_vmread(x->c, x->vp, F_CR0_SHADOW) & ~UINT64_C(1);
+	case L2_CR4_MASK:
+		return vcpu_vmread(x->c, x->vp, F_CR4_MASK);
+	case L2_CR4_SHADOW:
+		return 0x2040;
+	case L2_VM_CR0_MASK:
+		return vcpu_vmread(x->c, x->vp, F_CR0_MASK);
+	case L2_VM_CR0_SHADOW:
+		return 0x80000021;
+	case L2_VM_CR4_SHADOW:
+		return vcpu_vmread(x->c, x->vp, F_CR4_SHADOW);
+	case L2_PIN:
+		return 0x29;
+	case L2_PI_VECTOR:
+		return 0xffff;
+	case L2_SECONDARY:
+		return vcpu_vmread(x->c, x->vp, F_SECONDARY) | BIT64(26);
+	default:
+		return 0;
+	}
+}
+
 uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i)
 {
 	switch (f->kind) {
+	case K_ONES:
+		return ALL_ONES >> (64 - (8u << f->size));
+	case K_L2:
+		return l2_default(x, f->off);
 	case K_CONST:
 		return f->off;
 	case K_SYS:
@@ -116,6 +149,7 @@ uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i
 
 #define PIN_POSTED_INTERRUPTS BIT64(7)
 #define VECTOR_UNSET 0xffff
+#define CR4_VMXE BIT64(13)
 
 static tdx_status_t not_initialized(uint32_t field) { return FAIL(TD_VMCS_FIELD_NOT_INITIALIZED, field); }
 
@@ -150,8 +184,8 @@ static tdx_status_t store_vmcs(const struct md_target *x, uint32_t field, uint64
 			return not_initialized(F_PI_DESC);
 		break;
 	case F_CR4:
-		/* The CPU could not be entered with MCE and VMXE clear, and the module owns them. */
-		if ((value ^ vcpu_vmread(x->c, vp, F_CR4)) & vcpu_vmread(x->c, vp, F_CR4_MASK))
+		/* VMXE is no TD's to have, yet the field has it set: no write passes. */
+		if (value & CR4_VMXE)
 			return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
 		break;
 	default:

@@ -126,6 +126,8 @@ const struct md_vmcs md_vmcs_fields[] = {
 	{ 0x4828, 0, 0, 0, 0 }, /* Guest SMBASE */
 	{ 0x482a, 0, 0, ALL, ALL }, /* IA32_SYSENTER_CS */
 	{ 0x482e, 0, 0, ALL, ALL }, /* VMX-Preemption Timer Value */
+	{ 0x6000, 0, 0, ALL, ALL }, /* CR0 guest/host mask */
+	{ 0x6002, 0, 0, ALL, ALL }, /* CR4 guest/host mask */
 	{ 0x6004, 0, 0, ALL, UINT64_C(0xffffffffffffffde) }, /* CR0 Read Shadow */
 	{ 0x6006, 0, 0, ALL, UINT64_C(0xffffffffffffffbf) }, /* CR4 Read Shadow */
 	{ 0x6008, 0, 0, ALL, ALL }, /* CR3-Target Values */

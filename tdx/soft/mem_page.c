@@ -62,6 +62,17 @@ tdx_status_t leaf_mem_page_add(struct call *c)
 	return OK;
 }
 
+/* Memory is read through the S-EPT only where the guest could: a leaf with permissions. */
+static tdx_status_t walk_to_present_leaf(struct call *c, const struct td *td, uint64_t gpa,
+					 struct sept_ref *at)
+{
+	sept_walk(c, td, gpa, 0, at);
+	if (sept_is_leaf(at->copy) && (at->copy & SE_RWX))
+		return OK;
+	sept_info(c->r, at->copy, at->level);
+	return FAIL(EPT_ENTRY_NOT_PRESENT, OP_RCX);
+}
+
 tdx_status_t leaf_mr_extend(struct call *c)
 {
 	struct td td;
@@ -73,14 +84,7 @@ tdx_status_t leaf_mr_extend(struct call *c)
 	TRY(check_state(c, c->leaf, &td, false));
 	if (!is_aligned(gpa, 256) || !sept_gpa_private(td.tdcs, gpa))
 		return FAIL(OPERAND_INVALID, OP_RCX);
-	if (!sept_walk(c, &td, gpa, 0, &at) && !sept_is_leaf(at.copy)) {
-		sept_info(c->r, at.copy, at.level);
-		return FAIL(EPT_ENTRY_NOT_PRESENT, OP_RCX);
-	}
-	if (!sept_is_leaf(at.copy)) {
-		sept_info(c->r, at.copy, at.level);
-		return FAIL(EPT_ENTRY_NOT_PRESENT, OP_RCX);
-	}
+	TRY(walk_to_present_leaf(c, &td, gpa, &at));
 	if (!sept_allows(U_EXTEND, sept_state(at.copy)))
 		return FAIL(EPT_ENTRY_NOT_PRESENT, 0);
 
@@ -276,11 +280,7 @@ static tdx_status_t debug_access(struct call *c, enum sept_user user, uint64_t *
 	TRY(call_take(c, &td.tdcs->tree_lock, SHARED, PLAIN, OP_SEPT_TREE));
 	if (!sept_gpa_private(td.tdcs, gpa))
 		return FAIL(OPERAND_INVALID, OP_RCX);
-	sept_walk(c, &td, gpa, 0, &at);
-	if (!sept_is_leaf(at.copy)) {
-		sept_info(c->r, at.copy, at.level);
-		return FAIL(EPT_ENTRY_NOT_PRESENT, OP_RCX);
-	}
+	TRY(walk_to_present_leaf(c, &td, gpa, &at));
 
 	tdx_status_t st = call_take_entry(c, at.entry, OP_RCX);
 

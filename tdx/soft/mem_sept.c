@@ -19,6 +19,15 @@ static void clear_outputs(struct call *c)
 	c->r->rdx = 0;
 }
 
+/* R9 to R11 of version 1: pages for VMs that this TD does not have are refused. */
+static tdx_status_t check_l2_pages(const struct call *c, const struct td *td)
+{
+	for (unsigned vm = 1; c->version && vm <= 3; vm++)
+		if (vm > td->tdcs->num_l2 && c->in.r[SOFT_R8 + vm] != ALL_ONES)
+			return FAIL(OPERAND_INVALID, OP_R8 + vm);
+	return OK;
+}
+
 static tdx_status_t add_page(struct call *c, uint64_t *r8)
 {
 	struct td td;
@@ -40,19 +49,20 @@ static tdx_status_t add_page(struct call *c, uint64_t *r8)
 		if (c->version == 0)
 			return FAIL(OPERAND_INVALID, OP_R8);
 		if (!is_free)
-			return OK;
+			return check_l2_pages(c, &td);
 		sept_info(c->r, at.copy, at.level);
 		return FAIL(EPT_ENTRY_STATE_INCORRECT, OP_RCX);
 	}
 	if (!is_free) {
 		if (allow_existing) {
 			*r8 |= PAGE_UNUSED;
-			return OK;
+			return check_l2_pages(c, &td);
 		}
 		sept_info(c->r, at.copy, at.level);
 		return FAIL(EPT_ENTRY_STATE_INCORRECT, OP_RCX);
 	}
 	TRY(check_priv4k(c, *r8, OP_R8, PT_NDA, EXCLUSIVE, &page));
+	TRY(check_l2_pages(c, &td));
 
 	call_filling(c);
 	call_page_fill(call_map(c, *r8), SE_FREE);
@@ -115,9 +125,9 @@ tdx_status_t leaf_mem_sept_remove(struct call *c)
 	uint64_t gpa;
 
 	clear_outputs(c);
+	no_l2_pages(c);
 	if (c->version > 1)
 		return FAIL(OPERAND_INVALID, OP_RAX);
-	no_l2_pages(c);
 	TRY(get_tdr(c, c->in.rdx, OP_RDX, SHARED, &td));
 	TRY(check_state(c, c->leaf, &td, true));
 	TRY(sept_prefix(c, &td, 1, td.tdcs->root_level, EXCLUSIVE, &at, &gpa));
@@ -199,9 +209,9 @@ tdx_status_t leaf_mem_page_promote(struct call *c)
 	uint64_t gpa;
 
 	clear_outputs(c);
+	no_l2_pages(c);
 	if (c->version > 1)
 		return FAIL(OPERAND_INVALID, OP_RAX);
-	no_l2_pages(c);
 	TRY(get_tdr(c, c->in.rdx, OP_RDX, SHARED, &td));
 	TRY(check_state(c, c->leaf, &td, true));
 	TRY(sept_prefix(c, &td, 1, 2, SHARED, &at, &gpa));

@@ -180,6 +180,8 @@ static tdx_status_t set_arch_cap(struct call *c, struct tdcs *t, const struct td
 		if (p->arch_cap & ~(ARCH_CAP_CONFIGURABLE & native))
 			return FAIL(OPERAND_INVALID, OP_IA32_ARCH_CAPABILITIES_CONFIG);
 		native = (native & ~ARCH_CAP_CONFIGURABLE) | p->arch_cap;
+	} else if (p->arch_cap) {
+		return FAIL(OPERAND_INVALID, OP_IA32_ARCH_CAPABILITIES_CONFIG);
 	}
 	t->vmsr[0] = native & ~ARCH_CAP_HIDDEN;
 	if (!(t->cpuid_flags & HAS_TSX))

@@ -128,7 +128,7 @@ struct soft_module {
 	uint64_t msr[SAVED_MSRS];
 	uint32_t cpuid[CPUID_ROWS][4];   /* SYS.INIT's LP */
 	uint32_t max_ext_leaf;
-	unsigned maxpa;
+	unsigned maxpa, pkg_shift;
 	unsigned gpaw_small;             /* GPA width when CONFIG_FLAGS.GPAW is 0 */
 	uint64_t xfam_native;
 	uint32_t num_shared_hkids, num_private_hkids;
@@ -361,6 +361,8 @@ LEAF(leaf_mem_page_remove); LEAF(leaf_mem_page_promote); LEAF(leaf_mem_page_demo
 LEAF(leaf_mem_page_relocate); LEAF(leaf_mem_rd); LEAF(leaf_mem_wr);
 LEAF(leaf_phymem_page_rdmd); LEAF(leaf_phymem_page_reclaim); LEAF(leaf_phymem_page_wbinvd);
 LEAF(leaf_phymem_cache_wb);
+LEAF(leaf_mig_by_rcx); LEAF(leaf_mig_by_rdx); LEAF(leaf_mig_import_state); LEAF(leaf_mig_export_immutable);
+LEAF(leaf_mig_export_vp); LEAF(leaf_mig_import_vp); LEAF(leaf_servtd_bind);
 #undef LEAF
 
 #endif

@@ -128,8 +128,7 @@ void pamt_merge(struct call *c, struct pamt_ref *ref, uint64_t pa, uint64_t owne
 
 	for (unsigned i = 0; i < 512; i++)
 		pamt_entry_at(c, t, pa + i * step, ref->level - 1)->type = PT_NDA;
-	pamt_set(ref->e, PT_REG, owner);
-	ref->e->bepoch = 0;
+	pamt_set(ref->e, PT_REG, owner); /* its BEPOCH stays as the range last had it */
 }
 
 static bool is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)

@@ -60,7 +60,7 @@ static tdx_status_t check_reserved(const struct tdmr *t, unsigned i)
 
 		if (a->size == 0) {
 			if (j + 1 < MAX_RESERVED && t->reserved[j + 1].size != 0)
-				return FAIL(NON_ORDERED_RESERVED_IN_TDMR, i | (j + 1) << 8);
+				return FAIL(NON_ORDERED_RESERVED_IN_TDMR, i | j << 8);
 			continue;
 		}
 		if (a->base + a->size < a->base)

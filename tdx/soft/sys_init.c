@@ -220,7 +220,7 @@ static tdx_status_t compare_msrs(struct call *c, unsigned from, unsigned to)
 tdx_status_t leaf_sys_lp_init(struct call *c)
 {
 	uint64_t canary;
-	unsigned package = c->m->machine->package_of[c->lp];
+	unsigned package;
 
 	c->r->rcx = c->r->rdx = c->r->r8 = 0;
 	TRY(take_global(c, SHARED));
@@ -233,6 +233,7 @@ tdx_status_t leaf_sys_lp_init(struct call *c)
 	TRY(compare_msrs(c, 0, SAME_BEFORE_CPUID));
 	TRY(check_boot_nt4(c));
 	TRY(cpuid_compare(c));
+	package = cpuid_package(c);
 	if (package >= SOFT_MAX_PACKAGES)
 		return FAIL(INVALID_PKG_ID, package);
 	TRY(compare_msrs(c, SAME_BEFORE_CPUID, ARRAY_LEN(same_msrs)));

@@ -113,7 +113,7 @@ static void init_registers(struct call *c, const struct td *td, struct tdvps *vp
 
 	v->gpr.rbx = td->tdcs->gpa_width;
 	v->gpr.rcx = v->gpr.r8 = c->in.rdx;
-	v->gpr.rdx = td->tdcs->cpuid[0][0];
+	v->gpr.rdx = c->m->cpuid[0][0]; /* family, model and stepping of this CPU */
 	v->gpr.rsi = v->index;
 	v->xcr0 = 1;
 	v->dr6 = 0xffff0ff0;

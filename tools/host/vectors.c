@@ -75,6 +75,7 @@ static const struct leaf_name leaf_names[] = {
 #define X(number, id, name) { name, number },
 	TDH_LEAF_TABLE(X) TDG_LEAF_TABLE(X)
 #undef X
+	{ "TDG.VP.INVVPID", 27 }, /* its name in the vectors */
 };
 
 /* "TDH.x.y" or "TDG.x.y", perhaps "/V": RAX. */

@@ -154,6 +154,7 @@ static void *op_map(void *ctx, uint64_t pa)
 static void op_cpuid(void *ctx, unsigned lp, uint32_t leaf, uint32_t sub, uint32_t out[4])
 {
 	const struct cpuid_entry *e = NULL;
+	bool reset = true;
 
 	(void)ctx;
 	for (size_t i = 0; i < ARRAY_LEN(reset_cpuid); i++)
@@ -161,14 +162,16 @@ static void op_cpuid(void *ctx, unsigned lp, uint32_t leaf, uint32_t sub, uint32
 			e = &reset_cpuid[i];
 	for (unsigned i = 0; i < vm.cpuids; i++)
 		if ((vm.cpuid[i].lp < 0 || vm.cpuid[i].lp == (int)lp) && vm.cpuid[i].e.leaf == leaf &&
-		    (vm.cpuid[i].e.sub == ANY || vm.cpuid[i].e.sub == sub))
+		    (vm.cpuid[i].e.sub == ANY || vm.cpuid[i].e.sub == sub)) {
 			e = &vm.cpuid[i].e;
+			reset = false;
+		}
 	memset(out, 0, 16);
 	if (e)
 		memcpy(out, e->regs, 16);
-	if (leaf == 1)
+	if (reset && leaf == 1)
 		out[1] = (out[1] & 0xffffff) | lp << 24;
-	if (leaf == 0x1f)
+	if (reset && leaf == 0x1f)
 		out[3] = lp;
 }
 
@@ -480,7 +483,7 @@ void vm_reset(void)
 	vm.module_memory = module;
 	for (unsigned i = 0; i < VM_LPS; i++)
 		vm.lp[i].stack = stacks[i];
-	vm.tsc = 1000000;
+	vm.tsc = UINT64_C(1) << 40;
 	vm.random = UINT64_C(0x9e3779b97f4a7c15);
 	describe(&vm.mc);
 	vm.be.ops = &backend_ops;

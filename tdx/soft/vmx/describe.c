@@ -30,7 +30,8 @@
 #define CRYSTAL_HZ     25000000
 #define RATIO_UNIT     1000
 #define MAX_BASE_LEAF  0x23
-#define PACKAGE_SHIFT  20 /* of an x2APIC id: everything is package 0 */
+#define PACKAGE_SHIFT  12 /* of an x2APIC id: ids below 4096 are package 0 */
+#define CACHE_SHARERS  (((UINT32_C(1) << PACKAGE_SHIFT) - 1) << 14) /* CPUID 4.3: all of a package */
 #define CPUID_TOPOLOGY 0x1f
 #define CPUID_TSC      0x15
 
@@ -170,6 +171,8 @@ void describe_cpuid(void *ctx, unsigned lp, uint32_t leaf, uint32_t subleaf, uin
 {
 	describe_cpuid_guest(ctx, lp, leaf, subleaf, out);
 	soft_cpuid_claim(leaf, subleaf, out);
+	if (leaf == 4 && subleaf == 3)
+		out[0] |= CACHE_SHARERS;
 }
 
 static bool is_convertible(uint32_t kind)
