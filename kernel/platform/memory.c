@@ -15,6 +15,7 @@
 
 #define CHUNK_FRAMES  UINT64_C(512)
 #define CHUNK_ORDER   9
+#define LEAF_CHUNKS   UINT64_C(256) /* of one leaf: 512 MiB of guest memory, 4 KiB of ours */
 #define GFN_END_LIMIT BIT64(40) /* 52-bit guest-physical addresses */
 
 struct guest_chunk {
@@ -42,16 +43,14 @@ int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool r
 		return -EINVAL;
 
 	uint64_t first = base.v / CHUNK_FRAMES, last = (base.v + frames - 1) / CHUNK_FRAMES;
-	uint64_t count = last - first + 1;
-	struct guest_chunk *chunks = heap_alloc(count * sizeof(*chunks));
+	uint64_t leaf_count = (last - first) / LEAF_CHUNKS + 1;
+	struct guest_chunk **leaves = heap_alloc(leaf_count * sizeof(leaves[0]));
 
-	if (!chunks)
+	if (!leaves)
 		return -ENOMEM;
-	for (uint64_t i = 0; i < count; i++)
-		chunks[i].block = PFN_NONE;
 	memmove(&m->regions[at + 1], &m->regions[at],
 		(m->region_count - at) * sizeof(m->regions[0]));
-	m->regions[at] = (struct guest_region){ base, frames, rom, chunks, count };
+	m->regions[at] = (struct guest_region){ base, frames, rom, leaves, leaf_count };
 	m->region_count++;
 	return 0;
 }
@@ -108,12 +107,28 @@ static int back_chunk(struct guest_memory *m, const struct guest_region *r, gfn_
 	return 0;
 }
 
+/* The chunk around @gfn, made now if it was not there; NULL: no memory for it. */
+static struct guest_chunk *find_chunk(const struct guest_region *r, gfn_t gfn)
+{
+	uint64_t index = gfn.v / CHUNK_FRAMES - r->base.v / CHUNK_FRAMES;
+	struct guest_chunk **leaf = &r->leaves[index / LEAF_CHUNKS];
+
+	if (!*leaf) {
+		*leaf = heap_alloc(LEAF_CHUNKS * sizeof(**leaf));
+		for (unsigned i = 0; *leaf && i < LEAF_CHUNKS; i++)
+			(*leaf)[i].block = PFN_NONE;
+	}
+	return *leaf ? &(*leaf)[index % LEAF_CHUNKS] : NULL;
+}
+
 static int frame_locked(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
 			pfn_t *pfn, int *level)
 {
-	struct guest_chunk *chunk = &r->chunks[gfn.v / CHUNK_FRAMES - r->base.v / CHUNK_FRAMES];
+	struct guest_chunk *chunk = find_chunk(r, gfn);
 	unsigned index = (unsigned)(gfn.v % CHUNK_FRAMES);
 
+	if (!chunk)
+		return -ENOMEM;
 	if (pfn_is_none(chunk->block) && !chunk->pages) {
 		int err = back_chunk(m, r, gfn, chunk);
 
@@ -218,12 +233,19 @@ static void free_chunk(struct guest_chunk *chunk)
 	heap_free(chunk->pages);
 }
 
+static void free_region(struct guest_region *r)
+{
+	for (uint64_t l = 0; l < r->leaf_count; l++) {
+		for (unsigned c = 0; r->leaves[l] && c < LEAF_CHUNKS; c++)
+			free_chunk(&r->leaves[l][c]);
+		heap_free(r->leaves[l]);
+	}
+	heap_free(r->leaves);
+}
+
 void guest_memory_fini(struct guest_memory *m)
 {
-	for (unsigned i = 0; i < m->region_count; i++) {
-		for (uint64_t c = 0; c < m->regions[i].chunk_count; c++)
-			free_chunk(&m->regions[i].chunks[c]);
-		heap_free(m->regions[i].chunks);
-	}
+	for (unsigned i = 0; i < m->region_count; i++)
+		free_region(&m->regions[i]);
 	guest_memory_init(m);
 }

@@ -27,8 +27,9 @@ struct guest_region {
 	gfn_t base;
 	uint64_t frames;
 	bool rom;
-	struct guest_chunk *chunks; /* one for each 2 MiB that the region touches */
-	uint64_t chunk_count;
+	/* One chunk for each 2 MiB that the region touches, in leaves that appear when needed. */
+	struct guest_chunk **leaves;
+	uint64_t leaf_count;
 };
 
 struct guest_memory {

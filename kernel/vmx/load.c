@@ -115,6 +115,7 @@ struct elf32_segment {
 	uint32_t type, offset, vaddr, paddr, filesz, memsz, flags, align;
 };
 
+#define ELF_MAGIC     "\177ELF"
 #define ELF_CLASS_32  1
 #define ELF_LITTLE    1
 #define ELF_MACHINE_386 3
@@ -125,7 +126,7 @@ static int load_elf(const struct loader *l, uint64_t *entry)
 {
 	struct elf32_header h;
 
-	if (l->size < sizeof(h) || memcmp(l->image, "\177ELF", 4))
+	if (l->size < sizeof(h) || memcmp(l->image, ELF_MAGIC, 4))
 		return refuse(l->why, l->why_size,
 			      "multiboot header without addresses in a file that is not ELF");
 	memcpy(&h, l->image, sizeof(h));
@@ -213,6 +214,9 @@ static int load_image(const struct loader *l, struct start_state *start)
 	int err;
 
 	*start = (struct start_state){ .mode = START_FLAT32 };
+	if (at < 0 && l->size >= 4 && !memcmp(l->image, ELF_MAGIC, 4))
+		return refuse(l->why, l->why_size,
+			      "an ELF file without a multiboot header in its first 8 KiB");
 	if (at < 0) {
 		start->rip = l->vm->config->image_load;
 		return place(l, "the flat image", l->vm->config->image_load, 0, l->size, l->size);

@@ -122,6 +122,20 @@ static void out_of_memory_is_said_and_harmless(void **state)
 	assert_int_equal(guest_memory_frame(&m, gfn(1), LEVEL_2M, &pfn, &level), 0);
 }
 
+static void a_huge_guest_costs_nothing_before_it_is_used(void **state)
+{
+	uint64_t before = page_count(PAGE_FREE);
+	pfn_t pfn;
+	int level;
+
+	(void)state;
+	assert_int_equal(guest_memory_add_ram(&m, UINT64_C(8) << 40), 0);
+	assert_int_equal(page_count(PAGE_FREE), before);
+	assert_int_equal(guest_memory_frame(&m, gfn((UINT64_C(8) << 40) >> PAGE_SHIFT), LEVEL_4K, &pfn,
+					    &level), 0);
+	assert_int_equal(page_count(PAGE_GUEST), 512);
+}
+
 static void copies_cross_pages_and_stop_at_the_end(void **state)
 {
 	char in[9000], out[9000];
@@ -144,7 +158,8 @@ int main(void)
 		T(regions_that_make_no_sense_are_refused), T(ram_leaves_the_hole_below_4g),
 		T(frames_come_in_blocks_of_2m_and_stay),
 		T(a_region_that_holds_no_whole_block_gets_pages), T(without_a_free_block_pages_do),
-		T(out_of_memory_is_said_and_harmless), T(copies_cross_pages_and_stop_at_the_end),
+		T(out_of_memory_is_said_and_harmless),
+		T(a_huge_guest_costs_nothing_before_it_is_used), T(copies_cross_pages_and_stop_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
