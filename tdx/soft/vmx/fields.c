@@ -147,7 +147,10 @@ void svmx_use(struct soft_vcpu *v)
 	static const struct inv_descriptor everything;
 	struct svmx_vcpu *b = svmx_of(v);
 
-	if (likely(vmcs_current() == &b->vmcs) || !vmcs_load(&b->vmcs))
+	if (likely(vmcs_current() == &b->vmcs))
+		return;
+	svmx_lp(cpu_index())->td_vmcs = &b->vmcs;
+	if (!vmcs_load(&b->vmcs))
 		return;
 	/* It comes from another LP: what this one remembers of it may be stale. */
 	b->host_rsp = 0;

@@ -85,7 +85,8 @@ struct svmx_lp {
 	struct vmx_regs regs;
 	struct svmx_tlb tlb[TLB_ENTRIES];
 	struct svmx_fetch fetch;
-	struct vmcs *host_vmcs;      /* current when the SEAMCALL came; may be NULL */
+	struct vmcs *host_vmcs;      /* current when the SEAMCALL came; NULL: none of the host's */
+	struct vmcs *td_vmcs;        /* the last of a TD that was made current here, until its flush */
 	struct soft_vcpu *loaded;    /* whose registers the CPU holds; NULL: the host's */
 	uint64_t began;              /* TSC at the first stay of this SEAMCALL */
 	bool interrupt_seen;         /* the module was told that a host interrupt waits */

@@ -5,8 +5,8 @@
  * Invariants
  *   - A SEAMCALL runs with interrupts off from #UD to IRET, on its LP; registers go in and out as
  *     the instruction has them; CF says VMfailInvalid.
- *   - When it returns, the VMCS that was current before is current again, and translations of
- *     pages that became private are gone from this CPU.
+ *   - When it returns, the host's VMCS that was current before is current again (a TD's may stay, if
+ *     the host had none), and translations of pages that became private are gone from this CPU.
  *   - Nothing here can fail after the start.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -164,7 +164,7 @@ static bool on_undefined(struct trap_frame *f)
 	if (memcmp((const void *)f->rip, seamcall, sizeof(seamcall)) || lp >= machine.lp_count)
 		return false;
 	me = &lps[lp];
-	me->host_vmcs = vmcs_current();
+	me->host_vmcs = vmcs_current() == me->td_vmcs ? NULL : vmcs_current();
 	regs_in(&regs, f);
 	if (soft_seamcall(module, lp, &regs))
 		f->rflags &= ~RFLAGS_CF;
