@@ -127,6 +127,17 @@ static void arm(void)
 	uart_irq_enable(&con.uart, want);
 }
 
+/*
+ * The line is edge triggered: left high, it never interrupts again. Closing and opening the UART's
+ * interrupts makes a new edge of whatever is still pending.
+ */
+static void rearm(void)
+{
+	con.tx_irq_on = con.tx_head != con.tx_tail;
+	uart_irq_disable(&con.uart);
+	uart_irq_enable(&con.uart, con.tx_irq_on);
+}
+
 static uint64_t con_lock(void)
 {
 	uint64_t flags = irq_save();
@@ -153,7 +164,7 @@ static void serial_interrupt(unsigned vector)
 		receive();
 		feed();
 	}
-	arm();
+	rearm();
 	con_unlock(flags);
 }
 

@@ -498,8 +498,10 @@ bool direct_map_explain(uint64_t address, uint64_t error, char *text, size_t siz
 	uint64_t hpa = address - DIRECT_MAP_BASE;
 	const char *what = error & PF_WRITE ? "write" : "read";
 
-	if (address >= STACK_BASE && address - STACK_BASE < STACK_BYTES_ALL) {
-		snprintf(text, size, "#PF: stack overflow at %#llx", (unsigned long long)address);
+	bool boot = align_down(address, PAGE_SIZE) == (uint64_t)boot_stack_guard;
+
+	if (boot || (address >= STACK_BASE && address - STACK_BASE < STACK_BYTES_ALL)) {
+		snprintf(text, size, "stack overflow at %#llx", (unsigned long long)address);
 		return true;
 	}
 	if (address < DIRECT_MAP_BASE || hpa >= DIRECT_MAP_MAX)

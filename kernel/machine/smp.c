@@ -64,6 +64,7 @@ void ap_start(struct cpu *c)
 		crash_stop_here(); /* not on the list: it must not take another's place */
 	cpu_set_area((unsigned)index, c);
 	c->online = 1;
+	c->running = "run loop";
 	__atomic_fetch_add(&ready, 1, __ATOMIC_RELEASE);
 	main_of_ap();
 }

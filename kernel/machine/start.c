@@ -141,6 +141,7 @@ void machine_init(const struct boot_info *bi)
 	add_listed_cpus();
 	if (has_madt)
 		(void)!acpi_read_madt(&acpi_tables, &madt, add_madt_cpu, NULL);
+	(void)cpu_running("run loop");
 	log_info("machine: %u CPUs listed, %llu MiB usable, TSC %llu.%03llu MHz by %s, %s, console %s",
 		 cpu_count(), (unsigned long long)(page_count(PAGE_FREE) >> 8),
 		 (unsigned long long)(tsc_hz() / 1000000),

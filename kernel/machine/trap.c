@@ -128,7 +128,9 @@ static void exception(struct trap_frame *f)
 		return;
 	const char *name = exception_name[f->vector];
 
-	if (f->vector == VEC_PF && direct_map_explain(cr2_read(), f->error, what, sizeof(what)))
+	/* A stack that is full cannot take the page fault's frame: that one becomes a double fault. */
+	if ((f->vector == VEC_PF || f->vector == VEC_DF) &&
+	    direct_map_explain(cr2_read(), f->error, what, sizeof(what)))
 		name = what;
 	crash(name ? name : "reserved exception", f);
 }

@@ -19,12 +19,30 @@
 #include "kernel/monitor/monitor.h"
 #include "tdx/tdx.h"
 
+static void cpu_that_is_off(struct call *c, unsigned i)
+{
+	static const char *const zeros[] = { "vcpus", "slices", "interrupts", "nmis", "idle_ms" };
+
+	out_row(c->out);
+	out_number(c->out, "cpu", i);
+	out_number(c->out, "apic_id", cpu_apic_id(i));
+	out_bool(c->out, "online", false);
+	for (size_t k = 0; k < ARRAY_LEN(zeros); k++)
+		out_number(c->out, zeros[k], 0);
+	out_text(c->out, "runs", "did not answer at start");
+}
+
 static int cmd_cpus(struct call *c)
 {
 	out_table(c->out);
 	for (unsigned i = 0; i < cpu_count(); i++) {
-		const struct cpu *cpu = cpu_get(i);
 		struct sched_stats s;
+
+		if (!cpu_is_online(i)) {
+			cpu_that_is_off(c, i);
+			continue;
+		}
+		const struct cpu *cpu = cpu_get(i);
 
 		sched_stats(i, &s);
 		out_row(c->out);
@@ -120,8 +138,11 @@ void monitor_machine_stats(void (*line)(void *ctx, const char *text), void *ctx)
 	struct console_stats con;
 
 	for (unsigned i = 0; i < cpu_count(); i++) {
-		const struct cpu *cpu = cpu_get(i);
 		struct sched_stats s;
+
+		if (!cpu_is_online(i))
+			continue;
+		const struct cpu *cpu = cpu_get(i);
 
 		sched_stats(i, &s);
 		slices += s.slices;

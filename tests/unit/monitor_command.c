@@ -78,6 +78,9 @@ const struct command tdx_commands[] = {
 	{ "record", "NAME", "one record", cmd_record, 1, 1, COMPLETE_NOTHING, COMMAND_JSON, NULL },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
+const struct command inject_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
 
 static char printed[65536];
 static size_t printed_length;
