@@ -19,3 +19,13 @@ FUZZ_BINS += build/stress/mmu_stress
 FUZZ_RUNS += 'build/stress/mmu_stress 1000000:300'
 
 -include $(STRESS_OBJS:.o=.d)
+
+# The bench: optimised as the image is, no sanitizer.
+BENCH_OBJS := $(patsubst %.c,build/native/%.o,$(MMU_SOURCES) tests/host/machine.c tools/mmu-bench/main.c)
+HOST_PROGRAMS += build/host/mmu-bench
+
+build/host/mmu-bench: $(BENCH_OBJS)
+	$(call say,LD-N,$@)
+	$(Q)mkdir -p $(@D) && $(CC) $(NATIVE_FLAGS) -O2 $^ -o $@
+
+-include $(BENCH_OBJS:.o=.d)
