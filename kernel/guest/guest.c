@@ -209,11 +209,27 @@ int guest_start(struct guest *g, char *why, size_t why_size)
 
 /* ---- running and ending ---- */
 
+/* The figure that start-up is judged by, once. */
+static void note_first_entry(void)
+{
+	static uint32_t noted;
+
+	if (likely(noted) || __atomic_exchange_n(&noted, 1, __ATOMIC_RELAXED))
+		return;
+
+	uint64_t total = ticks_since_entry(), waits = wait_ticks();
+
+	log_info("first guest entry after %llu ticks: %llu busy, %llu waiting",
+		 (unsigned long long)total, (unsigned long long)(total - waits),
+		 (unsigned long long)waits);
+}
+
 enum vcpu_outcome guest_vcpu_run(struct sched_vcpu *v)
 {
 	struct guest *g = v->guest;
 	enum vcpu_outcome outcome;
 
+	note_first_entry();
 	if (g->vm) {
 		outcome = vm_vcpu_run(g->vm, v->index);
 	} else {

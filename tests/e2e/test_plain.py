@@ -1,0 +1,90 @@
+#!/usr/bin/python3
+"""Plain VMX guests: the good one speaks and halts, a bad one ends alone with its reason, a bad image
+is refused in one line, and every page comes back."""
+import os
+import re
+
+import e2e
+from e2e import boot, check, theme, write
+
+GUESTS = ["plain", "bench", "bad_triple", "bad_memory", "bad_loop", "modes"]
+FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.elf"), rf"\tain\{g}.elf") for g in GUESTS]
+CPUID_TICKS_MAX = 120  # measured 116; the aim
+
+
+def section(name, image, **keys):
+    lines = [f"[vm {name}]", rf"image = \tain\{image}"]
+    return "\n".join(lines + [f"{k} = {v}" for k, v in ({"memory": "8M"} | keys).items()]) + "\n"
+
+
+def rows(text):
+    """{owner: pages} of the console's `memory`."""
+    return {m[1]: int(m[2]) for m in re.finditer(r"^([a-z-]+) +(\d+) +\d+$", text, re.M)}
+
+
+def all_kinds(cpus):
+    config = "[tain]\n" + "".join(section(g, f"{g}.elf") for g in GUESTS)
+    commands = ["memory"] + [f"start {g}" for g in GUESTS]
+    commands += [f"wait {g} 20" for g in GUESTS if g != "bad_loop"]
+    commands += ["guests", "stop bad_loop", "wait bad_loop 20", "start plain", "wait plain 20",
+                 "memory", "version"]
+    b = boot(cpus=cpus, config=config, files=FILES, commands=commands)
+    at = f"{cpus} CPU: "
+
+    check(at + "the run ends with 0", b.status == 0, b)
+    for line in ["hello from a plain VMX guest", "hypervisor: TainTainTain",
+                 "memory: 8 MiB, every one written and read back", "PCI 0:0.0: 12378086",
+                 "fw_cfg: QEMU", "port 2e8: 000000ff", "good-bye"]:
+        check(at + f"plain prints '{line}'", b.has(rf"^plain\| {re.escape(line)}$"), b)
+    check(at + "plain halts, also the second time",
+          len(re.findall(r"^tain: plain: stopped: halted$", b.text, re.M)) == 2, b)
+    check(at + "a triple fault ends its guest",
+          b.has(r"^tain: bad_triple: dead: triple fault at RIP 0x"), b)
+    check(at + "a read of absent memory ends its guest",
+          b.has(r"^tain: bad_memory: dead: read at 0xd0000000, where it has no memory"), b)
+    check(at + "and answers nothing", not b.has("something answered"), b)
+    check(at + "a guest that never stops runs on beside the others",
+          b.output_of("guests") and re.search(r"^bad_loop +vm +running", b.output_of("guests"), re.M), b)
+    check(at + "and is stopped by command", b.has(r"^tain: bad_loop: stopped: by command$"), b)
+    check(at + "long mode, XCR0 and MSRs survive exits",
+          b.has(r"^modes\| registers, MSRs and XCR0 kept$"), b)
+    check(at + "power-off by ACPI is told as such", b.has(r"^tain: modes: stopped: powered off$"), b)
+    ticks = re.search(r"^bench\| CPUID exit: (\d+) ticks", b.text, re.M)
+    check(at + f"a CPUID exit costs at most {CPUID_TICKS_MAX} ticks",
+          ticks and int(ticks[1]) <= CPUID_TICKS_MAX, ticks[0] if ticks else b)
+    tables = [rows(part) for part in re.findall(r"tain> memory\n(.*?)\ntain> ", b.text, re.S)]
+    check(at + "every page is back where it was",
+          len(tables) == 2 and tables[0] and tables[0] == tables[1], f"{tables}")
+
+
+def bad_images():
+    plain = open(FILES[0][0], "rb").read()
+    header = plain.index((0x1badb002).to_bytes(4, "little"))
+    wild = bytearray(plain)
+    wild[44:46] = b"\xff\xff"  # e_phnum
+    asks = bytearray(plain)
+    asks[header + 4:header + 12] = (4).to_bytes(4, "little") + ((-0x1badb002 - 4) % 2**32).to_bytes(4, "little")
+    bad = {
+        "cut": (plain[:header], "an ELF file without a multiboot header"),
+        "short": (plain[:header + 16], "reaches beyond the end of the file"),
+        "wild": (bytes(wild), "program headers"),
+        "asks": (bytes(asks), "asks for what is not offered"),
+        "large": (bytes(2 << 20), r"does not fit its memory"),
+    }
+    config = "[tain]\nstart = " + ", ".join(bad) + ", good\n"
+    config += "".join(section(name, f"{name}.bin", memory="1M") for name in bad)
+    config += section("good", "plain.elf")
+    files = [(write(f"{n}.bin", content), rf"\tain\{n}.bin") for n, (content, _) in bad.items()]
+    b = boot(config=config, files=files + FILES[:1], commands=["wait good 20", "guests"])
+    for name, (_, reason) in bad.items():
+        check(f"image '{name}' is refused: {reason}", b.has(rf"^tain: {name}: refused: .*{reason}"), b)
+    check("the good guest runs all the same", b.has(r"^tain: good: stopped: halted$"), b)
+    check("and the run ends in order", b.has(r"^tain: exit \d+$"), b)
+
+
+for cpu_count in (1, 2):
+    with theme(f"plain guests on {cpu_count} CPU"):
+        all_kinds(cpu_count)
+with theme("bad images"):
+    bad_images()
+e2e.finish()
