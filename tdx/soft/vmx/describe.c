@@ -33,10 +33,12 @@
 #define PACKAGE_SHIFT  12 /* of an x2APIC id: ids below 4096 are package 0 */
 #define CACHE_SHARERS  (((UINT32_C(1) << PACKAGE_SHIFT) - 1) << 14) /* CPUID 4.3: all of a package */
 #define CPUID_TOPOLOGY 0x1f
+#define MISC_ENABLE    0x40001 /* MONITOR works */
 #define CPUID_TSC      0x15
 
 enum {
 	MSR_TSC_ADJUST = 0x3b,
+	MSR_MISC_ENABLE = 0x1a0,
 	MSR_SEAMRR_BASE = 0x1400,
 	MSR_SEAMRR_MASK = 0x1401,
 };
@@ -57,7 +59,7 @@ static const struct {
 	{ 0xcf,  0 },                            /* IA32_CORE_CAPABILITIES */
 	{ 0xfe,  0xcd0a },                       /* IA32_MTRRCAP: SEAMRR, SMRR and its lock */
 	{ 0x10a, 0x20fdeb },                     /* IA32_ARCH_CAPABILITIES */
-	{ 0x1a0, 0x40001 },                      /* IA32_MISC_ENABLE: MONITOR works */
+	{ MSR_MISC_ENABLE, MISC_ENABLE },
 	{ 0x1f2, SMRR_BASE | 6 },                /* SMRR_BASE */
 	{ 0x1f3, 0xfff00c00 },                   /* SMRR_MASK: locked, valid */
 	{ 0x345, 0x2000 },                       /* IA32_PERF_CAPABILITIES */
@@ -100,7 +102,10 @@ uint64_t describe_rdmsr(void *ctx, unsigned lp, uint32_t msr)
 	uint64_t value = 0;
 
 	(void)ctx, (void)lp;
-	if (msr == MSR_TSC_ADJUST) /* at each VP.ENTER */
+	/* At each VP.ENTER: */
+	if (msr == MSR_MISC_ENABLE)
+		return MISC_ENABLE;
+	if (msr == MSR_TSC_ADJUST)
 		return has_tsc_adjust ? rdmsr(msr) : 0;
 	if (!described(msr, &value) && msr_read_safe(msr, &value))
 		return 0;

@@ -94,4 +94,5 @@ void svmx_vcpu_flush(void *ctx, unsigned lp, struct soft_vcpu *v)
 	svmx_flush_tlb(ctx, lp, v);
 	vmcs_clear(&svmx_of(v)->vmcs);
 	svmx_lp(lp)->td_vmcs = NULL;
+	svmx_lp(lp)->in_use = NULL;
 }

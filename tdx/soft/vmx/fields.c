@@ -27,6 +27,12 @@
 #define FIELD_TYPE      0xfc00 /* width and type of a field's encoding */
 #define FIELD_CONTROL32 0x4000
 
+/* Guest state and exit information: the CPU's own, nothing of them is kept here. */
+static inline bool is_plain(uint32_t field)
+{
+	return ((field >> 10) & 3) == 1 || ((field >> 10) & 3) == 2;
+}
+
 /* Control bits, named as in the SDM. */
 #define PIN_EXTERNAL    BIT32(0)
 #define PIN_NMI         BIT32(3)
@@ -142,19 +148,18 @@ uint64_t svmx_slice(void)
 	return ticks;
 }
 
-void svmx_use(struct soft_vcpu *v)
+void svmx_load(struct svmx_lp *me, struct soft_vcpu *v)
 {
 	static const struct inv_descriptor everything;
 	struct svmx_vcpu *b = svmx_of(v);
 
-	if (likely(vmcs_current() == &b->vmcs))
-		return;
-	svmx_lp(cpu_index())->td_vmcs = &b->vmcs;
+	me->in_use = v;
+	me->td_vmcs = &b->vmcs;
 	if (!vmcs_load(&b->vmcs))
 		return;
 	/* It comes from another LP: what this one remembers of it may be stale. */
 	b->host_rsp = 0;
-	tlb_drop(svmx_lp(cpu_index()));
+	tlb_drop(me);
 	(void)invept(INVEPT_ALL, &everything);
 }
 
@@ -195,11 +200,15 @@ static void write_control(struct soft_vcpu *v, int which, uint32_t value)
 bool svmx_vmwrite(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value)
 {
 	struct svmx_vcpu *b = svmx_of(v);
-	int which = which_control(field);
-	uint64_t address = plain_address(v, field, value);
+	uint64_t address;
+	int which;
 
 	(void)ctx;
 	svmx_use(v);
+	if (likely(is_plain(field)))
+		return raw_write(field, value);
+	which = which_control(field);
+	address = plain_address(v, field, value);
 	if (address) {
 		b->key_bits = value & ~address;
 		return raw_write(field, address);
@@ -239,10 +248,13 @@ bool svmx_vmwrite(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value
 uint64_t svmx_vmread(void *ctx, struct soft_vcpu *v, uint32_t field)
 {
 	const struct svmx_vcpu *b = svmx_of(v);
-	int which = which_control(field);
+	int which;
 
 	(void)ctx;
 	svmx_use(v);
+	if (likely(is_plain(field)))
+		return raw_read(field);
+	which = which_control(field);
 	if (which == VMX_CTL_ENTRY)
 		return (b->control[which] & ~ENTRY_IA32E) | (raw_read(field) & ENTRY_IA32E);
 	if (which >= 0)

@@ -19,6 +19,7 @@
 #ifndef TAIN_SOFT_VMX_SOFT_VMX_H
 #define TAIN_SOFT_VMX_SOFT_VMX_H
 
+#include "kernel/machine/cpu.h"
 #include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/machine/vmx_exit.h"
@@ -87,6 +88,7 @@ struct svmx_lp {
 	struct svmx_fetch fetch;
 	struct vmcs *host_vmcs;      /* current when the SEAMCALL came; NULL: none of the host's */
 	struct vmcs *td_vmcs;        /* the last of a TD that was made current here, until its flush */
+	struct soft_vcpu *in_use;    /* whose VMCS is current in this SEAMCALL; NULL: not looked yet */
 	struct soft_vcpu *loaded;    /* whose registers the CPU holds; NULL: the host's */
 	uint64_t began;              /* TSC at the first stay of this SEAMCALL */
 	bool interrupt_seen;         /* the module was told that a host interrupt waits */
@@ -96,6 +98,9 @@ struct svmx_lp {
 } ALIGNED(64);
 
 struct svmx_lp *svmx_lp(unsigned lp);
+
+/* That of the calling CPU. */
+static inline struct svmx_lp *svmx_here(void) { return this_cpu()->slot[CPU_SLOT_SOFT]; }
 
 /* ---- fields.c ---- */
 
@@ -107,7 +112,14 @@ bool svmx_vmwrite(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value
 /* Longest time in a guest without a word to the host, in TSC ticks. */
 uint64_t svmx_slice(void);
 /* Make @v's VMCS current until the SEAMCALL ends. */
-void svmx_use(struct soft_vcpu *v);
+void svmx_load(struct svmx_lp *me, struct soft_vcpu *v);
+static inline void svmx_use(struct soft_vcpu *v)
+{
+	struct svmx_lp *me = svmx_here();
+
+	if (unlikely(me->in_use != v))
+		svmx_load(me, v);
+}
 
 /* ---- state.c ---- */
 

@@ -163,7 +163,8 @@ static bool on_undefined(struct trap_frame *f)
 
 	if (memcmp((const void *)f->rip, seamcall, sizeof(seamcall)) || lp >= machine.lp_count)
 		return false;
-	me = &lps[lp];
+	me = svmx_here();
+	me->in_use = NULL;
 	me->host_vmcs = vmcs_current() == me->td_vmcs ? NULL : vmcs_current();
 	regs_in(&regs, f);
 	if (soft_seamcall(module, lp, &regs))
@@ -229,6 +230,8 @@ int soft_vmx_start(void)
 	err = allocate(&memory);
 	if (err)
 		return err;
+	for (unsigned i = 0; i < machine.lp_count; i++)
+		cpu_get(i)->slot[CPU_SLOT_SOFT] = &lps[i];
 	has_rdrand = (cpuid(1, 0).ecx & CPUID_RDRAND) != 0;
 	state_init();
 	module = soft_init(memory, &machine, &backend);
