@@ -14,7 +14,8 @@
 #include "kernel/monitor/words.h"
 
 static const struct command *const lists[] = { basic_commands, machine_commands, guest_commands,
-					       tdx_commands, check_commands, inject_commands };
+					       tdx_commands, check_commands, trace_commands,
+					       inject_commands };
 
 const struct command *command_at(unsigned nth)
 {

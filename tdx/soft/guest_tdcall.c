@@ -13,9 +13,12 @@
 
 #include <string.h>
 
+#include "kernel/base/trace.h"
+
 #define EFER_LMA BIT64(10)
 #define CS_L     BIT64(13)
-#define LEAF_VM_RD 7
+#define LEAF_VP_VMCALL 0
+#define LEAF_VM_RD     7
 
 #define MASK_RESERVED_GPRS (BIT64(SOFT_RAX) | BIT64(SOFT_RCX) | BIT64(SOFT_RSP))
 
@@ -157,8 +160,28 @@ static bool host_priority_timeout(struct guest *g, tdx_status_t *st)
 	return now - vp->hp_busy_start > g->td.tdcs->hp_lock_ticks;
 }
 
+/* A TDVMCALL is traced by the host that answers it. */
+static void trace_tdcall(const struct guest *g, uint64_t leaf, const uint64_t in[3], tdx_status_t st)
+{
+	const struct soft_machine *mc = g->c->m->machine;
+	const struct soft_regs *r = &g->vp->v.gpr;
+
+	trace_add(&(struct trace_record){
+		.tsc = mc->ops->tsc(mc->ctx, g->c->lp),
+		.cpu = (uint16_t)g->c->lp,
+		.kind = TRACE_TDCALL,
+		.vcpu = (uint8_t)g->vp->v.index,
+		.guest = g->vp->v.hkid,
+		.leaf = (uint32_t)leaf,
+		.status = st.raw,
+		.a = { in[0], in[1], in[2], r->rcx, r->rdx, r->r8 },
+	});
+}
+
 enum guest_next guest_tdcall(struct guest *g)
 {
+	const struct soft_regs *r = &g->vp->v.gpr;
+	const uint64_t leaf = r->rax & 0xffff, in[3] = { r->rcx, r->rdx, r->r8 };
 	enum tdcall_out out = OUT_STATUS;
 
 	if (!(guest_vmread(g, F_EFER) & EFER_LMA) || !(guest_vmread(g, F_CS_AR) & CS_L))
@@ -166,6 +189,8 @@ enum guest_next guest_tdcall(struct guest *g)
 
 	tdx_status_t st = dispatch(g, &out);
 
+	if (leaf != LEAF_VP_VMCALL && out != OUT_RETRY && trace_on(TRACE_TDCALL))
+		trace_tdcall(g, leaf, in, st);
 	if (out == OUT_LEAVE)
 		return LEAVE;
 	if (out == OUT_RETRY)

@@ -71,6 +71,9 @@ const struct command guest_commands[] = {
 	{ "list", "WORD...", "lists", cmd_list, 0, 30, COMPLETE_NOTHING, COMMAND_JSON, NULL },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
+const struct command trace_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
 const struct command check_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };

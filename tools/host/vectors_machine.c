@@ -8,7 +8,7 @@
  *
  * Facts: tests/vectors/open/README.md.
  *
- * links: tdx/soft/[a-z]*.c kernel/base/sha384.c
+ * links: tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
