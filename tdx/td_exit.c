@@ -112,9 +112,10 @@ static const exit_fn exit_rows[TDX_EXIT_LIMIT] = {
 };
 /* clang-format on */
 
+/* Time slices are only counted: some hundred a second would push everything else out of the ring. */
 static void trace_exit(const struct td_vcpu *v, tdx_status_t st)
 {
-	if (!trace_on(TRACE_TDEXIT))
+	if (!trace_on(TRACE_TDEXIT) || (st.raw & TDX_EXIT_BASIC) == TDX_EXIT_EXTERNAL_INTERRUPT)
 		return;
 	trace_add(&(struct trace_record){
 		.tsc = tsc_now(),
