@@ -228,23 +228,26 @@ static int plan_memory(void)
 	return err;
 }
 
-/* Before SYS.KEY.CONFIG the PAMTs are ordinary memory. */
+/*
+ * Forget the plan. PAMTs are ordinary memory before SYS.KEY.CONFIG; afterwards they stay the
+ * module's: never reused.
+ */
 static void drop_plan(bool keys_configured)
 {
 	struct tdx_state *s = &tdx_state;
 	const struct tdmr_memory m = { .alloc = pamt_alloc, .free = pamt_free };
 
+	ranges_free(&s->ready);
 	if (!s->plan)
 		return;
-	if (!keys_configured) {
-		tdmr_plan_free(s->plan, &m);
-		pages_free(ptr_to_hpa(s->plan), PAGE_KERNEL, PLAN_ORDER);
-		s->plan = NULL;
-		return;
-	}
-	for (unsigned i = 0; i < s->plan->count; i++)
+	for (unsigned i = 0; i < s->plan->count && keys_configured; i++)
 		for (uint64_t at = s->plan->pamt[i].base; at < s->plan->pamt[i].end; at += PAGE_SIZE)
 			tdx_pages_leak((hpa_t){ at }, PAGE_TDX_PAMT, 0);
+	if (keys_configured)
+		s->plan->count = 0; /* nothing to give back but the lists */
+	tdmr_plan_free(s->plan, &m);
+	pages_free(ptr_to_hpa(s->plan), PAGE_KERNEL, PLAN_ORDER);
+	s->plan = NULL;
 }
 
 static int sys_config(void)
@@ -352,9 +355,7 @@ int tdx_init(const struct tdx_host *host)
 {
 	struct tdx_state *s = &tdx_state;
 
-	s->host = *host;
-	s->phase = TDX_ABSENT;
-	s->reason[0] = 0;
+	*s = (struct tdx_state){ .host = *host, .phase = TDX_ABSENT };
 	tdx_irq_window = host->irq_window;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		uint64_t start = tsc_now();
@@ -365,6 +366,7 @@ int tdx_init(const struct tdx_host *host)
 		if (!err)
 			continue;
 		drop_plan(steps[i].keyed);
+		seamcall_stats_fini();
 		s->phase = err == -ENODEV ? TDX_ABSENT : TDX_FAILED;
 		log_warn("tdx: not ready: %s", s->reason);
 		return err;
@@ -379,7 +381,9 @@ void tdx_fini(void)
 	if (tdx_state.phase != TDX_READY)
 		return;
 	tdx_state.phase = TDX_SHUT_DOWN;
-	write_back_caches();
+	(void)write_back_caches();
+	drop_plan(true);
+	seamcall_stats_fini();
 }
 
 enum tdx_phase tdx_phase(void) { return tdx_state.phase; }

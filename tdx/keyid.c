@@ -6,6 +6,7 @@
 #include "tdx/keyid.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "kernel/base/lock.h"
 #include "kernel/base/log.h"
@@ -25,6 +26,7 @@ int keyid_init(uint64_t partitioning, uint64_t tme_activate)
 	uint64_t shared = partitioning & UINT32_MAX, private_ids = partitioning >> 32;
 	unsigned bits = (unsigned)(tme_activate >> 32 & 15);
 
+	memset(&ids, 0, sizeof(ids));
 	if (private_ids == 0 || bits == 0)
 		return -ENODEV;
 	if (shared + 1 + private_ids > KEYID_LIMIT) {

@@ -53,8 +53,8 @@ void tdx_describe(line_fn line, void *ctx)
 	char buf[200];
 
 	if (s->phase != TDX_READY) {
-		snprintf(buf, sizeof(buf), "not ready: %s", s->reason[0] ? s->reason : "not started");
-		line(ctx, buf);
+		line(ctx, "not ready:");
+		line(ctx, s->reason[0] ? s->reason : "not started");
 		return;
 	}
 	line(ctx, tdx_module_text(buf, sizeof(buf)));

@@ -18,29 +18,39 @@ struct cpu_counters {
 static struct cpu_counters **counters; /* by CPU index */
 static unsigned counter_cpus;
 
+static void free_counters(struct cpu_counters **all, unsigned cpus)
+{
+	for (unsigned i = 0; all && i < cpus; i++)
+		heap_free(all[i]);
+	heap_free(all);
+}
+
 int seamcall_stats_init(void)
 {
 	unsigned cpus = cpu_count();
-	struct cpu_counters **all;
+	struct cpu_counters **all = heap_alloc(cpus * sizeof(*all));
 
-	if (counters)
-		return 0;
-	all = heap_alloc(cpus * sizeof(*all));
+	for (unsigned i = 0; all && i < cpus; i++) {
+		all[i] = heap_alloc(sizeof(**all));
+		if (!all[i]) {
+			free_counters(all, cpus);
+			return -ENOMEM;
+		}
+	}
 	if (!all)
 		return -ENOMEM;
-	for (unsigned i = 0; i < cpus; i++) {
-		all[i] = heap_alloc(sizeof(**all));
-		if (!all[i])
-			goto free;
-	}
 	counters = all;
 	counter_cpus = cpus;
 	return 0;
-free:
-	for (unsigned i = 0; i < cpus; i++)
-		heap_free(all[i]);
-	heap_free(all);
-	return -ENOMEM;
+}
+
+void seamcall_stats_fini(void)
+{
+	unsigned cpus = counter_cpus;
+
+	counter_cpus = 0;
+	free_counters(counters, cpus);
+	counters = NULL;
 }
 
 static void count(unsigned leaf, tdx_status_t st, uint64_t ticks)

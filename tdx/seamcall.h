@@ -27,6 +27,7 @@ struct seamcall_stats {
 
 /* Room for the counters of all CPUs; before it calls are not counted. 0 or -ENOMEM. */
 int seamcall_stats_init(void) MUST_CHECK;
+void seamcall_stats_fini(void);
 
 /* Sum over all CPUs for @leaf. */
 void seamcall_stats_read(unsigned leaf, struct seamcall_stats *out);
