@@ -1,0 +1,309 @@
+/*
+ * softmod.c - a desk with a TDX module on it.
+ *
+ * links: tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tests/host/tdx/softmod.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/machine/port.h"
+#include "tdx/seamcall.h"
+#include "tests/host/machine.h"
+
+#define FIELDS_MAX     256
+#define VMCS_EFER      0x2806
+#define VMCS_CS_RIGHTS 0x4816
+
+static struct soft_machine machine;
+static struct soft_module *module;
+static struct tdx_host host;
+static struct boot_mem memory[1];
+static unsigned maxphyaddr;
+static char said[300];
+
+void (*softmod_guest)(struct soft_vcpu *v, struct soft_exit *x);
+bool (*softmod_intercept)(struct soft_regs *r);
+
+_Static_assert(sizeof(struct soft_regs) == sizeof(struct seam_regs), "the same sixteen registers");
+
+/* clang-format off */
+static const struct { uint32_t msr; uint64_t value; } msrs[] = {
+	{ 0x3b, 0 }, { 0x87, UINT64_C(0x200000001f) }, { 0x98, 1 }, { 0x99, 1 }, { 0xbc, 1 },
+	{ 0xbd, 1 }, { 0xcf, 0 }, { 0xfe, 0x4d0a }, { 0x10a, 0x20fdeb }, { 0x1a0, 0x40001 },
+	{ 0x1f2, 0x3ff00006 }, { 0x1f3, 0xfff00c00 }, { 0x345, 0x2000 },
+	{ 0x480, UINT64_C(0xd8040000000011) }, { 0x485, 0x7004c1e7 }, { 0x486, 0x80000021 },
+	{ 0x487, 0xffffffff }, { 0x488, 0x2000 }, { 0x489, 0x3ffffff },
+	{ 0x48b, UINT64_C(0xdf7dbffe00000000) }, { 0x48c, UINT64_C(0x101063340c1) },
+	{ 0x48d, UINT64_C(0xa900000000) }, { 0x48e, UINT64_C(0xf9fa1e8c00000000) },
+	{ 0x48f, UINT64_C(0x5f3c920400000000) }, { 0x490, UINT64_C(0x7ee20400000000) },
+	{ 0x492, 0xae }, { 0x981, UINT64_C(0x3f600000003) }, { 0x982, UINT64_C(0x3005600000003) },
+	{ 0x1400, 0xf8000008 }, { 0x1401, UINT64_C(0xffffffe000c00) },
+};
+/* clang-format on */
+
+static void *op_map(void *ctx, uint64_t hpa)
+{
+	(void)ctx;
+	return hpa_to_ptr((hpa_t){ hpa });
+}
+
+static void op_cpuid(void *ctx, unsigned lp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	(void)ctx;
+	memset(out, 0, 4 * sizeof(out[0]));
+	if (leaf == 0x1f && subleaf < 2) {
+		out[0] = subleaf; /* two LPs of one thread share a package */
+		out[1] = subleaf + 1;
+		out[2] = subleaf | (subleaf + 1) << 8;
+		out[3] = lp;
+	} else if (leaf == 0) {
+		out[0] = 0x23;
+	} else if (leaf == 0x80000000) {
+		out[0] = 0x80000008;
+	} else if (leaf == 0x80000008) {
+		out[0] = maxphyaddr | 48 << 8;
+	} else if (leaf == 1) {
+		out[0] = 0xc06f2;
+	} else if (leaf == 4 && subleaf == 3) {
+		out[0] = 0x4004163; /* the last-level cache: two LPs */
+		out[1] = 0x380003f;
+	} else if (leaf == 0x15) {
+		out[0] = 2;
+		out[1] = 160;
+		out[2] = 25000000;
+	} else if (leaf == 0xd && subleaf == 0) {
+		out[0] = 0xe7;
+		out[2] = 0xa80;
+	}
+	soft_cpuid_claim(leaf, subleaf, out);
+}
+
+static uint64_t op_rdmsr(void *ctx, unsigned lp, uint32_t msr)
+{
+	(void)ctx;
+	(void)lp;
+	for (size_t i = 0; i < ARRAY_LEN(msrs); i++)
+		if (msrs[i].msr == msr)
+			return msrs[i].value;
+	return 0;
+}
+
+static uint64_t op_tsc(void *ctx, unsigned lp)
+{
+	(void)ctx;
+	(void)lp;
+	return tsc_now();
+}
+
+static bool op_random(void *ctx, uint64_t *out)
+{
+	static uint64_t state = 88172645463325252u;
+
+	(void)ctx;
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	*out = state;
+	return true;
+}
+
+static bool op_pending(void *ctx, unsigned lp)
+{
+	(void)ctx;
+	(void)lp;
+	return false;
+}
+
+static enum soft_pconfig op_pconfig(void *ctx, unsigned lp, uint16_t hkid)
+{
+	(void)ctx;
+	(void)lp;
+	(void)hkid;
+	return SOFT_PCONFIG_OK;
+}
+
+static void op_cache_wb(void *ctx, unsigned lp, unsigned block)
+{
+	(void)ctx;
+	(void)lp;
+	(void)block;
+}
+
+static void op_halted(void *ctx, unsigned lp, const char *why)
+{
+	(void)ctx;
+	fprintf(stderr, "module halted on LP %u: %s\n", lp, why);
+	abort();
+}
+
+static const struct soft_machine_ops machine_ops = {
+	.map = op_map, .cpuid = op_cpuid, .rdmsr = op_rdmsr, .tsc = op_tsc, .random = op_random,
+	.interrupt_pending = op_pending, .pconfig = op_pconfig, .cache_wb = op_cache_wb,
+	.halted = op_halted,
+};
+
+/* ---- guests ---- */
+
+struct field {
+	uint32_t id;
+	uint64_t value;
+};
+
+/* A VMCS is a table in its page. */
+static struct field *fields_of(struct soft_vcpu *v) { return hpa_to_ptr((hpa_t){ v->page[1] }); }
+
+static struct field *find_field(struct soft_vcpu *v, uint32_t id, bool make)
+{
+	struct field *f = fields_of(v);
+
+	for (unsigned i = 0; i < FIELDS_MAX; i++) {
+		if (f[i].id == id + 1)
+			return &f[i];
+		if (f[i].id == 0) {
+			if (!make)
+				return NULL;
+			f[i].id = id + 1;
+			return &f[i];
+		}
+	}
+	abort();
+}
+
+uint64_t softmod_field(struct soft_vcpu *v, uint32_t field)
+{
+	struct field *f = find_field(v, field, false);
+
+	return f ? f->value : 0;
+}
+
+static void be_init(void *ctx, unsigned lp, struct soft_vcpu *v)
+{
+	(void)ctx;
+	(void)lp;
+	memset(fields_of(v), 0, PAGE_SIZE);
+}
+
+static uint64_t be_read(void *ctx, struct soft_vcpu *v, uint32_t field)
+{
+	(void)ctx;
+	return softmod_field(v, field);
+}
+
+static bool be_write(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value)
+{
+	(void)ctx;
+	find_field(v, field, true)->value = value;
+	return true;
+}
+
+static void be_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x)
+{
+	(void)ctx;
+	(void)lp;
+	*x = (struct soft_exit){ .reason = SOFT_EXIT_TRIPLE_FAULT };
+	/* Scripted guests are in 64-bit mode from the start. */
+	find_field(v, VMCS_EFER, true)->value = 0xd01;
+	find_field(v, VMCS_CS_RIGHTS, true)->value = 0xa09b;
+	if (softmod_guest)
+		softmod_guest(v, x);
+}
+
+static void be_nothing(void *ctx, unsigned lp, struct soft_vcpu *v)
+{
+	(void)ctx;
+	(void)lp;
+	(void)v;
+}
+
+static uint32_t be_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned subleaf)
+{
+	(void)ctx;
+	(void)lp;
+	(void)v;
+	(void)subleaf;
+	return 0x240;
+}
+
+static const struct soft_backend_ops backend_ops = {
+	.vcpu_init = be_init, .vmread = be_read, .vmwrite = be_write, .enter = be_enter,
+	.flush_tlb = be_nothing, .vcpu_flush = be_nothing, .xsave_size = be_xsave_size,
+};
+static const struct soft_backend backend = { &backend_ops, NULL };
+
+/* ---- the host's side ---- */
+
+void seamcall_raw(struct seam_regs *regs)
+{
+	struct soft_regs r;
+
+	memcpy(&r, regs, sizeof(r));
+	if (softmod_intercept && softmod_intercept(&r)) {
+		regs->rax = r.rax;
+		return;
+	}
+	if (!module || !soft_seamcall(module, cpu_index(), &r))
+		r.rax = TDX_SW_VMFAILINVALID;
+	memcpy(regs, &r, sizeof(r));
+}
+
+static int host_msr_read(uint32_t msr, uint64_t *value)
+{
+	*value = op_rdmsr(NULL, 0, msr);
+	return 0;
+}
+
+static unsigned host_package_of(unsigned cpu) { return machine.package_of[cpu]; }
+
+static void host_kick(unsigned cpu) { (void)cpu; }
+
+static void host_say(const char *line) { snprintf(said, sizeof(said), "%s", line); }
+
+static void host_cpuid(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
+{
+	op_cpuid(NULL, 0, leaf, subleaf, out);
+}
+
+void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
+{
+	unsigned order = 0;
+
+	tdx_fini(); /* the machine before */
+	machine_start(bytes, cpus);
+	maxphyaddr = bits;
+	softmod_guest = NULL;
+	softmod_intercept = NULL;
+	said[0] = 0;
+	machine = (struct soft_machine){
+		.ops = &machine_ops,
+		.lp_count = cpus,
+		.package_count = (cpus + 1) / 2,
+		.cmr = { { MACHINE_BASE, bytes } },
+		.seamrr = { 0xf8000000, 0x2000000 },
+		.any_maxphyaddr = bits != 52,
+	};
+	for (unsigned i = 0; i < cpus; i++) {
+		machine.package_of[i] = (uint8_t)(i / 2);
+		machine.x2apic_id[i] = i;
+	}
+	while ((PAGE_SIZE << order) < soft_module_size())
+		order++;
+	module = soft_init(hpa_to_ptr(pages_alloc(PAGE_SOFT, order)), &machine, &backend);
+	memory[0] = (struct boot_mem){ .base = MACHINE_BASE, .size = bytes, .kind = BOOT_MEM_USABLE };
+	host = (struct tdx_host){
+		.msr_read = host_msr_read, .package_of = host_package_of, .kick = host_kick,
+		.say = host_say, .cpuid = host_cpuid, .maxphyaddr = bits,
+		.memory = memory, .memory_count = 1,
+	};
+}
+
+const struct tdx_host *softmod_host(void) { return &host; }
+
+void softmod_unload(void) { module = NULL; }
+
+const char *softmod_said(void) { return said; }

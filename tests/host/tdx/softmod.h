@@ -1,0 +1,42 @@
+/*
+ * softmod.h - a desk with a TDX module on it: the software module's logic on the desk machine
+ * (tests/host/machine.h), reached by the same seamcall_raw() that the image has, with a guest
+ * backend that a test scripts.
+ *
+ * Invariants
+ *   - The host side under test is the image's, unchanged: only who executes SEAMCALL differs.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_TESTS_HOST_TDX_SOFTMOD_H
+#define TAIN_TESTS_HOST_TDX_SOFTMOD_H
+
+#include "kernel/base/types.h"
+#include "tdx/soft/soft.h"
+#include "tdx/tdx.h"
+
+/* A machine of @bytes RAM and @cpus CPUs, two in a package, with a freshly loaded module. */
+void softmod_start(uint64_t bytes, unsigned cpus, unsigned maxphyaddr);
+
+/* What tdx_init() wants. */
+const struct tdx_host *softmod_host(void);
+
+/*
+ * The guest: called at each entry of a vCPU; fills in why it came out. Its registers are v->gpr.
+ * Without one a guest triple-faults at once.
+ */
+extern void (*softmod_guest)(struct soft_vcpu *v, struct soft_exit *x);
+
+/* Guest fields that the module wrote (VMCS encodings); 0 if never. */
+uint64_t softmod_field(struct soft_vcpu *v, uint32_t field);
+
+/* Called before each SEAMCALL: true: do not make it, r->rax is set (a status of the test's choice). */
+extern bool (*softmod_intercept)(struct soft_regs *r);
+
+/* No module answers (VMfailInvalid) from now on. */
+void softmod_unload(void);
+
+/* The last line said to the console, and how many. */
+const char *softmod_said(void);
+
+#endif
