@@ -104,9 +104,10 @@ void mmu_log_start(struct mmu *mmu, struct memslot *slot, uint64_t *bitmap)
 	slot->dirty = bitmap;
 	mmu_write_unlock(&mmu->lock);
 	/* From here on faults mark the bitmap before they make an entry writable. */
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
 	sweep_slot(mmu, slot, &sweep);
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	mmu_log_flush(mmu, slot);
 }
 
@@ -123,10 +124,11 @@ uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot)
 
 	if (!log_by_dirty_bit(mmu))
 		return 0; /* faults marked the bitmap already */
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
 	if (slot->dirty)
 		sweep_slot(mmu, slot, &sweep);
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	if (sweep.count > 0)
 		mmu_log_flush(mmu, slot);
 	return sweep.count;
@@ -166,14 +168,15 @@ unsigned mmu_log_clear(struct mmu *mmu, struct memslot *slot, uint64_t first, ui
 	struct clear clear = { .word_gfn = gfn.v, .mask = mask };
 
 	assert(is_aligned(first, 64) && first < slot->frames);
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
 	if (slot->dirty) {
 		__atomic_fetch_and(&slot->dirty[first / 64], ~mask, __ATOMIC_SEQ_CST);
 		int err = range_each(mmu, gfn, frames, clear_part, &clear);
 
 		assert(!err);
 	}
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	return clear.count;
 }
 
@@ -188,7 +191,8 @@ void mmu_log_pml(struct mmu *mmu, const uint64_t *gpas, unsigned count)
 {
 	struct memslot *slot = NULL;
 
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
 	for (unsigned i = 0; i < count; i++) {
 		gfn_t gfn = { (gpas[i] >> PAGE_SHIFT) & ~mmu->gfn_bits[MMU_DIRECT] };
 
@@ -197,7 +201,7 @@ void mmu_log_pml(struct mmu *mmu, const uint64_t *gpas, unsigned count)
 		if (slot)
 			slot_mark_dirty(slot, gfn);
 	}
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 }
 
 uint64_t mmu_wrprotect(struct mmu *mmu, gfn_t start, uint64_t frames)
@@ -301,10 +305,11 @@ uint64_t mmu_age(struct mmu *mmu, gfn_t start, uint64_t frames)
 {
 	uint64_t young = 0;
 
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
 	int err = range_each(mmu, start, frames, age_part, &young);
 
 	assert(!err);
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	return young;
 }

@@ -28,6 +28,9 @@
 
 #define FAULT_TRIES 16
 
+/* On the way of every fault: two callers each, and a call would cost more than the test. */
+#define ALWAYS_INLINE __attribute__((always_inline))
+
 /* What one attempt says besides 0 and -errno. */
 enum attempt {
 	ATTEMPT_AGAIN = 1, /* lost a race: walk again */
@@ -48,7 +51,7 @@ static void found(struct mmu_fault *f, const struct walk *w, bool spurious)
 }
 
 /* Rule D4. A private leaf allows everything (rule C8). */
-static bool is_spurious(const struct mmu_fault *f, const struct walk *w)
+static inline ALWAYS_INLINE bool is_spurious(const struct mmu_fault *f, const struct walk *w)
 {
 	return spte_is_accessible_leaf(w->old) && !too_large(f, w) &&
 	       (f->root == MMU_MIRROR || f->prefetch || leaf_allows(w->old, f->access));
@@ -199,8 +202,10 @@ static int attempt(struct mmu *mmu, struct mmu_fault *f, struct walk *w)
 			return -EACCES;
 	}
 	switch (spte_kind(w->old)) {
-	case SPTE_IS_MMIO: /* older than the slot */
-		return change_shared(mmu, w, SPTE_NONE) ? ATTEMPT_AGAIN : map_hole(mmu, f, slot, w);
+	case SPTE_IS_MMIO: /* older than the slot: gone, or changed by somebody else */
+		if (change_shared(mmu, w, SPTE_NONE))
+			cpu_relax();
+		return ATTEMPT_AGAIN;
 	case SPTE_IS_NONE:
 		return map_hole(mmu, f, slot, w);
 	case SPTE_IS_LEAF:
@@ -229,47 +234,48 @@ static int attempt_alone(struct mmu *mmu, const struct mmu_fault *f, int why)
 	return err;
 }
 
+/* The first attempt did not settle it and said @why: go on, bounded. */
+static __attribute__((noinline)) int attempt_again(struct mmu *mmu, struct mmu_fault *f, int why)
+{
+	for (int i = 0; i < FAULT_TRIES; i++) {
+		int err = why == ATTEMPT_AGAIN ? 0 : attempt_alone(mmu, f, why);
+
+		if (err)
+			return err;
+		struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+		struct walk w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+
+		why = attempt(mmu, f, &w);
+		mmu_read_unlock(&mmu->lock, me);
+		if (why <= 0)
+			return why;
+	}
+	return -EAGAIN;
+}
+
 int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *f)
 {
-	mmu_look_begin(&mmu->lock);
+	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
 	struct walk w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+	int result = ATTEMPT_AGAIN;
 
 	if (is_spurious(f, &w)) {
 		found(f, &w, true);
-		mmu_look_end(&mmu->lock);
+		mmu_look_end(me);
 		return 0;
 	}
 	if (!mmu_look_to_read(&mmu->lock)) {
-		mmu_look_end(&mmu->lock);
-		mmu_read_lock(&mmu->lock);
-		w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+		mmu_look_end(me);
+	} else {
+		result = attempt(mmu, f, &w);
+		mmu_read_unlock(&mmu->lock, me);
 	}
-	for (int i = 0;; i++) {
-		int result = attempt(mmu, f, &w);
-
-		if (likely(result <= 0)) {
-			mmu_read_unlock(&mmu->lock);
-			return result;
-		}
-		if (result != ATTEMPT_AGAIN) {
-			mmu_read_unlock(&mmu->lock);
-			int err = attempt_alone(mmu, f, result);
-
-			if (err)
-				return err;
-			mmu_read_lock(&mmu->lock);
-		}
-		if (i == FAULT_TRIES)
-			break;
-		w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
-	}
-	mmu_read_unlock(&mmu->lock);
-	return -EAGAIN;
+	return likely(result <= 0) ? result : attempt_again(mmu, f, result);
 }
 
 int mmu_map_private(struct mmu *mmu, gfn_t gfn, pfn_t pfn)
 {
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
 	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
 	int err = slot_find(mmu, gfn) ? 0 : -ENOENT;
 
@@ -279,7 +285,7 @@ int mmu_map_private(struct mmu *mmu, gfn_t gfn, pfn_t pfn)
 		err = spte_kind(w.old) == SPTE_IS_NONE
 			      ? change_shared(mmu, &w, spte_make_private(pfn))
 			      : -EEXIST;
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	return err;
 }
 
@@ -287,7 +293,7 @@ int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn)
 {
 	int result = 0;
 
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
 	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
 
 	if (spte_is_mmio(w.old)) {
@@ -298,6 +304,6 @@ int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn)
 	} else if (spte_is_accessible_leaf(w.old)) {
 		result = -EIO;
 	}
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	return result;
 }

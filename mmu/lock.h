@@ -56,8 +56,13 @@ static inline bool mmu_write_held(const struct mmu_lock *l)
 	return __atomic_load_n(&l->writing, __ATOMIC_RELAXED) != 0;
 }
 
-/* Only to look, or to change an entry in a way that needs no lock (rule D8). */
-static inline void mmu_look_begin(struct mmu_lock *l)
+static inline void mmu_assert_write_held(const struct mmu_lock *l) TSA(assert_capability(*l))
+{
+	assert(mmu_write_held(l));
+}
+
+/* Only to look. Returns what mmu_look_end() wants. */
+static inline struct mmu_cpu *mmu_look_begin(struct mmu_lock *l)
 {
 	unsigned cpu = cpu_index();
 	struct mmu_cpu *me = &mmu_cpus[cpu];
@@ -66,12 +71,12 @@ static inline void mmu_look_begin(struct mmu_lock *l)
 		mmu_lock_join(l, cpu);
 	__atomic_store_n(&me->visits, me->visits + 1, __ATOMIC_RELAXED);
 	(void)__atomic_exchange_n(&me->inside, l, __ATOMIC_SEQ_CST);
+	return me;
 }
 
-static inline void mmu_look_end(struct mmu_lock *l)
+static inline void mmu_look_end(struct mmu_cpu *me)
 {
-	(void)l;
-	__atomic_store_n(&mmu_cpus[cpu_index()].inside, NULL, __ATOMIC_RELEASE);
+	__atomic_store_n(&me->inside, NULL, __ATOMIC_RELEASE);
 }
 
 /*
@@ -85,16 +90,22 @@ static inline bool mmu_look_to_read(struct mmu_lock *l) TSA(try_acquire_shared_c
 	return likely(__atomic_load_n(&l->writing, __ATOMIC_SEQ_CST) == 0);
 }
 
-static inline void mmu_read_lock(struct mmu_lock *l) ACQUIRES_READ(*l) NO_TSA
+static inline struct mmu_cpu *mmu_read_lock(struct mmu_lock *l) ACQUIRES_READ(*l) NO_TSA
 {
-	mmu_look_begin(l);
+	struct mmu_cpu *me = mmu_look_begin(l);
+
 	while (unlikely(!mmu_look_to_read(l))) {
-		mmu_look_end(l);
+		mmu_look_end(me);
 		mmu_lock_wait_for_writer(l);
-		mmu_look_begin(l);
+		me = mmu_look_begin(l);
 	}
+	return me;
 }
 
-static inline void mmu_read_unlock(struct mmu_lock *l) RELEASES_READ(*l) NO_TSA { mmu_look_end(l); }
+static inline void mmu_read_unlock(struct mmu_lock *l, struct mmu_cpu *me) RELEASES_READ(*l) NO_TSA
+{
+	(void)l;
+	mmu_look_end(me);
+}
 
 #endif

@@ -86,7 +86,8 @@ static int map_rest_of_table(struct mmu *mmu, gfn_t gfn, uint64_t frames, uint64
 {
 	int err = 0;
 
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
 	struct memslot *slot = slot_find(mmu, gfn);
 	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
 
@@ -95,7 +96,7 @@ static int map_rest_of_table(struct mmu *mmu, gfn_t gfn, uint64_t frames, uint64
 
 		err = fill_table(mmu, slot, &w, frames < left ? frames : left, done);
 	}
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	return err;
 }
 

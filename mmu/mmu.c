@@ -114,10 +114,10 @@ uint64_t mmu_eptp(const struct mmu *mmu)
 
 spte_t mmu_lookup(struct mmu *mmu, enum mmu_root root, gfn_t gfn, int *level)
 {
-	mmu_look_begin(&mmu->lock);
+	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
 	struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
 
-	mmu_look_end(&mmu->lock);
+	mmu_look_end(me);
 	*level = w.level;
 	return w.old;
 }
@@ -126,7 +126,7 @@ unsigned mmu_walk(struct mmu *mmu, enum mmu_root root, gfn_t gfn, struct mmu_wal
 {
 	unsigned n = 0;
 
-	mmu_look_begin(&mmu->lock);
+	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
 	for (int stop = mmu->levels; stop >= LEVEL_4K; stop--) {
 		struct walk w = walk_to(mmu, root, gfn, stop);
 
@@ -137,7 +137,7 @@ unsigned mmu_walk(struct mmu *mmu, enum mmu_root root, gfn_t gfn, struct mmu_wal
 		steps[n++] = (struct mmu_walk_step){ sp->table, (unsigned)(w.entry - sp->entries),
 						     w.old, w.level };
 	}
-	mmu_look_end(&mmu->lock);
+	mmu_look_end(me);
 	return n;
 }
 

@@ -98,10 +98,11 @@ static int split_part(struct mmu *mmu, const struct part *part, void *arg)
 
 int mmu_split_range(struct mmu *mmu, gfn_t start, uint64_t frames, int level)
 {
-	mmu_read_lock(&mmu->lock);
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
 	int err = range_each(mmu, start, frames, split_part, &level);
 
-	mmu_read_unlock(&mmu->lock);
+	mmu_read_unlock(&mmu->lock, me);
 	return err;
 }
 
@@ -124,6 +125,7 @@ static spte_t recovered_leaf(struct mmu *mmu, struct memslot *slot, const struct
 }
 
 static int recover_part(struct mmu *mmu, const struct part *part, void *arg)
+	MUST_HOLD_WRITE(mmu->lock)
 {
 	struct recovery *r = arg;
 

@@ -34,9 +34,13 @@ static inline spte_t spte_read(const spte_t *entry)
 	return (spte_t){ __atomic_load_n(&entry->raw, __ATOMIC_ACQUIRE) };
 }
 
+#define TABLE_BITS 9u
+
+static inline unsigned table_shift(int level) { return TABLE_BITS * (unsigned)(level - 1); }
+
 static inline unsigned table_index(uint64_t gfn, int level)
 {
-	return (unsigned)(gfn >> (9 * (level - 1))) % TABLE_ENTRIES;
+	return (unsigned)(gfn >> table_shift(level)) % TABLE_ENTRIES;
 }
 
 static inline gfn_t gfn_align(gfn_t gfn, int level)
@@ -55,12 +59,12 @@ static inline struct walk walk_from(const struct mmu *mmu, enum mmu_root root, s
 {
 	uint64_t at = gfn.v | mmu->gfn_bits[root];
 
-	for (;; level--) {
-		spte_t *entry = &entries[table_index(at, level)];
+	for (unsigned shift = table_shift(level);; level--, shift -= TABLE_BITS) {
+		spte_t *entry = &entries[(at >> shift) % TABLE_ENTRIES];
 		spte_t s = spte_read(entry);
 
 		if (level == stop || !spte_is_open_table(s))
-			return (struct walk){ entry, s, gfn_align(gfn, level), level, root };
+			return (struct walk){ entry, s, { gfn.v >> shift << shift }, level, root };
 		entries = table_of(mmu, s);
 	}
 }

@@ -82,6 +82,7 @@ static void zap_leaves(struct zap *z, struct mmu_page *sp, unsigned first, unsig
 }
 
 static void cut(struct zap *z, struct walk *w, struct mmu_page *child)
+	MUST_HOLD_WRITE(z->mmu->lock)
 {
 	change_direct(z->mmu, w, SPTE_NONE);
 	unsigned tables = dead_add_tree(z->mmu, &z->dead, child);
@@ -91,6 +92,7 @@ static void cut(struct zap *z, struct walk *w, struct mmu_page *child)
 }
 
 static void zap_leaf(struct zap *z, struct walk *w)
+	MUST_HOLD_WRITE(z->mmu->lock)
 {
 	change_direct(z->mmu, w, SPTE_NONE);
 	if (!spte_is_present(w->old))
@@ -102,10 +104,12 @@ static void zap_leaf(struct zap *z, struct walk *w)
 		z->budget--;
 }
 
-static int zap_table(struct zap *z, struct mmu_page *sp);
+static int zap_table(struct zap *z, struct mmu_page *sp)
+	MUST_HOLD_WRITE(z->mmu->lock);
 
 /* One entry above 4K. It is done up to @after (the end of it or of the range), or z->next says. */
 static int zap_entry(struct zap *z, struct walk *w, bool covered, uint64_t after)
+	MUST_HOLD_WRITE(z->mmu->lock)
 {
 	if (spte_has_leaf(w->old) && !covered) {
 		int err = split_exclusive(z->mmu, w);
@@ -133,6 +137,7 @@ static int zap_entry(struct zap *z, struct walk *w, bool covered, uint64_t after
 
 /* What of [z->next, z->end) lies in @sp, until the budget is used up; z->next moves on. */
 static int zap_table(struct zap *z, struct mmu_page *sp)
+	MUST_HOLD_WRITE(z->mmu->lock)
 {
 	uint64_t frames = level_frames(sp->level), end = sp->gfn.v + TABLE_ENTRIES * frames;
 
@@ -185,6 +190,7 @@ static int zap_pass(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next) MUST_H
 			 .end = ((end.v - 1) | bits) + 1,
 			 .budget = ZAP_BATCH,
 			 .want_dirty = log_by_dirty_bit(mmu) && slot_any_logged(mmu) };
+	mmu_assert_write_held(&z.mmu->lock);
 	int err = zap_table(&z, mmu->root[MMU_DIRECT]);
 
 	if (z.removed) {
