@@ -8,6 +8,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "kernel/base/log.h"
+#include "kernel/machine/cpu_insn.h"
 #include "tdx/soft/module.h"
 #include "tdx/soft/sept.h"
 
@@ -89,10 +90,7 @@ void call_filling(const struct call *c)
 
 void call_page_fill(void *page, uint64_t word)
 {
-	uint64_t *p = page;
-
-	for (unsigned i = 0; i < PAGE_SIZE / sizeof(*p); i++)
-		p[i] = word;
+	rep_stosq(page, word, PAGE_SIZE / sizeof(word));
 }
 
 void call_page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }

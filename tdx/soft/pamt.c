@@ -11,6 +11,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "kernel/machine/cpu_insn.h"
 #include "tdx/soft/module.h"
 
 /* What one page of 4K entries describes. */
@@ -166,8 +167,9 @@ static void init_small(struct call *c, const struct tdmr *t, uint64_t pa)
 	if (!any) {
 		call_page_fill(e, 0);
 	} else if (is_all_reserved(t, pa - t->base, PAMT_PAGE_SPAN)) {
-		for (unsigned i = 0; i < PAGE_SIZE / sizeof(*e); i++)
-			e[i] = (struct pamt_entry){ .type = PT_RSVD };
+		/* Each entry is copied from the one before it. */
+		e[0] = (struct pamt_entry){ .type = PT_RSVD };
+		rep_movsq(e + 1, e, (PAGE_SIZE - sizeof(*e)) / sizeof(uint64_t));
 	} else {
 		for (uint64_t a = pa; a < pa + PAMT_PAGE_SPAN; a += PAGE_SIZE)
 			init_entry(c, t, a, 0,

@@ -187,12 +187,22 @@ static tdx_status_t check_tdmr(const struct call *c, const struct tdmr *all, uns
 	return check_in_cmrs(c, &all[i], i);
 }
 
+/* In 2 MiB pieces where it can be: a PAMT is thousands of pages. */
+static void hide_range(struct call *c, uint64_t pa, uint64_t size)
+{
+	for (uint64_t end = pa + size, step; pa < end; pa += step) {
+		bool large = is_aligned(pa, SIZE_2M) && end - pa >= SIZE_2M;
+
+		step = large ? SIZE_2M : PAGE_SIZE;
+		call_hide(c, pa, large ? 1 : 0);
+	}
+}
+
 static void hide_pamts(struct call *c)
 {
 	for (unsigned i = 0; i < c->m->tdmr_count; i++)
 		for (unsigned l = P4K; l < PAMTS; l++)
-			for (uint64_t off = 0; off < c->m->tdmr[i].pamt_size[l]; off += PAGE_SIZE)
-				call_hide(c, c->m->tdmr[i].pamt[l] + off, 0);
+			hide_range(c, c->m->tdmr[i].pamt[l], c->m->tdmr[i].pamt_size[l]);
 }
 
 tdx_status_t leaf_sys_config(struct call *c)
