@@ -64,6 +64,16 @@ void *call_map(const struct call *c, uint64_t pa)
 	return c->m->machine->ops->map(c->m->machine->ctx, pa & (BIT64(c->m->hkid_shift) - 1));
 }
 
+void *call_map_shared(const struct call *c, uint64_t pa)
+{
+	uint64_t plain = pa & (BIT64(c->m->hkid_shift) - 1);
+
+	if (likely(!pamt_is_private(c, plain)))
+		return call_map(c, plain);
+	log_warn("soft module: the host uses private memory at %llx as shared", (unsigned long long)plain);
+	return c->m->scratch + (plain & (PAGE_SIZE - 1));
+}
+
 void call_hide(const struct call *c, uint64_t pa, unsigned level)
 {
 	const struct soft_machine *mc = c->m->machine;

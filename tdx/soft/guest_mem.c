@@ -58,7 +58,7 @@ static tdx_status_t shared_gpa(struct guest *g, uint64_t gpa, enum access access
 	uint64_t need = access == ACCESS_READ ? 1 : 3;
 
 	for (unsigned l = g->td.tdcs->root_level; table; l--) {
-		const uint64_t *t = call_map(g->c, table & SE_PFN);
+		const uint64_t *t = call_map_shared(g->c, table & SE_PFN);
 		uint64_t e = __atomic_load_n(&t[gpa >> (PAGE_SHIFT + 9 * l) & 511], __ATOMIC_ACQUIRE);
 
 		if ((e & need) != need) {
@@ -70,8 +70,8 @@ static tdx_status_t shared_gpa(struct guest *g, uint64_t gpa, enum access access
 			break;
 		}
 		if (l == 0 || (e & SE_PS)) {
-			*ptr = call_map(g->c, align_down(e & SE_PFN, sept_span(l)) |
-						      (gpa & (sept_span(l) - 1)));
+			*ptr = call_map_shared(g->c, align_down(e & SE_PFN, sept_span(l)) |
+							     (gpa & (sept_span(l) - 1)));
 			return OK;
 		}
 		table = e & SE_PFN;

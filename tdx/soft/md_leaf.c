@@ -59,7 +59,7 @@ tdx_status_t leaf_sys_rdall(struct call *c)
 	if (!c->m->lp_done[c->lp])
 		return FAIL(SYS_LP_INIT_NOT_DONE, 0);
 	TRY(check_shared(c, c->in.rdx, PAGE_SIZE, PAGE_SIZE, OP_RDX));
-	return md_list(&md_sys, &x, c->in.r8, call_map(c, c->in.rdx), &c->r->r8);
+	return md_list(&md_sys, &x, c->in.r8, call_map_shared(c, c->in.rdx), &c->r->r8);
 }
 
 /* CPUID_CONFIG in TDSYSINFO: leaf, sub-leaf, four masks. */
@@ -106,16 +106,18 @@ static tdx_status_t sys_info(struct call *c)
 	if (c->in.rdx < SYSINFO_BYTES)
 		return FAIL(OPERAND_INVALID, OP_RDX);
 
-	uint8_t *info = call_map(c, c->in.rcx);
+	uint8_t *info = call_map_shared(c, c->in.rcx);
 
 	memset(info, 0, SYSINFO_BYTES); /* also if a later check fails */
 	TRY(check_shared(c, c->in.r8, CMR_INFO_BYTES, CMR_INFO_BYTES, OP_R8));
 	if (c->in.r9 < SOFT_MAX_CMRS)
 		return FAIL(OPERAND_INVALID, OP_R9);
 	fill_sysinfo(c, info);
-	memset(call_map(c, c->in.r8), 0, CMR_INFO_BYTES);
+	struct soft_range *cmrs = call_map_shared(c, c->in.r8);
+
+	memset(cmrs, 0, CMR_INFO_BYTES);
 	for (unsigned i = 0; i < SOFT_MAX_CMRS && c->m->machine->cmr[i].size; i++)
-		((struct soft_range *)call_map(c, c->in.r8))[i] = c->m->machine->cmr[i];
+		cmrs[i] = c->m->machine->cmr[i];
 	return OK;
 }
 

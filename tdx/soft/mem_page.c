@@ -53,7 +53,7 @@ tdx_status_t leaf_mem_page_add(struct call *c)
 	TRY(check_priv4k(c, pa, OP_R8, PT_NDA, EXCLUSIVE, &page));
 
 	call_filling(c);
-	call_page_copy(call_map(c, pa), call_map(c, source));
+	call_page_copy(call_map(c, pa), call_map_shared(c, source));
 	page_assign(c, page.e, pa, 0, PT_REG, td.pa);
 	page.e->bepoch = 0;
 	measure_record(td.tdcs, "MEM.PAGE.ADD", gpa);

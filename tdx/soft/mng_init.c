@@ -217,5 +217,5 @@ tdx_status_t leaf_mng_init(struct call *c)
 	TRY(get_tdr(c, c->in.rcx, OP_RCX, EXCLUSIVE, &td));
 	TRY(check_state(c, c->leaf, &td, false));
 	TRY(check_shared(c, c->in.rdx, TD_PARAMS_ALIGN, TD_PARAMS_ALIGN, OP_RDX));
-	return init_td(c, &td, call_map(c, c->in.rdx));
+	return init_td(c, &td, call_map_shared(c, c->in.rdx));
 }

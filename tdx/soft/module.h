@@ -115,6 +115,7 @@ struct wbt_entry {
 #define SAVED_MSRS 32
 
 struct soft_module {
+	uint8_t scratch[PAGE_SIZE]; /* stands in for private pages named as shared ones */
 	const struct soft_machine *machine;
 	const struct soft_backend *backend;
 
@@ -294,6 +295,11 @@ tdx_status_t call_take(struct call *c, lock_t *l, enum lock_mode mode, enum lock
 tdx_status_t call_take_entry(struct call *c, uint64_t *entry, uint32_t op);
 void call_release_to(struct call *c, unsigned mark);
 void *call_map(const struct call *c, uint64_t pa);
+/*
+ * Memory that the host named as shared. Where the PAMT says that a TD or the module has that page, the
+ * real host would see garbage, and its write would be lost to the TD's #MC: here it gets a scratch page.
+ */
+void *call_map_shared(const struct call *c, uint64_t pa);
 void call_hide(const struct call *c, uint64_t pa, unsigned level);
 void call_unhide(const struct call *c, uint64_t pa, unsigned level);
 void call_filling(const struct call *c);
@@ -333,6 +339,7 @@ struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uin
 void pamt_split(struct call *c, struct pamt_ref *ref, uint64_t pa);
 void pamt_merge(struct call *c, struct pamt_ref *ref, uint64_t pa, uint64_t owner);
 void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa);
+bool pamt_is_private(const struct call *c, uint64_t pa);
 void chldcnt_add(struct tdr *tdr, int64_t n);
 
 /* sys_init.c */

@@ -188,6 +188,30 @@ void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa)
 		init_small(c, t, a);
 }
 
+static bool in_pamt(const struct soft_module *m, uint64_t pa)
+{
+	for (unsigned i = 0; i < m->tdmr_count; i++)
+		for (unsigned l = 0; l < ARRAY_LEN(m->tdmr[i].pamt); l++)
+			if (pa - m->tdmr[i].pamt[l] < m->tdmr[i].pamt_size[l])
+				return true;
+	return false;
+}
+
+/* Does a TD, or the module, have the page at @pa now? A look without locks. */
+bool pamt_is_private(const struct call *c, uint64_t pa)
+{
+	const struct tdmr *t = tdmr_find(c->m, pa);
+
+	if (in_pamt(c->m, pa))
+		return true;
+	if (!t || pa >= align_down(__atomic_load_n(&t->done, __ATOMIC_ACQUIRE), SIZE_1G))
+		return false;
+	for (unsigned level = 2; level > 0; level--)
+		if (pamt_entry_at(c, t, pa, level)->type == PT_REG)
+			return true;
+	return pamt_entry_at(c, t, pa, 0)->type >= PT_REG;
+}
+
 void chldcnt_add(struct tdr *tdr, int64_t n)
 {
 	__atomic_fetch_add(&tdr->chldcnt, (uint64_t)n, __ATOMIC_RELAXED);
