@@ -79,18 +79,19 @@ static int map_range(hpa_t pml4, uint64_t virt, uint64_t hpa, uint64_t bytes, ui
 {
 	while (bytes) {
 		int leaf = fitting_level(virt, hpa, bytes);
-		uint64_t *table = hpa_to_ptr(pml4);
+		uint64_t size = level_size(leaf), *entry = paging_slot(pml4, virt, leaf, descend);
+		uint64_t room = PAGING_ENTRIES - paging_index(virt, leaf), want = bytes / size;
+		uint64_t e = hpa | flags | PTE_PRESENT | (leaf > LEVEL_4K ? PTE_LARGE : 0);
 
-		for (int level = LEVEL_512G; level > leaf; level--) {
-			table = descend(&table[paging_index(virt, level)]);
-			if (!table)
-				return -ENOMEM;
+		if (!entry)
+			return -ENOMEM;
+		/* A larger page fits at the end of this table at the earliest. */
+		for (uint64_t n = want < room ? want : room; n; n--, e += size) {
+			*entry++ = e;
+			virt += size;
+			hpa += size;
+			bytes -= size;
 		}
-		table[paging_index(virt, leaf)] = hpa | flags | PTE_PRESENT |
-						  (leaf > LEVEL_4K ? PTE_LARGE : 0);
-		virt += level_size(leaf);
-		hpa += level_size(leaf);
-		bytes -= level_size(leaf);
 	}
 	return 0;
 }
@@ -175,14 +176,15 @@ static int map_image(uint64_t hpa)
 	return err;
 }
 
-/* Tables down to level 1 for every CPU's windows, so that pointing one is a single store. */
-static int make_windows(void)
+static uint64_t window_address(unsigned cpu, unsigned slot)
 {
-	for (uint64_t at = WINDOW_BASE; at < WINDOW_BASE + (uint64_t)WINDOW_COUNT * PAGE_SIZE;
-	     at += PAGE_SIZE)
-		if (!paging_slot(map.pml4, at, LEVEL_4K, descend))
-			return -ENOMEM;
-	return 0;
+	return WINDOW_BASE + ((uint64_t)cpu * WINDOW_COUNT + slot) * PAGE_SIZE;
+}
+
+/* The table of a CPU's windows, so that pointing one is a single store. 0 or -ENOMEM. */
+int window_prepare(unsigned cpu)
+{
+	return paging_slot(map.pml4, window_address(cpu, 0), LEVEL_4K, descend) ? 0 : -ENOMEM;
 }
 
 /*
@@ -235,7 +237,7 @@ void direct_map_init(const struct boot_info *bi)
 {
 	map.pml4 = page_alloc(PAGE_TABLES);
 	map.huge = (cpuid(0x80000001, 0).edx & BIT32(26)) != 0;
-	if (hpa_is_none(map.pml4) || make_upper_half() || make_windows() ||
+	if (hpa_is_none(map.pml4) || make_upper_half() || window_prepare(0) ||
 	    map_ram((const struct boot_mem *)(DIRECT_MAP_BASE + bi->mem_hpa), bi->mem_count,
 		    bi->kernel_hpa) ||
 	    map_image(bi->kernel_hpa))
@@ -290,12 +292,10 @@ int kernel_translate(const void *addr, hpa_t *hpa)
 void *window_map(unsigned slot, hpa_t page)
 {
 	assert(slot < WINDOW_COUNT);
-	uint64_t at = WINDOW_BASE + ((uint64_t)cpu_index() * WINDOW_COUNT + slot) * PAGE_SIZE;
+	uint64_t at = window_address(cpu_index(), slot);
 	uint64_t *pte = paging_slot(map.pml4, at, LEVEL_4K, descend);
 	uint64_t want = (page.v & PTE_ADDRESS) | PTE_PRESENT | PTE_WRITE | PTE_NX;
 
-	if (!pte)
-		panic("no memory for a window's page table");
 	if ((*pte & ~(PTE_ACCESSED | PTE_DIRTY)) != want) {
 		*pte = want;
 		invlpg((void *)at);

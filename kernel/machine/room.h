@@ -62,6 +62,7 @@ bool direct_map_fault(uint64_t error, uint64_t address);
 bool direct_map_explain(uint64_t address, uint64_t error, char *text, size_t size);
 int stack_map(unsigned number, hpa_t pages, uint64_t bytes, uint8_t **top) MUST_CHECK;
 int kernel_map(uint64_t virt, uint64_t hpa, uint64_t bytes, uint64_t flags) MUST_CHECK;
+int window_prepare(unsigned cpu) MUST_CHECK;
 uint64_t efi_call_cr3(void);
 hpa_t kernel_pml4(void);
 

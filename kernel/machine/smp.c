@@ -87,6 +87,9 @@ static struct cpu *make_area(unsigned number)
 
 	memset(c, 0, sizeof(*c));
 	c->running = "start-up";
+	/* Any of the CPUs may take this area, so windows are made by number too. */
+	if (window_prepare(number + 1))
+		return NULL;
 	for (unsigned i = 0; i < STACKS; i++) {
 		at.v -= stack[i].bytes;
 		if (stack_map(number * STACKS + i, at, stack[i].bytes, stack[i].top))
