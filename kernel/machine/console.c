@@ -138,7 +138,8 @@ static void rearm(void)
 	uart_irq_enable(&con.uart, con.tx_irq_on);
 }
 
-static uint64_t con_lock(void)
+/* After a crash there is no lock to wait for: the one exception to what the attributes say. */
+static uint64_t con_lock(void) ACQUIRES(con.lock) NO_TSA
 {
 	uint64_t flags = irq_save();
 
@@ -147,7 +148,7 @@ static uint64_t con_lock(void)
 	return flags;
 }
 
-static void con_unlock(uint64_t flags)
+static void con_unlock(uint64_t flags) RELEASES(con.lock) NO_TSA
 {
 	if (!con.crashed)
 		spin_unlock(&con.lock);

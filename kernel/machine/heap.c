@@ -68,7 +68,8 @@ void *_sbrk_r(struct _reent *r, ptrdiff_t bytes)
 	return was;
 }
 
-void __malloc_lock(struct _reent *r)
+/* Recursive, which the attributes cannot say: newlib pairs the calls. */
+void __malloc_lock(struct _reent *r) NO_TSA
 {
 	(void)r;
 	uint64_t flags = irq_save();
@@ -83,7 +84,7 @@ void __malloc_lock(struct _reent *r)
 	heap.flags = flags;
 }
 
-void __malloc_unlock(struct _reent *r)
+void __malloc_unlock(struct _reent *r) NO_TSA
 {
 	(void)r;
 	if (heap.depth) {

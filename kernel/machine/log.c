@@ -70,7 +70,8 @@ void log_line(enum log_level level, const char *fmt, ...)
 	console_write(line, (size_t)n);
 }
 
-size_t log_read(uint64_t *pos, char *buf, size_t max)
+/* A crash reads without the lock, since its holder may be gone. */
+size_t log_read(uint64_t *pos, char *buf, size_t max) NO_TSA
 {
 	uint64_t flags = irq_save();
 	bool locked = !crash_under_way();
