@@ -35,6 +35,14 @@ def alive(pid):
         return False
 
 
+def describe(pid):
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as text:
+            return text.read()[:60]
+    except OSError:
+        return f"{pid} is gone"
+
+
 def start_failures():
     b = boot(machine="qemu", extra=["--efi", "/nonexistent/tain.efi"])
     check("a missing image is 125 and one line", b.status == 125 and
@@ -77,7 +85,7 @@ def interrupted(number):
     child.wait(20)
     name = signal.Signals(number).name
     check(f"after {name} the emulator is gone", emulators and not any(map(alive, emulators)),
-          str(emulators))
+          " ".join(map(describe, emulators)))
     if number != signal.SIGKILL:
         check(f"after {name} no temporary file is left", there and not os.listdir(own), str(there))
         check(f"after {name} the exit status tells the signal", child.returncode == 128 + number,
