@@ -73,10 +73,13 @@ unsigned sched_place(void)
 {
 	unsigned best = 0;
 
-	for (unsigned i = 1; i < cpu_count(); i++)
-		if (cpu_get(i)->online &&
-		    sched.cpu[i].queue.count < sched.cpu[best].queue.count)
+	/* Among equals the boot CPU comes last: it has the console, and builds guests. */
+	for (unsigned i = 1; i < cpu_count(); i++) {
+		unsigned count = sched.cpu[i].queue.count, least = sched.cpu[best].queue.count;
+
+		if (cpu_get(i)->online && (count < least || (count == least && best == 0)))
 			best = i;
+	}
 	return best;
 }
 
