@@ -277,6 +277,7 @@ static void start_guests(struct config *cfg)
 
 		if (g && guest_start(g, why, sizeof(why)) != 0)
 			console_printf("tain: %s: refused: %s\n", g->config->name, why);
+		sched_poll(); /* its first turn does not wait for the building of the next */
 	}
 	if (cfg->tain.start_count && monitor_wait(started_ones_ran, cfg, FIRST_RUN_US) != WAIT_DONE)
 		log_warn("monitor: some guest of start has not had its first turn");
