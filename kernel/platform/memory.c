@@ -85,11 +85,11 @@ static bool chunk_is_whole(const struct guest_region *r, gfn_t gfn)
 	return start >= r->base.v && start + CHUNK_FRAMES <= r->base.v + r->frames;
 }
 
-/* Give @chunk its first backing: a block if it can be one, else room for single pages. */
+/* Give @chunk its first backing: a block if it can and should be one, else room for single pages. */
 static int back_chunk(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
-		      struct guest_chunk *chunk)
+		      struct guest_chunk *chunk, bool block_wanted)
 {
-	if (chunk_is_whole(r, gfn)) {
+	if (block_wanted && chunk_is_whole(r, gfn)) {
 		hpa_t block = pages_alloc(PAGE_GUEST, CHUNK_ORDER);
 
 		if (!hpa_is_none(block)) {
@@ -122,7 +122,7 @@ static struct guest_chunk *find_chunk(const struct guest_region *r, gfn_t gfn)
 }
 
 static int frame_locked(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
-			pfn_t *pfn, int *level)
+			bool block_wanted, pfn_t *pfn, int *level)
 {
 	struct guest_chunk *chunk = find_chunk(r, gfn);
 	unsigned index = (unsigned)(gfn.v % CHUNK_FRAMES);
@@ -130,7 +130,7 @@ static int frame_locked(struct guest_memory *m, const struct guest_region *r, gf
 	if (!chunk)
 		return -ENOMEM;
 	if (pfn_is_none(chunk->block) && !chunk->pages) {
-		int err = back_chunk(m, r, gfn, chunk);
+		int err = back_chunk(m, r, gfn, chunk, block_wanted);
 
 		if (err)
 			return err;
@@ -153,25 +153,35 @@ static int frame_locked(struct guest_memory *m, const struct guest_region *r, gf
 	return 0;
 }
 
-int guest_memory_frame(struct guest_memory *m, gfn_t gfn, int max_level, pfn_t *pfn, int *level)
+static int frame(struct guest_memory *m, gfn_t gfn, bool block_wanted, pfn_t *pfn, int *level)
 {
 	const struct guest_region *r = guest_memory_find(m, gfn);
 
 	if (!r)
 		return -ENOENT;
 	spin_lock(&m->lock);
-	int err = frame_locked(m, r, gfn, pfn, level);
+	int err = frame_locked(m, r, gfn, block_wanted, pfn, level);
 	spin_unlock(&m->lock);
+	return err;
+}
+
+int guest_memory_frame(struct guest_memory *m, gfn_t gfn, int max_level, pfn_t *pfn, int *level)
+{
+	int err = frame(m, gfn, true, pfn, level);
+
 	if (!err && *level > max_level)
 		*level = max_level;
 	return err;
 }
 
-/* The host's address of @gpa; valid to the end of its page. */
-static int host_address(struct guest_memory *m, gpa_t gpa, char **at)
+/*
+ * The host's address of @gpa; valid to the end of its page. A block is zeroed for @bytes from there
+ * on only if they fill a good part of it: a small guest starts without waiting for 2 MiB of zeroes.
+ */
+static int host_address(struct guest_memory *m, gpa_t gpa, uint64_t bytes, char **at)
 {
 	pfn_t pfn;
-	int level, err = guest_memory_frame(m, gpa_to_gfn(gpa), LEVEL_4K, &pfn, &level);
+	int level, err = frame(m, gpa_to_gfn(gpa), bytes >= SIZE_2M / 4, &pfn, &level);
 
 	if (!err)
 		*at = (char *)hpa_to_ptr(pfn_to_hpa(pfn)) + gpa.v % PAGE_SIZE;
@@ -192,7 +202,7 @@ int guest_memory_write(struct guest_memory *m, gpa_t to, const void *from, uint6
 	while (bytes) {
 		uint64_t part = to_page_end(to, bytes);
 		char *at;
-		int err = host_address(m, to, &at);
+		int err = host_address(m, to, bytes, &at);
 
 		if (err)
 			return err;
@@ -211,7 +221,7 @@ int guest_memory_read(struct guest_memory *m, void *to, gpa_t from, uint64_t byt
 	while (bytes) {
 		uint64_t part = to_page_end(from, bytes);
 		char *at;
-		int err = host_address(m, from, &at);
+		int err = host_address(m, from, bytes, &at);
 
 		if (err)
 			return err;

@@ -6,7 +6,8 @@
  *   - A frame exists from the first time that somebody asks for it until guest_memory_fini():
  *     backing never changes under a mapping.
  *   - Memory comes in zeroed 2 MiB chunks where the region holds a whole aligned one and the
- *     machine has one left, else page by page; all of it is PAGE_GUEST and all of it goes back.
+ *     machine has one left, else, and where the host writes only a little, page by page; all of it
+ *     is PAGE_GUEST and all of it goes back.
  *   - ROM regions hold their content from the start, and a guest may read and execute them only.
  *
  * SPDX-License-Identifier: BSD-2-Clause
