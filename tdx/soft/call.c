@@ -27,7 +27,8 @@ static tdx_status_t busy(enum lock_result r, uint32_t op)
 	return r == LOCK_BUSY_HP ? FAIL(OPERAND_BUSY_HOST_PRIORITY, op) : FAIL(OPERAND_BUSY, op);
 }
 
-tdx_status_t call_take(struct call *c, lock_t *l, enum lock_mode mode, enum lock_class cl, uint32_t op)
+tdx_status_t call_take(struct call *c, lock_t *l, enum lock_mode mode, enum lock_class cl,
+		       uint32_t op)
 {
 	enum lock_result r = lock_try(l, mode, cl, c->guest);
 
@@ -70,7 +71,8 @@ void *call_map_shared(const struct call *c, uint64_t pa)
 
 	if (likely(!pamt_is_private(c, plain)))
 		return call_map(c, plain);
-	log_warn("soft module: the host uses private memory at %llx as shared", (unsigned long long)plain);
+	log_warn("soft module: the host uses private memory at %llx as shared",
+		 (unsigned long long)plain);
 	return c->m->scratch + (plain & (PAGE_SIZE - 1));
 }
 
@@ -98,10 +100,7 @@ void call_filling(const struct call *c)
 		mc->ops->page_write(mc->ctx, c->lp);
 }
 
-void call_page_fill(void *page, uint64_t word)
-{
-	rep_stosq(page, word, PAGE_SIZE / sizeof(word));
-}
+void call_page_fill(void *page, uint64_t word) { rep_stosq(page, word, PAGE_SIZE / sizeof(word)); }
 
 void call_page_copy(void *to, const void *from) { memcpy(to, from, PAGE_SIZE); }
 

@@ -23,7 +23,8 @@ tdx_status_t check_pa(const struct call *c, uint64_t pa, uint64_t align, uint32_
 	return OK;
 }
 
-tdx_status_t check_shared(const struct call *c, uint64_t pa, uint64_t align, uint64_t size, uint32_t op)
+tdx_status_t check_shared(const struct call *c, uint64_t pa, uint64_t align, uint64_t size,
+			  uint32_t op)
 {
 	const struct soft_range *seam = &c->m->machine->seamrr;
 	uint64_t plain = pa & (BIT64(c->m->hkid_shift) - 1);
@@ -37,8 +38,8 @@ tdx_status_t check_shared(const struct call *c, uint64_t pa, uint64_t align, uin
 	return OK;
 }
 
-tdx_status_t check_priv4k(struct call *c, uint64_t pa, uint32_t op, uint8_t type, enum lock_mode mode,
-			  struct pamt_ref *ref)
+tdx_status_t check_priv4k(struct call *c, uint64_t pa, uint32_t op, uint8_t type,
+			  enum lock_mode mode, struct pamt_ref *ref)
 {
 	TRY(check_pa(c, pa, PAGE_SIZE, op));
 	TRY(pamt_walk(c, pa, 0, mode, op, ref));
@@ -57,7 +58,8 @@ static bool all_4k_free(const struct call *c, uint64_t pa)
 	return true;
 }
 
-tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op, struct pamt_ref *ref)
+tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op,
+			struct pamt_ref *ref)
 {
 	TRY(check_pa(c, pa, PAGE_SIZE << (9 * level), op));
 	TRY(pamt_walk(c, pa, level, EXCLUSIVE, op, ref));
@@ -89,12 +91,15 @@ tdx_status_t get_owner_tdr(struct call *c, const struct pamt_ref *ref, struct td
 	return OK;
 }
 
-struct tdcs *map_tdcs(const struct call *c, const struct tdr *tdr) { return call_map(c, tdr->tdcx_pa[0]); }
+struct tdcs *map_tdcs(const struct call *c, const struct tdr *tdr)
+{
+	return call_map(c, tdr->tdcx_pa[0]);
+}
 
-#define S(n) (1u << (n))
+#define S(n)      (1u << (n))
 #define FROM_INIT (S(1) | S(2) | S(3) | S(4) | S(5) | S(6) | S(7) | S(8) | S(9) | S(10))
-#define MANAGE (S(1) | S(2) | S(3) | S(4) | S(5) | S(8) | S(9))
-#define WRITE (S(1) | S(2) | S(3) | S(6) | S(7) | S(8) | S(9) | S(10))
+#define MANAGE    (S(1) | S(2) | S(3) | S(4) | S(5) | S(8) | S(9))
+#define WRITE     (S(1) | S(2) | S(3) | S(6) | S(7) | S(8) | S(9) | S(10))
 
 /* clang-format off */
 /* Op-states (bit n: state n) in which a leaf is allowed. */
@@ -129,8 +134,8 @@ tdx_status_t check_state(struct call *c, unsigned leaf, struct td *td, bool op_l
 	return OK;
 }
 
-tdx_status_t get_vp(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode, struct tdvps **vp,
-		    struct pamt_ref *ref, struct td *td)
+tdx_status_t get_vp(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode,
+		    struct tdvps **vp, struct pamt_ref *ref, struct td *td)
 {
 	TRY(check_priv4k(c, pa, op, PT_TDVPR, mode, ref));
 	*vp = call_map(c, pa);

@@ -24,7 +24,10 @@ int cpuid_row_of(uint32_t leaf, uint32_t sub)
 	return -1;
 }
 
-uint64_t cpuid_row_id(unsigned row) { return cpuid_rows[row].leaf | (uint64_t)cpuid_rows[row].sub << 32; }
+uint64_t cpuid_row_id(unsigned row)
+{
+	return cpuid_rows[row].leaf | (uint64_t)cpuid_rows[row].sub << 32;
+}
 
 void cpuid_native(const struct call *c, uint32_t leaf, uint32_t sub, bool guest, uint32_t out[4])
 {
@@ -46,9 +49,11 @@ void cpuid_native(const struct call *c, uint32_t leaf, uint32_t sub, bool guest,
 static uint64_t pair(const uint32_t r[4], unsigned i) { return r[i] | (uint64_t)r[i + 1] << 32; }
 
 /* A value that no mask can express: reported as if it were one. */
-static tdx_status_t bad_value(struct call *c, unsigned row, unsigned reg, uint32_t mask, uint32_t value)
+static tdx_status_t bad_value(struct call *c, unsigned row, unsigned reg, uint32_t mask,
+			      uint32_t value)
 {
-	uint64_t *masks = reg < ECX ? &c->r->rdx : &c->r->r8, *values = reg < ECX ? &c->r->r9 : &c->r->r10;
+	uint64_t *masks = reg < ECX ? &c->r->rdx : &c->r->r8,
+		 *values = reg < ECX ? &c->r->r9 : &c->r->r10;
 
 	c->r->rcx = cpuid_row_id(row);
 	*masks = (uint64_t)mask << (reg & 1 ? 32 : 0);
@@ -63,7 +68,7 @@ static tdx_status_t bad_value(struct call *c, unsigned row, unsigned reg, uint32
 
 static tdx_status_t check_special(struct call *c)
 {
-	const uint32_t (*v)[4] = (const uint32_t (*)[4])c->m->cpuid;
+	const uint32_t(*v)[4] = (const uint32_t(*)[4])c->m->cpuid;
 	uint32_t linear = v[ROW_7_0][ECX] & LA57 ? 57u << 8 : 48u << 8;
 
 	if ((v[ROW_A][EDX] & FIXED_COUNTERS) > MAX_FIXED_COUNTERS)
@@ -75,7 +80,7 @@ static tdx_status_t check_special(struct call *c)
 	return OK;
 }
 
-#define TOPOLOGY_LEVELS 6
+#define TOPOLOGY_LEVELS   6
 #define TOPOLOGY_MAX_TYPE 5
 
 /* Leaf 1F: levels of ascending type; the last one's shift gives the package of an x2APIC id. */
@@ -215,7 +220,8 @@ static bool fms_ok(const struct call *c, const struct tdcs *t, uint32_t fms)
 }
 
 /* Bits that the configuration may carry at all. */
-static tdx_status_t check_config(struct call *c, const struct tdcs *t, unsigned row, const uint32_t config[4])
+static tdx_status_t check_config(struct call *c, const struct tdcs *t, unsigned row,
+				 const uint32_t config[4])
 {
 	const struct cpuid_row *d = &cpuid_rows[row];
 	bool bad = row == ROW_1 && !fms_ok(c, t, config[EAX]);
@@ -240,7 +246,10 @@ static void apply_xfam(struct tdcs *t)
 	}
 }
 
-static void zero_row(struct tdcs *t, unsigned row) { memset(t->cpuid[row], 0, sizeof(t->cpuid[row])); }
+static void zero_row(struct tdcs *t, unsigned row)
+{
+	memset(t->cpuid[row], 0, sizeof(t->cpuid[row]));
+}
 
 /* The XSAVES area of the TD: compacted, in the order of the components. */
 static void lay_out_xbuff(const struct call *c, struct tdcs *t)
@@ -278,7 +287,7 @@ static bool any_xfd(const struct call *c, const struct tdcs *t)
 /* Rules that are not bit by bit. */
 static void special_rules(const struct call *c, struct tdcs *t)
 {
-	uint32_t (*v)[4] = t->cpuid;
+	uint32_t(*v)[4] = t->cpuid;
 
 	if (!(v[ROW_1][ECX] & BIT32(3)))
 		zero_row(t, ROW_5);
@@ -328,8 +337,8 @@ static void note_features(struct tdcs *t)
 			t->cpuid_flags |= features[i].flag;
 }
 
-#define HLE BIT32(4)
-#define RTM BIT32(11)
+#define HLE                   BIT32(4)
+#define RTM                   BIT32(11)
 #define MSR_ARCH_CAPABILITIES 0x10a
 #define ARCH_CAP_TSX_CTRL     BIT64(7)
 

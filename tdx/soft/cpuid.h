@@ -12,17 +12,19 @@
 
 #include "tdx/soft/module.h"
 
-#define CPUID_ANY_SUB UINT32_C(0xffffffff)
-#define CPUID_CONFIGS 12
+#define CPUID_ANY_SUB  UINT32_C(0xffffffff)
+#define CPUID_CONFIGS  12
 #define CPUID_MAX_BASE 0x23
 
 /* Rows by name. */
+/* clang-format off */
 enum {
 	ROW_1 = 0, ROW_4_0 = 1, ROW_4_3 = 4, ROW_7_0 = 5, ROW_7_1 = 6, ROW_A = 7, ROW_1C = 8, ROW_80000008 = 9,
 	ROW_0 = 10, ROW_7_2 = 14, ROW_D_0 = 16, ROW_D_1 = 17, ROW_D_2 = 18, ROW_14_0 = 39, ROW_14_1 = 40,
 	ROW_15 = 41, ROW_19 = 42, ROW_1D_0 = 43, ROW_1D_1 = 44, ROW_1E = 45, ROW_80000000 = 54,
 	ROW_80000001 = 55, ROW_23_0 = 59, ROW_23_3 = 62, ROW_5 = 63,
 };
+/* clang-format on */
 
 struct cpuid_row {
 	uint32_t leaf, sub;
@@ -30,7 +32,7 @@ struct cpuid_row {
 	uint32_t same[4];             /* LP.INIT */
 	uint32_t fixed1[4], fixed0[4];
 	uint32_t allow[4], direct[4];
-	bool faults;                  /* #VE in the guest */
+	bool faults; /* #VE in the guest */
 };
 
 struct cpuid_xfam {

@@ -3,8 +3,8 @@
  * insists on, what must be alike on all LPs, and how a guest's value is made of the native one.
  *
  * Invariants
- *   - The order of rows is the order of checks and of CPUID_CONFIG (its first twelve are rows 0 to 9,
- *     14 and 59).
+ *   - The order of rows is the order of checks and of CPUID_CONFIG (its first twelve are rows 0 to
+ * 9, 14 and 59).
  *
  * Facts: ABI reference section 4.8 (registers EAX, EBX, ECX, EDX) and the masks of 4.1.
  *
@@ -12,7 +12,10 @@
  */
 #include "tdx/soft/cpuid.h"
 
-#define ALL { 0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff }
+#define ALL                                                    \
+	{                                                      \
+		0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff \
+	}
 
 /* clang-format off */
 const struct cpuid_row cpuid_rows[CPUID_ROWS] = {

@@ -3,7 +3,8 @@
  *
  * Invariants
  *   - Every lock that a leaf took is released before the call returns.
- *   - A register that no leaf defines as output comes back as it was: leaves edit the caller's image.
+ *   - A register that no leaf defines as output comes back as it was: leaves edit the caller's
+ * image.
  *
  * Facts: ABI reference section 1.1, "Dispatcher order".
  *
@@ -125,5 +126,6 @@ struct soft_module *soft_init(void *memory, const struct soft_machine *machine,
 const char *soft_banner(void)
 {
 	return "SOFTWARE TDX MODULE: emulates the TDX module 1.5 interface on a CPU without TDX. "
-	       "NO CONFIDENTIALITY, NO INTEGRITY, NO ATTESTATION: the host can read and change everything.";
+	       "NO CONFIDENTIALITY, NO INTEGRITY, NO ATTESTATION: the host can read and change "
+	       "everything.";
 }

@@ -25,6 +25,7 @@ struct guest {
 };
 
 /* VMCS fields (SDM appendix "Field Encoding in VMCS"). */
+/* clang-format off */
 enum vmcs_field {
 	F_VPID = 0x0, F_PI_VECTOR = 0x2, F_INT_STATUS = 0x810, F_MSR_BITMAP = 0x2004, F_PML_ADDR = 0x200e,
 	F_TSC_OFFSET = 0x2010, F_VAPIC = 0x2012, F_PI_DESC = 0x2016, F_VMFUNC = 0x2018, F_EPTP = 0x201a,
@@ -39,17 +40,26 @@ enum vmcs_field {
 	F_CR4_SHADOW = 0x6006, F_CR0 = 0x6800, F_CR3 = 0x6802, F_CR4 = 0x6804, F_DR7 = 0x681a,
 	F_RSP = 0x681c, F_RIP = 0x681e, F_RFLAGS = 0x6820, F_PENDING_DBG = 0x6822,
 };
+/* clang-format on */
 
-#define INTR_VALID        BIT32(31)
-#define INTR_ERROR_CODE   BIT32(11)
-#define INTR_TYPE(v)      ((v) >> 8 & 7)
-#define INTR_NMI          2u
-#define INTR_HARD_EXC     3u
+#define INTR_VALID         BIT32(31)
+#define INTR_ERROR_CODE    BIT32(11)
+#define INTR_TYPE(v)       ((v) >> 8 & 7)
+#define INTR_NMI           2u
+#define INTR_HARD_EXC      3u
 #define PRIMARY_NMI_WINDOW BIT64(22)
-#define RFLAGS_TF BIT64(8)
-#define RFLAGS_RF BIT64(16)
+#define RFLAGS_TF          BIT64(8)
+#define RFLAGS_RF          BIT64(16)
 
-enum vector { VEC_NMI = 2, VEC_UD = 6, VEC_DF = 8, VEC_GP = 13, VEC_PF = 14, VEC_MC = 18, VEC_VE = 20 };
+enum vector {
+	VEC_NMI = 2,
+	VEC_UD = 6,
+	VEC_DF = 8,
+	VEC_GP = 13,
+	VEC_PF = 14,
+	VEC_MC = 18,
+	VEC_VE = 20
+};
 
 uint64_t guest_vmread(const struct guest *g, uint32_t field);
 void guest_vmwrite(const struct guest *g, uint32_t field, uint64_t value);
@@ -66,8 +76,8 @@ enum guest_next guest_inject_ve(struct guest *g, uint64_t gla, uint64_t gpa);
 enum guest_next guest_inject_ve_ept(struct guest *g, uint64_t qual, uint64_t gla, uint64_t gpa);
 enum guest_next guest_unexpected(struct guest *g);
 void guest_advance(struct guest *g);
-enum guest_next guest_leave(struct guest *g, enum tdx_code code, uint64_t qual, uint64_t ext, uint64_t gpa,
-			    uint32_t intr_info);
+enum guest_next guest_leave(struct guest *g, enum tdx_code code, uint64_t qual, uint64_t ext,
+			    uint64_t gpa, uint32_t intr_info);
 enum guest_next guest_leave_ept(struct guest *g, uint64_t qual, uint64_t ext, uint64_t gpa);
 void guest_update_nmi_window(struct guest *g);
 unsigned guest_cpl(const struct guest *g);
@@ -94,8 +104,8 @@ enum tdcall_out { OUT_STATUS, OUT_RETRY, OUT_LEAVE };
 
 /* guest_mem.c: a GPA that the guest names in a TDCALL */
 enum access { ACCESS_READ = 1, ACCESS_WRITE = 3 };
-tdx_status_t guest_gpa(struct guest *g, uint64_t gpa, bool private_only, enum access access, uint32_t op,
-		       void **ptr, enum tdcall_out *out);
+tdx_status_t guest_gpa(struct guest *g, uint64_t gpa, bool private_only, enum access access,
+		       uint32_t op, void **ptr, enum tdcall_out *out);
 tdx_status_t tdg_mem_page_accept(struct guest *g, enum tdcall_out *out);
 tdx_status_t tdg_mem_page_attr_rd(struct guest *g, enum tdcall_out *out);
 tdx_status_t tdg_mem_page_attr_wr(struct guest *g, enum tdcall_out *out);

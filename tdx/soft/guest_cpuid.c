@@ -12,12 +12,12 @@
 #include "tdx/soft/cpuid.h"
 #include "tdx/soft/guest.h"
 
-#define CR4_OSXSAVE BIT64(18)
-#define CR4_PKE     BIT64(22)
-#define EFER_LMA    BIT64(10)
-#define CS_L        BIT64(13)
+#define CR4_OSXSAVE          BIT64(18)
+#define CR4_PKE              BIT64(22)
+#define EFER_LMA             BIT64(10)
+#define CS_L                 BIT64(13)
 #define TSX_CTRL_CPUID_CLEAR BIT64(1)
-#define HLE_RTM     (BIT32(4) | BIT32(11))
+#define HLE_RTM              (BIT32(4) | BIT32(11))
 
 enum { EAX, EBX, ECX, EDX };
 
@@ -57,7 +57,8 @@ static void dynamic_bits(const struct guest *g, int row, uint32_t r[4])
 		break;
 	case ROW_D_0:
 	case ROW_D_1:
-		r[EBX] = be->ops->xsave_size(be->ctx, g->c->lp, &g->vp->v, (unsigned)(row - ROW_D_0));
+		r[EBX] = be->ops->xsave_size(be->ctx, g->c->lp, &g->vp->v,
+					     (unsigned)(row - ROW_D_0));
 		break;
 	case ROW_80000001:
 		if ((guest_vmread(g, F_EFER) & EFER_LMA) && (guest_vmread(g, F_CS_AR) & CS_L))

@@ -5,26 +5,26 @@
  *   - Bits that the module owns never change; the guest gets #GP, or #VE where its host may know
  *     better.
  *
- * Facts: guest ABI reference sections 3.2 and 3.3; SDM table "Exit Qualification for Control-Register
- * Accesses".
+ * Facts: guest ABI reference sections 3.2 and 3.3; SDM table "Exit Qualification for
+ * Control-Register Accesses".
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tdx/soft/guest.h"
 
-#define CR0_PE BIT64(0)
-#define CR0_NE BIT64(5)
-#define CR0_WP BIT64(16)
-#define CR0_NW BIT64(29)
-#define CR0_CD BIT64(30)
-#define CR0_PG BIT64(31)
-#define CR4_PAE BIT64(5)
-#define CR4_MCE BIT64(6)
-#define CR4_VMXE BIT64(13)
-#define CR4_SMXE BIT64(14)
-#define CR4_CET BIT64(23)
-#define EFER_LME BIT64(8)
-#define EFER_LMA BIT64(10)
+#define CR0_PE      BIT64(0)
+#define CR0_NE      BIT64(5)
+#define CR0_WP      BIT64(16)
+#define CR0_NW      BIT64(29)
+#define CR0_CD      BIT64(30)
+#define CR0_PG      BIT64(31)
+#define CR4_PAE     BIT64(5)
+#define CR4_MCE     BIT64(6)
+#define CR4_VMXE    BIT64(13)
+#define CR4_SMXE    BIT64(14)
+#define CR4_CET     BIT64(23)
+#define EFER_LME    BIT64(8)
+#define EFER_LMA    BIT64(10)
 #define ENTRY_IA32E BIT64(9)
 
 enum cr_access { MOV_TO, MOV_FROM, CLTS, LMSW };
@@ -45,7 +45,7 @@ static bool switch_mode(struct guest *g, uint64_t old, uint64_t new)
 
 	if (!((old ^ new) & CR0_PG) || !(efer & EFER_LME))
 		return true;
-	if (new & CR0_PG) {
+	if (new &CR0_PG) {
 		if (!(guest_vmread(g, F_CR4) & CR4_PAE))
 			return false;
 		guest_vmwrite(g, F_EFER, efer | EFER_LMA);
@@ -61,7 +61,8 @@ static enum guest_next write_cr0(struct guest *g, uint64_t value)
 {
 	uint64_t old = guest_vmread(g, F_CR0), mask = guest_vmread(g, F_CR0_MASK);
 
-	if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) || ((value & CR0_NW) && !(value & CR0_CD)))
+	if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
+	    ((value & CR0_NW) && !(value & CR0_CD)))
 		return gp(g);
 	if ((guest_vmread(g, F_CR4) & CR4_CET) && !(value & CR0_WP))
 		return gp(g);
@@ -105,11 +106,14 @@ enum guest_next guest_cr(struct guest *g)
 	return guest_unexpected(g);
 }
 
-#define XCR0_USER (BITS64(7, 5) | BIT64(9) | BIT64(17) | BIT64(18) | 7)
+#define XCR0_USER   (BITS64(7, 5) | BIT64(9) | BIT64(17) | BIT64(18) | 7)
 #define XCR0_AVX512 BITS64(7, 5)
-#define XCR0_AMX  (BIT64(17) | BIT64(18))
+#define XCR0_AMX    (BIT64(17) | BIT64(18))
 
-static bool all_or_none(uint64_t v, uint64_t group) { return (v & group) == 0 || (v & group) == group; }
+static bool all_or_none(uint64_t v, uint64_t group)
+{
+	return (v & group) == 0 || (v & group) == group;
+}
 
 enum guest_next guest_xsetbv(struct guest *g)
 {

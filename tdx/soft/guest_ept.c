@@ -4,8 +4,8 @@
  * Invariants
  *   - A pending private page gives #VE in the guest or an exit of type 6, by TD_CTLS; every other
  *     private violation is the host's to repair.
- *   - After EPF_LIMIT faults at one RIP the GPAs are remembered; until all of them are accessible the
- *     vCPU is not entered again.
+ *   - After EPF_LIMIT faults at one RIP the GPAs are remembered; until all of them are accessible
+ * the vCPU is not entered again.
  *
  * Facts: guest ABI reference section 3.6, ABI reference section 5.7.
  *
@@ -14,11 +14,11 @@
 #include "tdx/soft/guest.h"
 #include "tdx/soft/sept.h"
 
-#define EPF_LIMIT       6
-#define EXT_PENDING     UINT64_C(6)
-#define QUAL_GLA_VALID  BIT64(7)
-#define QUAL_NMI_UNBLOCK BIT64(12)
-#define BLOCKING_BY_NMI BIT64(3)
+#define EPF_LIMIT          6
+#define EXT_PENDING        UINT64_C(6)
+#define QUAL_GLA_VALID     BIT64(7)
+#define QUAL_NMI_UNBLOCK   BIT64(12)
+#define BLOCKING_BY_NMI    BIT64(3)
 #define PENDING_VE_DISABLE BIT64(0)
 
 static void note_fault(struct guest *g, uint64_t gpa)
@@ -51,7 +51,8 @@ enum guest_next guest_ept_violation(struct guest *g)
 	struct sept_ref at;
 
 	if ((qual & QUAL_NMI_UNBLOCK) && !g->injected)
-		guest_vmwrite(g, F_INTERRUPTIBILITY, guest_vmread(g, F_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
+		guest_vmwrite(g, F_INTERRUPTIBILITY,
+			      guest_vmread(g, F_INTERRUPTIBILITY) | BLOCKING_BY_NMI);
 	if (!sept_gpa_valid(t, gpa)) {
 		if (!(qual & QUAL_GLA_VALID))
 			return guest_leave_ept(g, qual, 0, gpa);
@@ -100,7 +101,9 @@ tdx_status_t zero_step_filter(struct call *c, struct td *td, struct tdvps *vp, b
 			continue;
 		uint64_t rbp = c->r->rbp, rsp = c->r->rsp;
 
-		*c->r = (struct soft_regs){ .rcx = 2, .r8 = vp->epf_gpa[i], .rbp = rbp, .rsp = rsp };
+		*c->r = (struct soft_regs){
+			.rcx = 2, .r8 = vp->epf_gpa[i], .rbp = rbp, .rsp = rsp
+		};
 		vp->last_td_exit = EXIT_ASYNC_FAULT;
 		*refused = true;
 		return OK;

@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define EXIT_BASIC(r)   ((r) & 0xffff)
+#define EXIT_BASIC(r)   ((r)&0xffff)
 #define EXIT_ENTRY_FAIL BIT32(31)
 
 static void set_event(struct guest *g, uint32_t info, uint32_t error)
@@ -33,7 +33,8 @@ enum guest_next guest_inject(struct guest *g, enum vector vector, bool error_cod
 	return RESUME;
 }
 
-static enum guest_next inject_ve(struct guest *g, uint32_t reason, uint64_t qual, uint64_t gla, uint64_t gpa)
+static enum guest_next inject_ve(struct guest *g, uint32_t reason, uint64_t qual, uint64_t gla,
+				 uint64_t gpa)
 {
 	struct soft_ve_info *ve = &g->vp->v.ve;
 
@@ -74,8 +75,8 @@ void guest_advance(struct guest *g)
 
 unsigned guest_cpl(const struct guest *g) { return (unsigned)(guest_vmread(g, F_SS_AR) >> 5 & 3); }
 
-enum guest_next guest_leave(struct guest *g, enum tdx_code code, uint64_t qual, uint64_t ext, uint64_t gpa,
-			    uint32_t intr_info)
+enum guest_next guest_leave(struct guest *g, enum tdx_code code, uint64_t qual, uint64_t ext,
+			    uint64_t gpa, uint32_t intr_info)
 {
 	uint64_t rsp = g->c->r->rsp;
 
@@ -153,12 +154,14 @@ static enum guest_next exit_nmi_window(struct guest *g)
 
 void guest_update_nmi_window(struct guest *g)
 {
-	uint64_t now = guest_vmread(g, F_PRIMARY), want = now & ~PRIMARY_NMI_WINDOW;
+	bool want = g->vp->pend_nmi && !g->vp->v.ve.valid;
+	uint64_t controls;
 
-	if (g->vp->pend_nmi && !g->vp->v.ve.valid)
-		want |= PRIMARY_NMI_WINDOW;
-	if (want != now)
-		guest_vmwrite(g, F_PRIMARY, want);
+	if (likely(want == g->vp->nmi_window))
+		return;
+	g->vp->nmi_window = want;
+	controls = guest_vmread(g, F_PRIMARY) & ~PRIMARY_NMI_WINDOW;
+	guest_vmwrite(g, F_PRIMARY, want ? controls | PRIMARY_NMI_WINDOW : controls);
 }
 
 static enum guest_next exit_ve(struct guest *g) { return guest_inject_ve(g, 0, 0); }

@@ -4,8 +4,8 @@
  * Invariants
  *   - A GPA that cannot be used now has no effect: the guest gets #VE or leaves to the host, and
  *     executes the TDCALL again.
- *   - A page becomes MAPPED only after all of it is zero; an interrupted 2M accept keeps its progress
- *     in the entry.
+ *   - A page becomes MAPPED only after all of it is zero; an interrupted 2M accept keeps its
+ * progress in the entry.
  *
  * Facts: guest ABI reference sections 1.4 and 1.6, ABI reference section 5.4.
  *
@@ -16,12 +16,12 @@
 
 #include <string.h>
 
-#define EXT_ACCEPT      UINT64_C(1)
-#define EXT_ATTR_WR     UINT64_C(5)
-#define EXT_PENDING     UINT64_C(6)
+#define EXT_ACCEPT         UINT64_C(1)
+#define EXT_ATTR_WR        UINT64_C(5)
+#define EXT_PENDING        UINT64_C(6)
 #define PENDING_VE_DISABLE BIT64(0)
-#define QUAL_WRITE      UINT64_C(2)
-#define ATTR_RD_PENDING BIT64(62)
+#define QUAL_WRITE         UINT64_C(2)
+#define ATTR_RD_PENDING    BIT64(62)
 
 static tdx_status_t leave_ept(struct guest *g, uint64_t qual, uint64_t ext, uint64_t gpa,
 			      enum tdcall_out *out)
@@ -38,7 +38,8 @@ static tdx_status_t private_gpa(struct guest *g, uint64_t gpa, enum access acces
 
 	sept_walk(g->c, &g->td, gpa, 0, &at);
 	if (sept_accessible(at.copy)) {
-		*ptr = call_map(g->c, sept_frame(at.copy, at.level) | (gpa & (sept_span(at.level) - 1)));
+		*ptr = call_map(g->c,
+				sept_frame(at.copy, at.level) | (gpa & (sept_span(at.level) - 1)));
 		return OK;
 	}
 	if (sept_state(at.copy) != S_PENDING)
@@ -59,7 +60,8 @@ static tdx_status_t shared_gpa(struct guest *g, uint64_t gpa, enum access access
 
 	for (unsigned l = g->td.tdcs->root_level; table; l--) {
 		const uint64_t *t = call_map_shared(g->c, table & SE_PFN);
-		uint64_t e = __atomic_load_n(&t[gpa >> (PAGE_SHIFT + 9 * l) & 511], __ATOMIC_ACQUIRE);
+		uint64_t e =
+			__atomic_load_n(&t[gpa >> (PAGE_SHIFT + 9 * l) & 511], __ATOMIC_ACQUIRE);
 
 		if ((e & need) != need) {
 			if ((e & SE_RWX) == 0 && !(e & SE_SVE)) {
@@ -79,9 +81,10 @@ static tdx_status_t shared_gpa(struct guest *g, uint64_t gpa, enum access access
 	return leave_ept(g, access, 0, gpa, out);
 }
 
-/* The buffer at @gpa, which does not cross a page. With *@out changed there is nothing to do now. */
-tdx_status_t guest_gpa(struct guest *g, uint64_t gpa, bool private_only, enum access access, uint32_t op,
-		       void **ptr, enum tdcall_out *out)
+/* The buffer at @gpa, which does not cross a page. With *@out changed there is nothing to do now.
+ */
+tdx_status_t guest_gpa(struct guest *g, uint64_t gpa, bool private_only, enum access access,
+		       uint32_t op, void **ptr, enum tdcall_out *out)
 {
 	const struct tdcs *t = g->td.tdcs;
 
@@ -137,8 +140,8 @@ tdx_status_t tdg_mem_page_accept(struct guest *g, enum tdcall_out *out)
 	unsigned level = (unsigned)(rcx & 7);
 	struct sept_ref at;
 
-	if ((rcx & (BITS64(11, 3) | BITS64(63, 52))) || level > 1 || !is_aligned(gpa, sept_span(level)) ||
-	    !sept_gpa_private(g->td.tdcs, gpa))
+	if ((rcx & (BITS64(11, 3) | BITS64(63, 52))) || level > 1 ||
+	    !is_aligned(gpa, sept_span(level)) || !sept_gpa_private(g->td.tdcs, gpa))
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	TRY(call_take(g->c, &g->td.tdcs->tree_lock, SHARED, PLAIN, OP_SEPT_TREE));
 	if (!sept_walk(g->c, &g->td, gpa, level, &at)) {
@@ -196,8 +199,8 @@ tdx_status_t tdg_mem_page_attr_wr(struct guest *g, enum tdcall_out *out)
 	unsigned level = (unsigned)(rcx & 7);
 	struct sept_ref at;
 
-	if ((rcx & (BITS64(11, 3) | BITS64(63, 52))) || level > 2 || !is_aligned(gpa, sept_span(level)) ||
-	    !sept_gpa_private(g->td.tdcs, gpa)) {
+	if ((rcx & (BITS64(11, 3) | BITS64(63, 52))) || level > 2 ||
+	    !is_aligned(gpa, sept_span(level)) || !sept_gpa_private(g->td.tdcs, gpa)) {
 		gpr->rcx = gpr->rdx = 0;
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	}

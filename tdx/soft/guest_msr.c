@@ -2,7 +2,8 @@
  * guest_msr.c - RDMSR and WRMSR in a TD, and the MSR bitmap that decides which of them exit.
  *
  * Invariants
- *   - One table; the bitmap is made from it, and an exit is answered from it, so they cannot differ.
+ *   - One table; the bitmap is made from it, and an exit is answered from it, so they cannot
+ * differ.
  *   - An MSR that is not in the table is #VE.
  *
  * Facts: guest ABI reference section 3.5.
@@ -12,6 +13,7 @@
 #include "tdx/soft/guest.h"
 
 /* What happens. "If" actions are native when the TD has the feature. */
+/* clang-format off */
 enum action {
 	VE, GP, NAT,
 	IF_PERFMON, IF_WAITPKG, IF_TSX, IF_XFD, IF_PT, IF_CET, IF_UINTR, IF_LBR, IF_PKS, /* else #GP */
@@ -20,6 +22,7 @@ enum action {
 	RD_XAPIC_STATUS, RD_MISC_ENABLE, RD_DEBUGCTL, RD_PERF_CAP,
 	WR_DEBUGCTL, WR_XSS, WR_EFER, WR_PERF_CAP,
 };
+/* clang-format on */
 
 /* clang-format off */
 static const struct msr_row {
@@ -67,29 +70,43 @@ static const struct msr_row {
 #define EFER_SCE BIT64(0)
 #define EFER_LMA BIT64(10)
 
-#define DEBUGCTL_LEGAL (BIT64(0) | BIT64(1) | BITS64(15, 6))
-#define DEBUGCTL_TR    BIT64(6)
-#define DEBUGCTL_BTS   BIT64(7)
+#define DEBUGCTL_LEGAL      (BIT64(0) | BIT64(1) | BITS64(15, 6))
+#define DEBUGCTL_TR         BIT64(6)
+#define DEBUGCTL_BTS        BIT64(7)
 #define DEBUGCTL_UNCORE_PMI BIT64(13)
-#define XSS_BITS (BIT64(8) | BIT64(10) | BIT64(11) | BIT64(12) | BIT64(13) | BIT64(14) | BIT64(15))
+#define XSS_BITS            (BIT64(8) | BIT64(10) | BIT64(11) | BIT64(12) | BIT64(13) | BIT64(14) | BIT64(15))
 
 static bool has_feature(const struct tdcs *t, uint8_t action)
 {
 	switch (action) {
-	case IF_PERFMON: return (t->attributes & ATTR_PERFMON) != 0;
-	case IF_PKS: return (t->attributes & ATTR_PKS) != 0;
-	case IF_WAITPKG: return (t->cpuid_flags & HAS_WAITPKG) != 0;
-	case IF_TSX: return (t->cpuid_flags & HAS_TSX) != 0;
-	case IF_XFD: return (t->xfam & (BIT64(17) | BIT64(18))) != 0;
-	case IF_PT: return (t->xfam & BIT64(8)) != 0;
-	case IF_CET: return (t->xfam & BIT64(11)) != 0;
-	case IF_UINTR: return (t->xfam & BIT64(14)) != 0;
-	case IF_LBR: return (t->xfam & BIT64(15)) != 0;
-	case VE_IF_DCA: return (t->cpuid_flags & HAS_DCA) != 0;
-	case VE_IF_TSC_DEADLINE: return (t->cpuid_flags & HAS_TSC_DEADLINE) != 0;
-	case VE_IF_TME: return (t->cpuid_flags & HAS_TME) != 0;
-	case VE_IF_MKTME: return (t->cpuid_flags & HAS_MKTME) != 0;
-	default: return true;
+	case IF_PERFMON:
+		return (t->attributes & ATTR_PERFMON) != 0;
+	case IF_PKS:
+		return (t->attributes & ATTR_PKS) != 0;
+	case IF_WAITPKG:
+		return (t->cpuid_flags & HAS_WAITPKG) != 0;
+	case IF_TSX:
+		return (t->cpuid_flags & HAS_TSX) != 0;
+	case IF_XFD:
+		return (t->xfam & (BIT64(17) | BIT64(18))) != 0;
+	case IF_PT:
+		return (t->xfam & BIT64(8)) != 0;
+	case IF_CET:
+		return (t->xfam & BIT64(11)) != 0;
+	case IF_UINTR:
+		return (t->xfam & BIT64(14)) != 0;
+	case IF_LBR:
+		return (t->xfam & BIT64(15)) != 0;
+	case VE_IF_DCA:
+		return (t->cpuid_flags & HAS_DCA) != 0;
+	case VE_IF_TSC_DEADLINE:
+		return (t->cpuid_flags & HAS_TSC_DEADLINE) != 0;
+	case VE_IF_TME:
+		return (t->cpuid_flags & HAS_TME) != 0;
+	case VE_IF_MKTME:
+		return (t->cpuid_flags & HAS_MKTME) != 0;
+	default:
+		return true;
 	}
 }
 
@@ -141,12 +158,18 @@ static const struct {
 	uint32_t msr;
 	uint64_t value;
 } virtual_vmx[] = {
-	{ 0x480, UINT64_C(0x1c0000000000000) },  { 0x485, 0x600440e0 },
-	{ 0x486, 0x20 },                         { 0x487, 0x8005003f },
-	{ 0x488, 0x2040 },                       { 0x489, 0x373fff },
-	{ 0x48b, UINT64_C(0x1379bffe132881f2) }, { 0x48c, 0x430001 },
-	{ 0x48d, UINT64_C(0x2900000029) },       { 0x48e, UINT64_C(0xf9fb9e8cb1220c88) },
-	{ 0x48f, UINT64_C(0x5f3c92045f3c9204) }, { 0x490, UINT64_C(0x7ee204007ee004) },
+	{ 0x480, UINT64_C(0x1c0000000000000) },
+	{ 0x485, 0x600440e0 },
+	{ 0x486, 0x20 },
+	{ 0x487, 0x8005003f },
+	{ 0x488, 0x2040 },
+	{ 0x489, 0x373fff },
+	{ 0x48b, UINT64_C(0x1379bffe132881f2) },
+	{ 0x48c, 0x430001 },
+	{ 0x48d, UINT64_C(0x2900000029) },
+	{ 0x48e, UINT64_C(0xf9fb9e8cb1220c88) },
+	{ 0x48f, UINT64_C(0x5f3c92045f3c9204) },
+	{ 0x490, UINT64_C(0x7ee204007ee004) },
 	{ 0x492, 0x8e },
 };
 

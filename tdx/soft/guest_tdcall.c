@@ -2,8 +2,8 @@
  * guest_tdcall.c - TDCALL: the table of leaves and the small ones.
  *
  * Invariants
- *   - A leaf's status goes to RAX and RIP moves on, unless the leaf asked to be executed again or to
- *     leave to the host.
+ *   - A leaf's status goes to RAX and RIP moves on, unless the leaf asked to be executed again or
+ * to leave to the host.
  *
  * Facts: guest ABI reference section 1.
  *
@@ -15,8 +15,8 @@
 
 #include "kernel/base/trace.h"
 
-#define EFER_LMA BIT64(10)
-#define CS_L     BIT64(13)
+#define EFER_LMA       BIT64(10)
+#define CS_L           BIT64(13)
 #define LEAF_VP_VMCALL 0
 #define LEAF_VM_RD     7
 
@@ -161,7 +161,8 @@ static bool host_priority_timeout(struct guest *g, tdx_status_t *st)
 }
 
 /* A TDVMCALL is traced by the host that answers it. */
-static void trace_tdcall(const struct guest *g, uint64_t leaf, const uint64_t in[3], tdx_status_t st)
+static void trace_tdcall(const struct guest *g, uint64_t leaf, const uint64_t in[3],
+			 tdx_status_t st)
 {
 	const struct soft_machine *mc = g->c->m->machine;
 	const struct soft_regs *r = &g->vp->v.gpr;

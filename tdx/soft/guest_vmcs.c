@@ -20,18 +20,21 @@ bool vcpu_vmwrite(const struct call *c, struct tdvps *vp, uint32_t field, uint64
 	return c->m->backend->ops->vmwrite(c->m->backend->ctx, &vp->v, field, value);
 }
 
-uint64_t guest_vmread(const struct guest *g, uint32_t field) { return vcpu_vmread(g->c, g->vp, field); }
+uint64_t guest_vmread(const struct guest *g, uint32_t field)
+{
+	return vcpu_vmread(g->c, g->vp, field);
+}
 
 void guest_vmwrite(const struct guest *g, uint32_t field, uint64_t value)
 {
 	(void)vcpu_vmwrite(g->c, g->vp, field, value);
 }
 
-#define DATA_AR   0xc093
-#define CODE_AR   0xc09b
-#define LDTR_AR   0x10082
-#define TR_AR     0x8b
-#define FLAT      0xffffffff
+#define DATA_AR 0xc093
+#define CODE_AR 0xc09b
+#define LDTR_AR 0x10082
+#define TR_AR   0x8b
+#define FLAT    0xffffffff
 
 /* clang-format off */
 static const struct { uint32_t field; uint64_t value; } fixed_fields[] = {
@@ -55,11 +58,11 @@ static const struct { uint32_t field; uint64_t value; } fixed_fields[] = {
 };
 /* clang-format on */
 
-#define PRIMARY_FIXED   UINT64_C(0x91220088)
-#define PRIMARY_MWAIT   BIT64(10)
-#define PRIMARY_RDPMC   BIT64(11)
-#define PRIMARY_MONITOR BIT64(29)
-#define SECONDARY_FIXED UINT64_C(0x133cb3fa)
+#define PRIMARY_FIXED     UINT64_C(0x91220088)
+#define PRIMARY_MWAIT     BIT64(10)
+#define PRIMARY_RDPMC     BIT64(11)
+#define PRIMARY_MONITOR   BIT64(29)
+#define SECONDARY_FIXED   UINT64_C(0x133cb3fa)
 #define SECONDARY_WAITPKG BIT64(26)
 
 static uint64_t primary_controls(const struct tdcs *t)
@@ -112,7 +115,8 @@ void guest_vmcs_init(struct call *c, const struct td *td, struct tdvps *vp)
 		{ F_TSC_OFFSET, t->tsc_offset },
 		{ F_TSC_MULT, t->tsc_multiplier },
 		{ F_PRIMARY, primary_controls(t) },
-		{ F_SECONDARY, SECONDARY_FIXED | (t->cpuid_flags & HAS_WAITPKG ? SECONDARY_WAITPKG : 0) },
+		{ F_SECONDARY,
+		  SECONDARY_FIXED | (t->cpuid_flags & HAS_WAITPKG ? SECONDARY_WAITPKG : 0) },
 		{ F_CR4_MASK, cr4_mask(t) },
 	};
 

@@ -1,5 +1,6 @@
 /*
- * lock.h - the module's try-locks: mutex, shared/exclusive, and shared/exclusive with host priority.
+ * lock.h - the module's try-locks: mutex, shared/exclusive, and shared/exclusive with host
+ * priority.
  *
  * Invariants
  *   - Nobody waits: an acquisition succeeds or fails at once.
@@ -31,7 +32,8 @@ static inline bool lock_conflicts(uint16_t v, enum lock_mode mode)
 	return mode == SHARED ? (v & LOCK_X) != 0 : (v & ~LOCK_HP) != 0;
 }
 
-static inline enum lock_result lock_try(lock_t *l, enum lock_mode mode, enum lock_class cl, bool guest)
+static inline enum lock_result lock_try(lock_t *l, enum lock_mode mode, enum lock_class cl,
+					bool guest)
 {
 	uint16_t v = __atomic_load_n(l, __ATOMIC_RELAXED);
 
@@ -46,7 +48,8 @@ static inline enum lock_result lock_try(lock_t *l, enum lock_mode mode, enum loc
 		uint16_t free = (uint16_t)(v & ~LOCK_HP); /* a host's success clears the mark */
 		uint16_t next = (uint16_t)(mode == SHARED ? free + LOCK_ONE : free | LOCK_X);
 
-		if (__atomic_compare_exchange_n(l, &v, next, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(l, &v, next, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
 			return LOCK_TAKEN;
 	}
 }
@@ -69,7 +72,8 @@ static inline bool lock_promote(lock_t *l)
 			__atomic_fetch_or(l, LOCK_HP, __ATOMIC_RELAXED);
 			return false;
 		}
-		if (__atomic_compare_exchange_n(l, &v, LOCK_X, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+		if (__atomic_compare_exchange_n(l, &v, LOCK_X, false, __ATOMIC_ACQUIRE,
+						__ATOMIC_RELAXED))
 			return true;
 	}
 }

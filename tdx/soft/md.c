@@ -13,11 +13,12 @@
 #include "tdx/soft/cpuid.h"
 
 /* Bits of an id that must be zero for access to one element. */
-#define ID_RESERVED (BITS64(31, 24) | BITS64(37, 34) | BITS64(46, 38) | BITS64(49, 47) | BIT64(55) | BIT64(62))
-#define ID_CODE(id)  ((uint32_t)((id) & 0xffffff))
-#define ID_CLASS(id) ((uint8_t)((id) >> 56 & 0x3f))
+#define ID_RESERVED \
+	(BITS64(31, 24) | BITS64(37, 34) | BITS64(46, 38) | BITS64(49, 47) | BIT64(55) | BIT64(62))
+#define ID_CODE(id)      ((uint32_t)((id)&0xffffff))
+#define ID_CLASS(id)     ((uint8_t)((id) >> 56 & 0x3f))
 #define ID_LAST_FIELD(n) ((uint64_t)(n) << 38)
-#define ID_INC BIT64(50)
+#define ID_INC           BIT64(50)
 
 /* A field found: a row and an element, or a VMCS field made into a row. */
 struct found {
@@ -54,7 +55,9 @@ static void vmcs_row(unsigned i, struct md_field *f)
 {
 	const struct md_vmcs *v = &md_vmcs_fields[i];
 
-	*f = (struct md_field){ .size = vmcs_size(v->encoding), .kind = K_VMCS, .n = 1, .code = v->encoding };
+	*f = (struct md_field){
+		.size = vmcs_size(v->encoding), .kind = K_VMCS, .n = 1, .code = v->encoding
+	};
 	f->mask[MD_HOST].rd = v->rd;
 	f->mask[MD_HOST].wr = v->wr;
 	f->mask[MD_HOST_DEBUG].rd = v->debug_rd;
@@ -122,15 +125,23 @@ static tdx_status_t look_up(const struct md_table *t, uint64_t id, struct found 
 
 static uint64_t make_id(const struct md_table *t, const struct md_field *f, unsigned element)
 {
-	uint32_t code = f->kind == K_CPUID ? cpuid_code(element / 2, element % 2) : f->code + element;
+	uint32_t code =
+		f->kind == K_CPUID ? cpuid_code(element / 2, element % 2) : f->code + element;
 
 	return (uint64_t)(f->flags & MD_NONARCH) << 63 | (uint64_t)f->cls << 56 |
-	       (uint64_t)t->context << 52 | (f->kind == K_VMCS ? ID_INC : 0) | (uint64_t)f->size << 32 | code;
+	       (uint64_t)t->context << 52 | (f->kind == K_VMCS ? ID_INC : 0) |
+	       (uint64_t)f->size << 32 | code;
 }
 
-static unsigned elements(const struct md_field *f) { return f->kind == K_CPUID ? CPUID_ROWS * 2 : f->n; }
+static unsigned elements(const struct md_field *f)
+{
+	return f->kind == K_CPUID ? CPUID_ROWS * 2 : f->n;
+}
 
-static bool readable(const struct md_target *x, const struct md_field *f) { return f->mask[x->reader].rd != 0; }
+static bool readable(const struct md_target *x, const struct md_field *f)
+{
+	return f->mask[x->reader].rd != 0;
+}
 
 /* The first readable VMCS field from index @i on. */
 static uint64_t vmcs_from(const struct md_table *t, const struct md_target *x, unsigned i)
@@ -160,7 +171,10 @@ static uint64_t rows_from(const struct md_table *t, const struct md_target *x, u
 	return ALL_ONES;
 }
 
-uint64_t md_first(const struct md_table *t, const struct md_target *x) { return rows_from(t, x, 0); }
+uint64_t md_first(const struct md_table *t, const struct md_target *x)
+{
+	return rows_from(t, x, 0);
+}
 
 uint64_t md_next(const struct md_table *t, const struct md_target *x, uint64_t id)
 {
@@ -181,9 +195,13 @@ uint64_t md_next(const struct md_table *t, const struct md_target *x, uint64_t i
 	return rows_from(t, x, (unsigned)(f.row - t->rows) + 1);
 }
 
-static bool faults(const struct found *f) { return f->row->kind == K_CPUID && cpuid_rows[f->element / 2].faults; }
+static bool faults(const struct found *f)
+{
+	return f->row->kind == K_CPUID && cpuid_rows[f->element / 2].faults;
+}
 
-tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t *value)
+tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64_t id,
+		     uint64_t *value)
 {
 	struct found f;
 
@@ -201,8 +219,8 @@ static bool is_hp_timeout(const struct md_field *f)
 	return f->kind == K_TDCS && f->off == offsetof(struct tdcs, hp_lock_timeout);
 }
 
-tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t value,
-		      uint64_t mask, uint64_t *old)
+tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint64_t id,
+		      uint64_t value, uint64_t mask, uint64_t *old)
 {
 	struct found f;
 
@@ -230,13 +248,14 @@ tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint6
 /* Rows whose codes follow each other go into one sequence. */
 static bool continues(const struct md_field *a, const struct md_field *b)
 {
-	return a->cls == b->cls && a->size == b->size && a->flags == b->flags && a->code + a->n == b->code;
+	return a->cls == b->cls && a->size == b->size && a->flags == b->flags &&
+	       a->code + a->n == b->code;
 }
 
 #define LIST_WORDS (PAGE_SIZE / 8)
 
-tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start, uint64_t *page,
-		     uint64_t *next)
+tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start,
+		     uint64_t *page, uint64_t *next)
 {
 	const struct md_field *last = NULL;
 	unsigned used = 1, sequences = 0, header = 0, fields = 0;

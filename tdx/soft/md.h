@@ -18,6 +18,7 @@ enum md_context { MD_SYS, MD_TD, MD_VP };
 enum md_reader { MD_HOST, MD_HOST_DEBUG, MD_GUEST, MD_READERS };
 
 /* Where a field's value is. */
+/* clang-format off */
 enum md_kind {
 	K_ZERO,   /* always zero */
 	K_ONES,   /* always all ones */
@@ -30,15 +31,16 @@ enum md_kind {
 	K_TDCX_PA, K_TDVPS_PA, K_CPUID, K_MSR_BITMAP, K_SEPT_ROOT, K_VAPIC, K_XBUFF, K_VMCS,
 	K_VCPU_DETAILS,
 };
+/* clang-format on */
 
 #define MD_NONARCH 1 /* bit 63 of the id */
 
 struct md_field {
 	uint8_t cls;
-	uint8_t size;  /* 0 to 3: 1 to 8 bytes */
+	uint8_t size; /* 0 to 3: 1 to 8 bytes */
 	uint8_t flags;
 	uint8_t kind;
-	uint16_t n;    /* elements */
+	uint16_t n; /* elements */
 	uint32_t code;
 	uint32_t off;
 	struct {
@@ -75,12 +77,13 @@ static inline bool md_is_null(uint64_t id) { return (id | MD_NULL_MASK) == ALL_O
 uint64_t md_first(const struct md_table *t, const struct md_target *x);
 /* The next readable field after @id (which exists), or all ones. */
 uint64_t md_next(const struct md_table *t, const struct md_target *x, uint64_t id);
-tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t *value);
-tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint64_t id, uint64_t value,
-		      uint64_t mask, uint64_t *old);
+tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64_t id,
+		     uint64_t *value);
+tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint64_t id,
+		      uint64_t value, uint64_t mask, uint64_t *old);
 /* SYS.RDALL: a metadata list into a page. */
-tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start, uint64_t *page,
-		     uint64_t *next);
+tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start,
+		     uint64_t *page, uint64_t *next);
 
 /* md_value.c */
 uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned element);
@@ -88,13 +91,29 @@ tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsig
 		      uint64_t value);
 
 enum l2_value {
-	L2_CR0_MASK, L2_CR0_SHADOW, L2_CR4_MASK, L2_CR4_SHADOW, L2_VM_CR0_MASK, L2_VM_CR0_SHADOW,
-	L2_VM_CR4_SHADOW, L2_PIN, L2_PI_VECTOR, L2_SECONDARY,
+	L2_CR0_MASK,
+	L2_CR0_SHADOW,
+	L2_CR4_MASK,
+	L2_CR4_SHADOW,
+	L2_VM_CR0_MASK,
+	L2_VM_CR0_SHADOW,
+	L2_VM_CR4_SHADOW,
+	L2_PIN,
+	L2_PI_VECTOR,
+	L2_SECONDARY,
 };
 
 enum sys_value {
-	V_NUM_PKGS, V_FMS, V_CMR_BASE, V_CMR_SIZE, V_ATTR_FIXED0, V_XFAM_FIXED0, V_CPUID_LEAVES,
-	V_CPUID_VALUES, V_FEATURES0, V_ARCH_CAP_MASK,
+	V_NUM_PKGS,
+	V_FMS,
+	V_CMR_BASE,
+	V_CMR_SIZE,
+	V_ATTR_FIXED0,
+	V_XFAM_FIXED0,
+	V_CPUID_LEAVES,
+	V_CPUID_VALUES,
+	V_FEATURES0,
+	V_ARCH_CAP_MASK,
 };
 
 #endif

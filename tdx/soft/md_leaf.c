@@ -13,7 +13,7 @@
 
 #include <string.h>
 
-#define SYSINFO_BYTES 1024
+#define SYSINFO_BYTES  1024
 #define CMR_INFO_BYTES 512
 
 static enum md_reader host_reader(const struct tdcs *t)
@@ -27,8 +27,8 @@ static struct md_target target(struct call *c, struct td *td, struct tdvps *vp, 
 }
 
 /* Read @id: value to R8; with @next the following id to RDX. */
-static tdx_status_t read_field(const struct md_table *t, const struct md_target *x, uint64_t id, bool next,
-			       struct soft_regs *out)
+static tdx_status_t read_field(const struct md_table *t, const struct md_target *x, uint64_t id,
+			       bool next, struct soft_regs *out)
 {
 	if (next && md_is_null(id)) {
 		out->rdx = md_first(t, x);
@@ -76,7 +76,10 @@ static void put_cpuid_config(const struct call *c, uint8_t *info)
 	}
 }
 
-static void put(uint8_t *info, unsigned off, uint64_t v, unsigned bytes) { memcpy(info + off, &v, bytes); }
+static void put(uint8_t *info, unsigned off, uint64_t v, unsigned bytes)
+{
+	memcpy(info + off, &v, bytes);
+}
 
 static void fill_sysinfo(const struct call *c, uint8_t *info)
 {
@@ -250,7 +253,8 @@ tdx_status_t tdg_vm_rd(struct guest *g, enum tdcall_out *out)
 tdx_status_t tdg_vm_wr(struct guest *g, enum tdcall_out *out)
 {
 	const struct soft_regs *gpr = &g->vp->v.gpr;
-	bool td_ctls = (gpr->rdx & 0xffffff) == CODE_TD_CTLS && (gpr->rdx >> 56 & 0x3f) == CLASS_EXEC;
+	bool td_ctls =
+		(gpr->rdx & 0xffffff) == CODE_TD_CTLS && (gpr->rdx >> 56 & 0x3f) == CLASS_EXEC;
 
 	(void)out;
 	if (td_ctls && gpr->rcx == 0 && !(g->td.tdcs->config_flags & CFG_FLEXIBLE_PENDING_VE)) {

@@ -11,25 +11,67 @@
 #include "tdx/soft/cpuid.h"
 #include "tdx/soft/md.h"
 
-#define A ALL_ONES
+#define A  ALL_ONES
 #define NA MD_NONARCH
 
 /* Masks: production read, write; debug read, write; guest read, write. */
-#define RR   { { A, 0 }, { A, 0 }, { 0, 0 } }
-#define RRG  { { A, 0 }, { A, 0 }, { A, 0 } }
-#define XR   { { 0, 0 }, { A, 0 }, { 0, 0 } }
-#define XRG  { { 0, 0 }, { A, 0 }, { A, 0 } }
-#define XRW  { { 0, 0 }, { A, A }, { 0, 0 } }
-#define XX   { { 0, 0 }, { 0, 0 }, { 0, 0 } }
+#define RR                                   \
+	{                                    \
+		{ A, 0 }, { A, 0 }, { 0, 0 } \
+	}
+#define RRG                                  \
+	{                                    \
+		{ A, 0 }, { A, 0 }, { A, 0 } \
+	}
+#define XR                                   \
+	{                                    \
+		{ 0, 0 }, { A, 0 }, { 0, 0 } \
+	}
+#define XRG                                  \
+	{                                    \
+		{ 0, 0 }, { A, 0 }, { A, 0 } \
+	}
+#define XRW                                  \
+	{                                    \
+		{ 0, 0 }, { A, A }, { 0, 0 } \
+	}
+#define XX                                   \
+	{                                    \
+		{ 0, 0 }, { 0, 0 }, { 0, 0 } \
+	}
 
-#define CONST(cl, cd, sz, fl, v, m)      { cl, sz, fl, K_CONST, 1, cd, v, m }
-#define SYSV(cl, cd, sz, fl, n, v, m)    { cl, sz, fl, K_SYS, n, cd, v, m }
-#define TDR(cl, cd, sz, fl, n, f, m)     { cl, sz, fl, K_TDR, n, cd, offsetof(struct tdr, f), m }
-#define TDCS(cl, cd, sz, fl, n, f, m)    { cl, sz, fl, K_TDCS, n, cd, offsetof(struct tdcs, f), m }
-#define VP(cl, cd, sz, fl, n, f, m)      { cl, sz, fl, K_VP, n, cd, offsetof(struct tdvps, f), m }
-#define ZERO(cl, cd, sz, fl, n, m)       { cl, sz, fl, K_ZERO, n, cd, 0, m }
-#define L2(cd, sz, what)                 { 32, sz, NA, K_L2, 1, cd, what, XR }
-#define KIND(cl, cd, sz, fl, n, k, m)    { cl, sz, fl, k, n, cd, 0, m }
+#define CONST(cl, cd, sz, fl, v, m)              \
+	{                                        \
+		cl, sz, fl, K_CONST, 1, cd, v, m \
+	}
+#define SYSV(cl, cd, sz, fl, n, v, m)          \
+	{                                      \
+		cl, sz, fl, K_SYS, n, cd, v, m \
+	}
+#define TDR(cl, cd, sz, fl, n, f, m)                                 \
+	{                                                            \
+		cl, sz, fl, K_TDR, n, cd, offsetof(struct tdr, f), m \
+	}
+#define TDCS(cl, cd, sz, fl, n, f, m)                                  \
+	{                                                              \
+		cl, sz, fl, K_TDCS, n, cd, offsetof(struct tdcs, f), m \
+	}
+#define VP(cl, cd, sz, fl, n, f, m)                                   \
+	{                                                             \
+		cl, sz, fl, K_VP, n, cd, offsetof(struct tdvps, f), m \
+	}
+#define ZERO(cl, cd, sz, fl, n, m)              \
+	{                                       \
+		cl, sz, fl, K_ZERO, n, cd, 0, m \
+	}
+#define L2(cd, sz, what)                          \
+	{                                         \
+		32, sz, NA, K_L2, 1, cd, what, XR \
+	}
+#define KIND(cl, cd, sz, fl, n, k, m)      \
+	{                                  \
+		cl, sz, fl, k, n, cd, 0, m \
+	}
 
 #define BUILD_DATE 20230401
 #define BUILD_NUM  500

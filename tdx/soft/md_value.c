@@ -11,10 +11,13 @@
 
 #include <string.h>
 
-#define FEATURES0 UINT64_C(0xf0fbf)
+#define FEATURES0             UINT64_C(0xf0fbf)
 #define ARCH_CAP_CONFIGURABLE (BIT64(4) | BIT64(19) | BIT64(20) | BIT64(24))
 
-static uint64_t pair(const uint32_t r[4], unsigned half) { return r[2 * half] | (uint64_t)r[2 * half + 1] << 32; }
+static uint64_t pair(const uint32_t r[4], unsigned half)
+{
+	return r[2 * half] | (uint64_t)r[2 * half + 1] << 32;
+}
 
 static uint64_t sys_value(const struct md_target *x, uint32_t what, unsigned i)
 {
@@ -36,7 +39,9 @@ static uint64_t sys_value(const struct md_target *x, uint32_t what, unsigned i)
 	case V_CPUID_LEAVES:
 		return i < CPUID_CONFIGS ? cpuid_row_id(cpuid_config_row[i]) : ALL_ONES;
 	case V_CPUID_VALUES:
-		return i / 2 < CPUID_CONFIGS ? pair(cpuid_rows[cpuid_config_row[i / 2]].direct, i % 2) : 0;
+		return i / 2 < CPUID_CONFIGS
+			       ? pair(cpuid_rows[cpuid_config_row[i / 2]].direct, i % 2)
+			       : 0;
 	case V_FEATURES0:
 		return FEATURES0;
 	case V_ARCH_CAP_MASK:
@@ -148,10 +153,13 @@ uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i
 }
 
 #define PIN_POSTED_INTERRUPTS BIT64(7)
-#define VECTOR_UNSET 0xffff
-#define CR4_VMXE BIT64(13)
+#define VECTOR_UNSET          0xffff
+#define CR4_VMXE              BIT64(13)
 
-static tdx_status_t not_initialized(uint32_t field) { return FAIL(TD_VMCS_FIELD_NOT_INITIALIZED, field); }
+static tdx_status_t not_initialized(uint32_t field)
+{
+	return FAIL(TD_VMCS_FIELD_NOT_INITIALIZED, field);
+}
 
 /* VMCS fields with rules of their own. */
 static tdx_status_t store_vmcs(const struct md_target *x, uint32_t field, uint64_t value)
@@ -206,7 +214,8 @@ static tdx_status_t store_hp_timeout(const struct md_target *x, uint64_t us)
 	return OK;
 }
 
-tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsigned i, uint64_t value)
+tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsigned i,
+		      uint64_t value)
 {
 	switch (f->kind) {
 	case K_TDCS:

@@ -167,7 +167,8 @@ tdx_status_t leaf_mem_sept_rd(struct call *c)
 	return OK;
 }
 
-/* Locks the children of @table one after the other; how many (all 512 if they make one large page). */
+/* Locks the children of @table one after the other; how many (all 512 if they make one large page).
+ */
 static unsigned lock_uniform(struct call *c, uint64_t *table, unsigned level, tdx_status_t *st)
 {
 	uint64_t first = 0;

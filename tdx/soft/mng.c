@@ -189,7 +189,8 @@ static void mark_written_back(struct call *c, const struct wbt_entry *w)
 {
 	for (unsigned i = 0; i < MAX_HKIDS; i++)
 		if (w->hkids[i / 64] >> (i % 64) & 1)
-			__atomic_fetch_and(&c->m->kot[i].wb_todo, (uint8_t)~package_bit(c), __ATOMIC_RELAXED);
+			__atomic_fetch_and(&c->m->kot[i].wb_todo, (uint8_t)~package_bit(c),
+					   __ATOMIC_RELAXED);
 }
 
 tdx_status_t leaf_phymem_cache_wb(struct call *c)

@@ -47,15 +47,19 @@ static bool all_zero(const void *p, size_t n)
 	return true;
 }
 
-static bool all_or_none(uint64_t v, uint64_t group) { return (v & group) == 0 || (v & group) == group; }
+static bool all_or_none(uint64_t v, uint64_t group)
+{
+	return (v & group) == 0 || (v & group) == group;
+}
 
 static bool xfam_ok(const struct call *c, uint64_t x)
 {
 	uint64_t allowed = XFAM_FIXED0 & c->m->xfam_native;
 
 	return (x & ~allowed) == 0 && (x & XFAM_FIXED1) == XFAM_FIXED1 &&
-	       all_or_none(x, BIT64(5) | BIT64(6) | BIT64(7)) && !((x & BIT64(5)) && !(x & BIT64(2))) &&
-	       all_or_none(x, BIT64(11) | BIT64(12)) && all_or_none(x, BIT64(17) | BIT64(18));
+	       all_or_none(x, BIT64(5) | BIT64(6) | BIT64(7)) &&
+	       !((x & BIT64(5)) && !(x & BIT64(2))) && all_or_none(x, BIT64(11) | BIT64(12)) &&
+	       all_or_none(x, BIT64(17) | BIT64(18));
 }
 
 static bool attributes_ok(uint64_t a)
@@ -140,7 +144,8 @@ static void set_tsc(struct call *c, struct tdcs *t)
 	const struct soft_machine *mc = c->m->machine;
 	uint64_t now = mc->ops->tsc(mc->ctx, c->lp);
 
-	t->tsc_multiplier = c->m->tsc_hz ? ratio48(t->tsc_frequency * TSC_UNIT_HZ, c->m->tsc_hz) : BIT64(48);
+	t->tsc_multiplier =
+		c->m->tsc_hz ? ratio48(t->tsc_frequency * TSC_UNIT_HZ, c->m->tsc_hz) : BIT64(48);
 	t->tsc_offset = 0 - mul_shift48(now, t->tsc_multiplier);
 	t->virtual_tsc = 0;
 	t->hp_lock_timeout = 1000000;

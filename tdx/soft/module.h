@@ -25,12 +25,12 @@
 #include "tdx/soft/lock.h"
 #include "tdx/soft/soft.h"
 
-#define PA_BITS     52 /* the ABI's physical addresses, whatever the CPU has */
-#define MAX_TDMRS   64
+#define PA_BITS      52 /* the ABI's physical addresses, whatever the CPU has */
+#define MAX_TDMRS    64
 #define MAX_RESERVED 16
-#define MAX_HKIDS   2048
-#define PAMT_BLOCK  UINT64_C(0x400000) /* memory whose PAMT one TDMR.INIT initialises */
-#define CPUID_ROWS  64
+#define MAX_HKIDS    2048
+#define PAMT_BLOCK   UINT64_C(0x400000) /* memory whose PAMT one TDMR.INIT initialises */
+#define CPUID_ROWS   64
 #define MAX_XFAM_BIT 19
 
 #define ALL_ONES UINT64_C(0xffffffffffffffff)
@@ -46,11 +46,11 @@ enum operand {
 #define FAIL(name, det) tdx_status(TDX_##name, (uint32_t)(det))
 #define FAILED(st)      ((st).raw != 0)
 /* Return from the caller with the status of @expr unless it is plain success. */
-#define TRY(expr)                                                                                  \
-	do {                                                                                       \
-		tdx_status_t try_st = (expr);                                                      \
-		if (FAILED(try_st))                                                                \
-			return try_st;                                                             \
+#define TRY(expr)                             \
+	do {                                  \
+		tdx_status_t try_st = (expr); \
+		if (FAILED(try_st))           \
+			return try_st;        \
 	} while (0)
 
 enum sys_state { SYSINIT_PENDING, SYSINIT_DONE, SYSCONFIG_DONE, SYS_READY, SYS_SHUTDOWN_DONE };
@@ -58,12 +58,22 @@ enum lifecycle { HKID_ASSIGNED, KEYS_CONFIGURED, KEYS_BLOCKED, TEARDOWN };
 enum kot_state { KOT_FREE, KOT_ASSIGNED, KOT_FLUSHED, KOT_RESERVED };
 enum vcpu_state { VCPU_UNINITIALIZED = 0, VCPU_READY = 2, VCPU_ACTIVE = 4, VCPU_DISABLED = 8 };
 enum last_exit { EXIT_ASYNC_FAULT, EXIT_ASYNC_TRAP, EXIT_TDVMCALL };
+/* clang-format off */
 enum op_state {
 	OPS_UNINITIALIZED, OPS_INITIALIZED, OPS_RUNNABLE, OPS_LIVE_EXPORT, OPS_PAUSED_EXPORT,
 	OPS_POST_EXPORT, OPS_MEMORY_IMPORT, OPS_STATE_IMPORT, OPS_POST_IMPORT, OPS_LIVE_IMPORT,
 	OPS_FAILED_IMPORT,
 };
-enum page_type { PT_NDA = 0, PT_RSVD = 1, PT_REG = 3, PT_TDR = 4, PT_TDCX = 5, PT_TDVPR = 6, PT_EPT = 8 };
+/* clang-format on */
+enum page_type {
+	PT_NDA = 0,
+	PT_RSVD = 1,
+	PT_REG = 3,
+	PT_TDR = 4,
+	PT_TDCX = 5,
+	PT_TDVPR = 6,
+	PT_EPT = 8
+};
 
 #define ATTR_DEBUG           BIT64(0)
 #define ATTR_SEPT_VE_DISABLE BIT64(28)
@@ -92,15 +102,15 @@ enum page_type { PT_NDA = 0, PT_RSVD = 1, PT_REG = 3, PT_TDR = 4, PT_TDCX = 5, P
 
 struct tdmr {
 	uint64_t base, size;
-	uint64_t pamt[3];      /* base of the PAMT area of level 0 (4K), 1 (2M), 2 (1G) */
+	uint64_t pamt[3]; /* base of the PAMT area of level 0 (4K), 1 (2M), 2 (1G) */
 	uint64_t pamt_size[3];
-	uint64_t done;         /* PAMT is initialised up to here; whole GiB below it are usable */
+	uint64_t done; /* PAMT is initialised up to here; whole GiB below it are usable */
 	lock_t lock;
 	struct soft_range reserved[MAX_RESERVED]; /* offsets from base */
 };
 
 struct kot_entry {
-	uint8_t state;  /* enum kot_state */
+	uint8_t state;   /* enum kot_state */
 	uint8_t wb_todo; /* packages that still have to run CACHE.WB */
 };
 
@@ -127,13 +137,13 @@ struct soft_module {
 	uint32_t calls_inside;
 
 	uint64_t msr[SAVED_MSRS];
-	uint32_t cpuid[CPUID_ROWS][4];   /* SYS.INIT's LP */
+	uint32_t cpuid[CPUID_ROWS][4]; /* SYS.INIT's LP */
 	uint32_t max_ext_leaf;
 	unsigned maxpa, pkg_shift;
-	unsigned gpaw_small;             /* GPA width when CONFIG_FLAGS.GPAW is 0 */
+	unsigned gpaw_small; /* GPA width when CONFIG_FLAGS.GPAW is 0 */
 	uint64_t xfam_native;
 	uint32_t num_shared_hkids, num_private_hkids;
-	unsigned hkid_shift;             /* first HKID bit of a physical address */
+	unsigned hkid_shift; /* first HKID bit of a physical address */
 	uint32_t wb_blocks;
 	uint64_t tsc_hz;
 
@@ -211,14 +221,14 @@ _Static_assert(sizeof(struct tdr) <= PAGE_SIZE, "the TDR is one page");
 _Static_assert(sizeof(struct tdcs) <= PAGE_SIZE, "the TDCS fields fit the first TDCX page");
 
 /* What the guest may use beyond the architectural minimum: bits of tdcs.cpuid_flags. */
-#define HAS_MONITOR  BIT32(0)
-#define HAS_DCA      BIT32(1)
+#define HAS_MONITOR      BIT32(0)
+#define HAS_DCA          BIT32(1)
 #define HAS_TSC_DEADLINE BIT32(2)
-#define HAS_WAITPKG  BIT32(3)
-#define HAS_TSX      BIT32(4)
-#define HAS_TME      BIT32(5)
-#define HAS_MKTME    BIT32(6)
-#define HAS_LA57     BIT32(7)
+#define HAS_WAITPKG      BIT32(3)
+#define HAS_TSX          BIT32(4)
+#define HAS_TME          BIT32(5)
+#define HAS_MKTME        BIT32(6)
+#define HAS_LA57         BIT32(7)
 
 struct tdvps {
 	struct soft_vcpu v; /* first: the VE-information area opens the page */
@@ -229,6 +239,7 @@ struct tdvps {
 	uint8_t last_td_exit; /* enum last_exit */
 	uint8_t epf_idx, epf_count;
 	uint8_t nmi_unblock;
+	bool nmi_window; /* NMI-window exiting is on */
 	uint8_t hp_busy;
 	uint32_t assoc_lpid;
 	uint64_t epoch;
@@ -291,13 +302,15 @@ struct td {
 };
 
 /* call.c */
-tdx_status_t call_take(struct call *c, lock_t *l, enum lock_mode mode, enum lock_class cl, uint32_t op);
+tdx_status_t call_take(struct call *c, lock_t *l, enum lock_mode mode, enum lock_class cl,
+		       uint32_t op);
 tdx_status_t call_take_entry(struct call *c, uint64_t *entry, uint32_t op);
 void call_release_to(struct call *c, unsigned mark);
 void *call_map(const struct call *c, uint64_t pa);
 /*
- * Memory that the host named as shared. Where the PAMT says that a TD or the module has that page, the
- * real host would see garbage, and its write would be lost to the TD's #MC: here it gets a scratch page.
+ * Memory that the host named as shared. Where the PAMT says that a TD or the module has that page,
+ * the real host would see garbage, and its write would be lost to the TD's #MC: here it gets a
+ * scratch page.
  */
 void *call_map_shared(const struct call *c, uint64_t pa);
 void call_hide(const struct call *c, uint64_t pa, unsigned level);
@@ -313,15 +326,17 @@ void call_halt(struct call *c, const char *why);
 
 /* checks.c: the shared check blocks, named as in the ABI reference */
 tdx_status_t check_pa(const struct call *c, uint64_t pa, uint64_t align, uint32_t op);
-tdx_status_t check_shared(const struct call *c, uint64_t pa, uint64_t align, uint64_t size, uint32_t op);
-tdx_status_t check_priv4k(struct call *c, uint64_t pa, uint32_t op, uint8_t type, enum lock_mode mode,
-			  struct pamt_ref *ref);
-tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op, struct pamt_ref *ref);
+tdx_status_t check_shared(const struct call *c, uint64_t pa, uint64_t align, uint64_t size,
+			  uint32_t op);
+tdx_status_t check_priv4k(struct call *c, uint64_t pa, uint32_t op, uint8_t type,
+			  enum lock_mode mode, struct pamt_ref *ref);
+tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op,
+			struct pamt_ref *ref);
 tdx_status_t get_tdr(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode, struct td *td);
 tdx_status_t get_owner_tdr(struct call *c, const struct pamt_ref *ref, struct td *td);
 tdx_status_t check_state(struct call *c, unsigned leaf, struct td *td, bool op_lock);
-tdx_status_t get_vp(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode, struct tdvps **vp,
-		    struct pamt_ref *ref, struct td *td);
+tdx_status_t get_vp(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode,
+		    struct tdvps **vp, struct pamt_ref *ref, struct td *td);
 bool op_state_allows(unsigned leaf, uint32_t op_state);
 bool hkid_is_private(const struct soft_module *m, uint32_t hkid);
 struct tdcs *map_tdcs(const struct call *c, const struct tdr *tdr);
@@ -335,7 +350,8 @@ void pamt_set(struct pamt_entry *e, uint8_t type, uint64_t owner);
 void page_assign(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level, uint8_t type,
 		 uint64_t owner);
 void page_give_back(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level);
-struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uint64_t pa, unsigned level);
+struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uint64_t pa,
+				 unsigned level);
 void pamt_split(struct call *c, struct pamt_ref *ref, uint64_t pa);
 void pamt_merge(struct call *c, struct pamt_ref *ref, uint64_t pa, uint64_t owner);
 void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa);
@@ -352,6 +368,7 @@ uint64_t epoch_enter(struct tdcs *t);
 void epoch_leave(struct tdcs *t, uint64_t epoch);
 
 /* The leaves, by file; dispatch.c has the table. */
+/* clang-format off */
 #define LEAF(name) tdx_status_t name(struct call *c)
 LEAF(leaf_sys_init); LEAF(leaf_sys_lp_init); LEAF(leaf_sys_info); LEAF(leaf_sys_rd); LEAF(leaf_sys_rdall);
 LEAF(leaf_sys_config); LEAF(leaf_sys_key_config); LEAF(leaf_sys_tdmr_init); LEAF(leaf_sys_lp_shutdown);
@@ -371,5 +388,6 @@ LEAF(leaf_phymem_cache_wb);
 LEAF(leaf_mig_by_rcx); LEAF(leaf_mig_by_rdx); LEAF(leaf_mig_import_state); LEAF(leaf_mig_export_immutable);
 LEAF(leaf_mig_export_vp); LEAF(leaf_mig_import_vp); LEAF(leaf_servtd_bind);
 #undef LEAF
+/* clang-format on */
 
 #endif

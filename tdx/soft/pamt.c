@@ -36,7 +36,8 @@ struct tdmr *tdmr_find(struct soft_module *m, uint64_t pa)
 	return NULL;
 }
 
-struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uint64_t pa, unsigned level)
+struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uint64_t pa,
+				 unsigned level)
 {
 	uint64_t index = (pa - t->base) >> (PAGE_SHIFT + 9 * level);
 
@@ -150,7 +151,8 @@ static bool is_all_reserved(const struct tdmr *t, uint64_t offset, uint64_t size
 	return false;
 }
 
-static void init_entry(struct call *c, const struct tdmr *t, uint64_t pa, unsigned level, uint8_t type)
+static void init_entry(struct call *c, const struct tdmr *t, uint64_t pa, unsigned level,
+		       uint8_t type)
 {
 	struct pamt_entry *e = pamt_entry_at(c, t, pa, level);
 

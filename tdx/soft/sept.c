@@ -62,7 +62,10 @@ enum sept_state sept_state(uint64_t e)
 	return s ? (enum sept_state)(s - 1) : S_INVALID;
 }
 
-bool sept_allows(enum sept_user user, enum sept_state s) { return (states[s].users >> user & 1) != 0; }
+bool sept_allows(enum sept_user user, enum sept_state s)
+{
+	return (states[s].users >> user & 1) != 0;
+}
 uint8_t sept_state_code(enum sept_state s) { return states[s].code; }
 bool sept_is_blocked(enum sept_state s) { return states[s].blocked; }
 bool sept_needs_tracking(enum sept_state s) { return states[s].tracking; }

@@ -16,14 +16,14 @@
 #include "tdx/soft/lock.h"
 #include "tdx/soft/module.h"
 
-#define SE_RWX  UINT64_C(7)
+#define SE_RWX   UINT64_C(7)
 #define SE_MT_WB (UINT64_C(6) << 3)
-#define SE_IPAT BIT64(6)
-#define SE_PS   BIT64(7)
-#define SE_LOCK BIT64(11)
-#define SE_HP   BIT64(52)
-#define SE_PFN  BITS64(51, 12)
-#define SE_SVE  BIT64(63)
+#define SE_IPAT  BIT64(6)
+#define SE_PS    BIT64(7)
+#define SE_LOCK  BIT64(11)
+#define SE_HP    BIT64(52)
+#define SE_PFN   BITS64(51, 12)
+#define SE_SVE   BIT64(63)
 #define SE_COUNT BITS64(20, 12) /* accept counter of a pending 2M page */
 
 /* Values without the frame. */
@@ -35,22 +35,26 @@
 #define SE_PENDING         UINT64_C(0x81000000000000f0)
 #define SE_PENDING_BLOCKED UINT64_C(0x81800000000000f0)
 
+/* clang-format off */
 enum sept_state {
 	S_FREE, S_REMOVED, S_NL_MAPPED, S_NL_BLOCKED, S_MAPPED, S_BLOCKED, S_BLOCKEDW, S_EXP_BLOCKEDW,
 	S_EXP_DIRTY, S_EXP_DIRTY_BLOCKEDW, S_PENDING, S_PENDING_BLOCKED, S_PENDING_BLOCKEDW,
 	S_PENDING_EXP_BLOCKEDW, S_PENDING_EXP_DIRTY, S_PENDING_EXP_DIRTY_BLOCKEDW, S_INVALID,
 };
+/* clang-format on */
 
 /* Rows of the state table: SEAMCALL leaves, and two guest ones. */
+/* clang-format off */
 enum sept_user {
 	U_PAGE_ADD, U_SEPT_ADD, U_RELOCATE, U_AUG, U_BLOCK, U_UNBLOCK, U_MEM_RD, U_MEM_WR, U_DEMOTE,
 	U_PROMOTE, U_EXTEND, U_REMOVE, U_SEPT_REMOVE, U_SEPT_RD, U_ACCEPT,
 };
+/* clang-format on */
 
 /* An entry found by a walk. */
 struct sept_ref {
 	uint64_t *entry;
-	uint64_t copy;   /* as the walk read it */
+	uint64_t copy; /* as the walk read it */
 	unsigned level;
 };
 

@@ -28,11 +28,13 @@
 #include "kernel/base/types.h"
 
 /* x86 register numbers, as TDG.VP.VMCALL's mask counts them. */
+/* clang-format off */
 enum soft_gpr {
 	SOFT_RAX, SOFT_RCX, SOFT_RDX, SOFT_RBX, SOFT_RSP, SOFT_RBP, SOFT_RSI, SOFT_RDI,
 	SOFT_R8, SOFT_R9, SOFT_R10, SOFT_R11, SOFT_R12, SOFT_R13, SOFT_R14, SOFT_R15,
 	SOFT_GPRS,
 };
+/* clang-format on */
 
 /* The registers of a SEAMCALL or of a guest. RSP is carried but never looked at. */
 struct soft_regs {
@@ -59,7 +61,8 @@ enum soft_pconfig { SOFT_PCONFIG_OK = 0, SOFT_PCONFIG_ENTROPY = 2, SOFT_PCONFIG_
 
 /*
  * Services of the machine. @ctx is soft_machine.ctx. Each is called with interrupts off on the LP
- * named. None may make a SEAMCALL (but for the vector player, which uses two of them to show locks).
+ * named. None may make a SEAMCALL (but for the vector player, which uses two of them to show
+ * locks).
  */
 struct soft_machine_ops {
 	/*
@@ -89,11 +92,12 @@ struct soft_machine_ops {
 	 * CPUID as a guest may rely on it: features that cpuid() only claims to pass the checks are
 	 * missing here. NULL: the same as cpuid().
 	 */
-	void (*cpuid_guest)(void *ctx, unsigned lp, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+	void (*cpuid_guest)(void *ctx, unsigned lp, uint32_t leaf, uint32_t subleaf,
+			    uint32_t out[4]);
 
 	uint64_t (*tsc)(void *ctx, unsigned lp);
-	bool (*random)(void *ctx, uint64_t *out);            /* false: no entropy now */
-	bool (*interrupt_pending)(void *ctx, unsigned lp);   /* a host interrupt waits on this LP */
+	bool (*random)(void *ctx, uint64_t *out);          /* false: no entropy now */
+	bool (*interrupt_pending)(void *ctx, unsigned lp); /* a host interrupt waits on this LP */
 	enum soft_pconfig (*pconfig)(void *ctx, unsigned lp, uint16_t hkid);
 	void (*cache_wb)(void *ctx, unsigned lp, unsigned block);
 
@@ -113,7 +117,7 @@ struct soft_machine {
 	const struct soft_machine_ops *ops;
 	void *ctx;
 	unsigned lp_count;
-	uint8_t package_of[SOFT_MAX_LPS];   /* by LP; packages are 0 .. package_count-1 */
+	uint8_t package_of[SOFT_MAX_LPS]; /* by LP; packages are 0 .. package_count-1 */
 	unsigned package_count;
 	uint32_t x2apic_id[SOFT_MAX_LPS];
 	struct soft_range cmr[SOFT_MAX_CMRS]; /* ascending; size 0 ends the list */
@@ -128,7 +132,8 @@ struct soft_machine {
 /* ---- the backend ---------------------------------------------------------------------------- */
 
 /* Virtualization exceptions: one area per vCPU, layout as the CPU writes it (SDM: "Format of the
- * Virtualization-Exception Information Area"). It starts page[0], so its address is page aligned. */
+ * Virtualization-Exception Information Area"). It starts page[0], so its address is page aligned.
+ */
 struct soft_ve_info {
 	uint32_t reason, valid; /* valid: 0 or 0xffffffff */
 	uint64_t qualification, gla, gpa;
@@ -151,22 +156,25 @@ struct soft_vcpu {
 	struct soft_ve_info ve; /* must stay first: page[0] is the VE-information address */
 	struct soft_regs gpr;   /* guest registers but RSP, RIP, RFLAGS, which are VMCS fields */
 	uint64_t cr2, dr[4], dr6;
-	uint64_t xcr0, xss;     /* load before entry; xss <= XFAM. XSAVE area: page[3..5], XSAVES format */
+	uint64_t xcr0,
+		xss; /* load before entry; xss <= XFAM. XSAVE area: page[3..5], XSAVES format */
 	struct soft_guest_msrs msr;
-	uint64_t page[6];       /* HPAs: TDVPR, VMCS, virtual-APIC page, three pages of XSAVE area */
-	uint64_t msr_bitmap;    /* HPA of the TD's MSR bitmap, filled by TDH.MNG.INIT: use as it is */
-	uint64_t sept_root;     /* HPA of the S-EPT root: a real EPT table */
-	uint64_t shared_root;   /* HPA of the host's shared EPT root; 0 until the host gave one */
-	uint64_t posted_desc;   /* HPA of the posted-interrupt descriptor; 0 likewise */
+	uint64_t page[6];     /* HPAs: TDVPR, VMCS, virtual-APIC page, three pages of XSAVE area */
+	uint64_t msr_bitmap;  /* HPA of the TD's MSR bitmap, filled by TDH.MNG.INIT: use as it is */
+	uint64_t sept_root;   /* HPA of the S-EPT root: a real EPT table */
+	uint64_t shared_root; /* HPA of the host's shared EPT root; 0 until the host gave one */
+	uint64_t posted_desc; /* HPA of the posted-interrupt descriptor; 0 likewise */
 	uint64_t xfam, attributes;
-	uint32_t index;         /* VCPU_INDEX */
-	uint16_t hkid;          /* unique per living TD: a good VPID source is hkid and index */
-	uint8_t gpaw;           /* guest address width; SHARED is bit gpaw-1 */
-	uint8_t sept_levels;    /* 4 or 5 */
-	uint64_t backend[16];   /* the backend's own; zero after TDH.VP.CREATE */
+	uint32_t index;       /* VCPU_INDEX */
+	uint16_t hkid;        /* unique per living TD: a good VPID source is hkid and index */
+	uint8_t gpaw;         /* guest address width; SHARED is bit gpaw-1 */
+	uint8_t sept_levels;  /* 4 or 5 */
+	uint64_t backend[16]; /* the backend's own; zero after TDH.VP.CREATE */
 };
 
-/* Why a guest stopped. Numbers are VMX basic exit reasons (SDM appendix "VMX Basic Exit Reasons"). */
+/* Why a guest stopped. Numbers are VMX basic exit reasons (SDM appendix "VMX Basic Exit Reasons").
+ */
+/* clang-format off */
 enum soft_exit_reason {
 	SOFT_EXIT_EXCEPTION_NMI = 0, SOFT_EXIT_INTR = 1, SOFT_EXIT_TRIPLE_FAULT = 2, SOFT_EXIT_INIT = 3,
 	SOFT_EXIT_SMI = 6, SOFT_EXIT_NMI_WINDOW = 8, SOFT_EXIT_TASK_SWITCH = 9, SOFT_EXIT_CPUID = 10,
@@ -181,12 +189,13 @@ enum soft_exit_reason {
 	SOFT_EXIT_ENQCMD = 72, SOFT_EXIT_ENQCMDS = 73, SOFT_EXIT_BUS_LOCK = 74, SOFT_EXIT_NOTIFY = 75,
 	SOFT_EXIT_SEAMCALL = 76, SOFT_EXIT_TDCALL = 77,
 };
+/* clang-format on */
 
 struct soft_exit {
-	uint32_t reason;        /* as in the VMCS, bits 26 and 31 included */
+	uint32_t reason; /* as in the VMCS, bits 26 and 31 included */
 	uint64_t qualification;
-	uint64_t gla, gpa;      /* EPT violation and misconfiguration, else 0 */
-	uint32_t intr_info;     /* exit interruption information (reasons 0, 1, 6, 42) */
+	uint64_t gla, gpa;  /* EPT violation and misconfiguration, else 0 */
+	uint32_t intr_info; /* exit interruption information (reasons 0, 1, 6, 42) */
 	uint32_t intr_error;
 	uint32_t instr_len, instr_info;
 };
@@ -206,8 +215,8 @@ struct soft_exit {
  * What a VMX backend does with it
  *   - Controls: keeps what the module wrote for vmread() and gives the CPU that, minus what this
  *     CPU lacks, plus what emulating TDX takes: exception-bitmap bit 6 (a #UD whose bytes at RIP
- *     are TDCALL becomes exit 77, SEAMCALL exit 76, after #GP(0) for CPL > 0; every other #UD is put
- *     back into the guest), the preemption timer, host state. HKID, shared-EPTP, tertiary controls
+ *     are TDCALL becomes exit 77, SEAMCALL exit 76, after #GP(0) for CPL > 0; every other #UD is
+ * put back into the guest), the preemption timer, host state. HKID, shared-EPTP, tertiary controls
  *     are kept only.
  *   - EPT: EPTP (0x201a) names the S-EPT root, a real table, 4 levels, write-back, A/D off. Root
  *     entries from index (1 << (gpaw - 1 - 39)) up are the shared half: copied, index for index,
@@ -233,10 +242,12 @@ struct soft_backend_ops {
 	/* False if there is no such field. */
 	bool (*vmwrite)(void *ctx, struct soft_vcpu *v, uint32_t field, uint64_t value);
 
-	/* Run the guest until it exits. Entry fields for events are one-shot: cleared by entering. */
+	/* Run the guest until it exits. Entry fields for events are one-shot: cleared by entering.
+	 */
 	void (*enter)(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x);
 
-	/* INVEPT on this LP: before the next entry, nothing of this TD's old S-EPT is left cached. */
+	/* INVEPT on this LP: before the next entry, nothing of this TD's old S-EPT is left cached.
+	 */
 	void (*flush_tlb)(void *ctx, unsigned lp, struct soft_vcpu *v);
 
 	/* TDH.VP.FLUSH: VMCLEAR and TLB flush; the vCPU may next be entered on another LP. */

@@ -18,7 +18,10 @@ enum { P4K, P2M, P1G, PAMTS };
 
 static const uint64_t level_unit[PAMTS] = { PAGE_SIZE, SIZE_2M, SIZE_1G };
 
-static bool overlaps(uint64_t a, uint64_t an, uint64_t b, uint64_t bn) { return a < b + bn && b < a + an; }
+static bool overlaps(uint64_t a, uint64_t an, uint64_t b, uint64_t bn)
+{
+	return a < b + bn && b < a + an;
+}
 
 static bool pa_fits(const struct call *c, uint64_t pa) { return pa >> c->m->hkid_shift == 0; }
 
@@ -96,7 +99,8 @@ static tdx_status_t check_pamt_against_pamts(const struct tdmr *all, unsigned i)
 	for (unsigned j = 0; j < i; j++)
 		for (unsigned l = P4K; l < PAMTS; l++)
 			for (unsigned k = P4K; k < PAMTS; k++)
-				if (overlaps(t->pamt[l], t->pamt_size[l], all[j].pamt[k], all[j].pamt_size[k]))
+				if (overlaps(t->pamt[l], t->pamt_size[l], all[j].pamt[k],
+					     all[j].pamt_size[k]))
 					return FAIL(PAMT_OVERLAP, i | l << 8 | j << 16);
 	for (unsigned l = P4K; l < PAMTS; l++)
 		for (unsigned k = l + 1; k < PAMTS; k++)

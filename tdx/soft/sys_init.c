@@ -1,6 +1,6 @@
 /*
- * sys_init.c - TDH.SYS.INIT, LP.INIT, KEY.CONFIG, LP.SHUTDOWN, SHUTDOWN and UPDATE: the module's own
- * life.
+ * sys_init.c - TDH.SYS.INIT, LP.INIT, KEY.CONFIG, LP.SHUTDOWN, SHUTDOWN and UPDATE: the module's
+ * own life.
  *
  * Invariants
  *   - What the platform must look like stands in msr_rows[]; rows are checked in order.
@@ -14,15 +14,15 @@
 
 #include <string.h>
 
-#define MSR_TSC_ADJUST    0x3b
-#define MSR_KEYID_PART    0x87
-#define MSR_WBINVDP       0x98
-#define MSR_WBNOINVDP     0x99
-#define MSR_MTRRCAP       0xfe
-#define MSR_MISC_ENABLE   0x1a0
-#define MSR_SMRR_BASE     0x1f2
-#define MSR_SMRR_MASK     0x1f3
-#define MSR_TME_ACTIVATE  0x982
+#define MSR_TSC_ADJUST   0x3b
+#define MSR_KEYID_PART   0x87
+#define MSR_WBINVDP      0x98
+#define MSR_WBNOINVDP    0x99
+#define MSR_MTRRCAP      0xfe
+#define MSR_MISC_ENABLE  0x1a0
+#define MSR_SMRR_BASE    0x1f2
+#define MSR_SMRR_MASK    0x1f3
+#define MSR_TME_ACTIVATE 0x982
 
 #define MISC_ENABLE_BOOT_NT4 BIT64(22)
 #define MTRRCAP_SMRR         BIT64(11)
@@ -90,7 +90,9 @@ static tdx_status_t check_msrs(struct call *c, const struct msr_row *rows, size_
 
 static tdx_status_t check_boot_nt4(struct call *c)
 {
-	return call_rdmsr(c, MSR_MISC_ENABLE) & MISC_ENABLE_BOOT_NT4 ? FAIL(LIMIT_CPUID_MAXVAL_SET, 0) : OK;
+	return call_rdmsr(c, MSR_MISC_ENABLE) & MISC_ENABLE_BOOT_NT4
+		       ? FAIL(LIMIT_CPUID_MAXVAL_SET, 0)
+		       : OK;
 }
 
 static tdx_status_t read_keys(struct call *c)

@@ -92,7 +92,8 @@ tdx_status_t vp_associate(struct call *c, struct td *td, struct tdvps *vp, bool 
 	return OK;
 }
 
-static void init_identity(const struct call *c, const struct td *td, struct tdvps *vp, uint32_t index)
+static void init_identity(const struct call *c, const struct td *td, struct tdvps *vp,
+			  uint32_t index)
 {
 	struct soft_vcpu *v = &vp->v;
 

@@ -16,8 +16,8 @@
 #define RCX_RESUME_L1 BIT64(53)
 #define RCX_RESERVED  (BITS64(63, 54) | BITS64(11, 0))
 
-#define MSR_MISC_ENABLE      0x1a0
-#define MISC_ENABLE_MONITOR  BIT64(18)
+#define MSR_MISC_ENABLE     0x1a0
+#define MISC_ENABLE_MONITOR BIT64(18)
 
 /* Rows 7 to 11 of the check list: the vCPU is associated, and must still be fit to run. */
 static tdx_status_t check_entry(struct call *c, const struct td *td, const struct tdvps *vp)
@@ -71,7 +71,8 @@ static void run(struct guest *g)
 	}
 }
 
-static tdx_status_t enter(struct call *c, struct td *td, struct tdvps *vp, bool fresh, unsigned keep)
+static tdx_status_t enter(struct call *c, struct td *td, struct tdvps *vp, bool fresh,
+			  unsigned keep)
 {
 	const struct soft_backend *be = c->m->backend;
 	const struct soft_machine *mc = c->m->machine;

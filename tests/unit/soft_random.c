@@ -1,12 +1,12 @@
 /*
- * soft_random.c - a hostile host and hostile guests: a million SEAMCALLs and guest events with operands
- * that are plausible more often than not, under the sanitizers.
+ * soft_random.c - a hostile host and hostile guests: a million SEAMCALLs and guest events with
+ * operands that are plausible more often than not, under the sanitizers.
  *
- * After every few of them the page metadata, the S-EPTs and the TDs' child counts are compared in full:
- * no page is mapped twice, none is mapped that its PAMT entry does not give to that TD, and no lock is
- * left behind.
+ * After every few of them the page metadata, the S-EPTs and the TDs' child counts are compared in
+ * full: no page is mapped twice, none is mapped that its PAMT entry does not give to that TD, and
+ * no lock is left behind.
  *
- * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c kernel/base/sha384.c
+ * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -46,22 +46,28 @@ static bool one_in(unsigned n) { return below(n) == 0; }
 
 /* ---- bring-up and a TD, so that chance starts from somewhere --------------------------------- */
 
-static uint64_t call(unsigned lp, uint64_t leaf, uint64_t rcx, uint64_t rdx, uint64_t r8, uint64_t r9)
+static uint64_t call(unsigned lp, uint64_t leaf, uint64_t rcx, uint64_t rdx, uint64_t r8,
+		     uint64_t r9)
 {
 	struct soft_regs r = { .rax = leaf, .rcx = rcx, .rdx = rdx, .r8 = r8, .r9 = r9 };
 
 	return vm_call(lp, &r) == VM_DONE ? vm_host_regs(lp)->rax : ~UINT64_C(0);
 }
 
-static void put64(uint64_t pa, const uint64_t *v, unsigned n) { memcpy(vm_memory(pa, n * 8), v, n * 8); }
+static void put64(uint64_t pa, const uint64_t *v, unsigned n)
+{
+	memcpy(vm_memory(pa, n * 8), v, n * 8);
+}
 
 static void bring_up(void)
 {
 	static const uint64_t info[TDMRS][12] = {
-		{ 0x40000000, SIZE_1G, 0x10402000, 0x1000, 0x10400000, 0x2000, 0x10000000, 0x400000 },
-		{ 0x80000000, SIZE_1G, 0x11402000, 0x1000, 0x11400000, 0x2000, 0x11000000, 0x400000 },
-		{ 0xc0000000, SIZE_1G, 0x12402000, 0x1000, 0x12400000, 0x2000, 0x12000000, 0x400000, 0,
-		  0x1000000, 0x30000000, 0x10000000 },
+		{ 0x40000000, SIZE_1G, 0x10402000, 0x1000, 0x10400000, 0x2000, 0x10000000,
+		  0x400000 },
+		{ 0x80000000, SIZE_1G, 0x11402000, 0x1000, 0x11400000, 0x2000, 0x11000000,
+		  0x400000 },
+		{ 0xc0000000, SIZE_1G, 0x12402000, 0x1000, 0x12400000, 0x2000, 0x12000000, 0x400000,
+		  0, 0x1000000, 0x30000000, 0x10000000 },
 	};
 	const uint64_t table[TDMRS] = { 0x221000, 0x221200, 0x221400 };
 
@@ -118,7 +124,8 @@ static uint64_t any_page(void)
 	if (one_in(40))
 		return rnd();
 	if (one_in(4))
-		return LARGE_BASE + below(LARGE_PAGES) * SIZE_2M + (one_in(4) ? below(512) * PAGE_SIZE : 0);
+		return LARGE_BASE + below(LARGE_PAGES) * SIZE_2M +
+		       (one_in(4) ? below(512) * PAGE_SIZE : 0);
 	return page((unsigned)below(one_in(3) ? SMALL_PAGES : 17));
 }
 
@@ -134,10 +141,11 @@ static uint64_t any_gpa(void)
 }
 
 static const uint64_t field_ids[] = {
-	0x8010000300000004, 0x9010000200000004, 0x1110000300000000, 0x9110000300000011, 0x9410000300000000,
-	0x1310000300000000, 0x2010000300000000, 0x2110000300000000, 0x202000000000000b, 0x0020000300002016,
-	0x002000010000000002, 0x0020000200004000, 0x0020000300006804, 0x1020000300000003, 0xa020000300000010,
-	0x1220000300000000, 0x0a00000300000008, 0x9900000300000500, 0x1110000300000017, 0xa120000000000000,
+	0x8010000300000004, 0x9010000200000004, 0x1110000300000000,   0x9110000300000011,
+	0x9410000300000000, 0x1310000300000000, 0x2010000300000000,   0x2110000300000000,
+	0x202000000000000b, 0x0020000300002016, 0x002000010000000002, 0x0020000200004000,
+	0x0020000300006804, 0x1020000300000003, 0xa020000300000010,   0x1220000300000000,
+	0x0a00000300000008, 0x9900000300000500, 0x1110000300000017,   0xa120000000000000,
 };
 
 static uint64_t any_value(void)
@@ -166,11 +174,24 @@ static void random_call(unsigned lp)
 		r.r[i] = any_value();
 	r.rax = below(one_in(20) ? 100 : 54) | (one_in(20) ? below(3) << 16 : 0);
 	/* What ends a TD, or the module, comes seldom, so that there is something to end. */
-	if ((r.rax == 52 && !one_in(1000)) || ((r.rax == 19 || r.rax == 18 || r.rax == 28) && !one_in(20)))
+	if ((r.rax == 52 && !one_in(1000)) ||
+	    ((r.rax == 19 || r.rax == 18 || r.rax == 28) && !one_in(20)))
 		r.rax = 0;
 	switch (r.rax & 0xff) {
-	case 2: case 3: case 5: case 6: case 7: case 12: case 14: case 15: case 16: case 23: case 25: case 29:
-	case 30: case 39:
+	case 2:
+	case 3:
+	case 5:
+	case 6:
+	case 7:
+	case 12:
+	case 14:
+	case 15:
+	case 16:
+	case 23:
+	case 25:
+	case 29:
+	case 30:
+	case 39:
 		r.rcx = any_gpa();
 		r.rdx = tdr_or_not();
 		r.r8 = any_page();
@@ -182,14 +203,19 @@ static void random_call(unsigned lp)
 		if (one_in(20))
 			r.rcx |= BIT64(52 + below(2));
 		break;
-	case 18: case 22: case 26: case 43:
+	case 18:
+	case 22:
+	case 26:
+	case 43:
 		r.rcx = one_in(10) ? any_page() : page(7);
 		break;
-	case 1: case 10:
+	case 1:
+	case 10:
 		r.rcx = any_page();
 		r.rdx = tdr_or_not();
 		break;
-	case 9: case 21:
+	case 9:
+	case 21:
 		r.rdx = one_in(4) ? rnd() : (r.rax == 9 ? 32 + below(34) : 0x210000);
 		td_params();
 		break;
@@ -209,7 +235,8 @@ static void random_call(unsigned lp)
 
 static void random_guest_event(unsigned lp)
 {
-	static const uint32_t reasons[] = { 77, 77, 77, 77, 48, 48, 1, 10, 12, 30, 31, 32, 28, 55, 0, 8, 49, 18, 65, 74 };
+	static const uint32_t reasons[] = { 77, 77, 77, 77, 48, 48, 1,  10, 12, 30,
+					    31, 32, 28, 55, 0,  8,  49, 18, 65, 74 };
 	struct vm_event ev = { .cpl = (unsigned)below(2) * 3, .same_rip = one_in(2) };
 
 	for (unsigned i = 0; i < SOFT_GPRS; i++)
@@ -240,7 +267,8 @@ struct area {
 	uint64_t base;
 	unsigned pages; /* of 4K */
 };
-static const struct area areas[] = { { SMALL_BASE, SMALL_PAGES }, { LARGE_BASE, LARGE_PAGES * 512 } };
+static const struct area areas[] = { { SMALL_BASE, SMALL_PAGES },
+				     { LARGE_BASE, LARGE_PAGES * 512 } };
 
 static struct pamt_entry *pamt(uint64_t pa, unsigned level)
 {
@@ -250,7 +278,8 @@ static struct pamt_entry *pamt(uint64_t pa, unsigned level)
 	uint64_t base = t ? 0x80000000 : 0x40000000;
 
 	return (struct pamt_entry *)(void *)vm_memory(
-		tables[t][level] + ((pa - base) >> (12 + 9 * level)) * sizeof(struct pamt_entry), 16);
+		tables[t][level] + ((pa - base) >> (12 + 9 * level)) * sizeof(struct pamt_entry),
+		16);
 }
 
 /* Leaves and tables of one TD's tree: each must be the TD's own by the PAMT; they are counted. */
@@ -366,15 +395,17 @@ static void a_million_calls_leave_the_books_straight(void **state)
 		if (calls % CHECK_EVERY == 0)
 			check_all();
 	}
-	printf("%llu calls and events, %llu succeeded, %llu entries, %llu checks\n", (unsigned long long)calls,
-	       (unsigned long long)succeeded, (unsigned long long)entered, (unsigned long long)checks);
+	printf("%llu calls and events, %llu succeeded, %llu entries, %llu checks\n",
+	       (unsigned long long)calls, (unsigned long long)succeeded,
+	       (unsigned long long)entered, (unsigned long long)checks);
 	assert_true(entered > calls / 1000);
 	assert_true(succeeded > calls / 20);
 }
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(a_million_calls_leave_the_books_straight) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(
+		a_million_calls_leave_the_books_straight) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -48,8 +48,9 @@ static bool fail(struct player *p, const char *fmt, ...)
 
 /* ---- words ---------------------------------------------------------------------------------- */
 
-static const char *const reg_names[SOFT_GPRS] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
-						  "r8",	 "r9",	"r10", "r11", "r12", "r13", "r14", "r15" };
+static const char *const reg_names[SOFT_GPRS] = { "rax", "rcx", "rdx", "rbx", "rsp", "rbp",
+						  "rsi", "rdi", "r8",  "r9",  "r10", "r11",
+						  "r12", "r13", "r14", "r15" };
 
 static int reg_number(const char *name, size_t n)
 {
@@ -75,7 +76,7 @@ static const struct leaf_name leaf_names[] = {
 #define X(number, id, name) { name, number },
 	TDH_LEAF_TABLE(X) TDG_LEAF_TABLE(X)
 #undef X
-	{ "TDG.VP.INVVPID", 27 }, /* its name in the vectors */
+		{ "TDG.VP.INVVPID", 27 }, /* its name in the vectors */
 };
 
 /* "TDH.x.y" or "TDG.x.y", perhaps "/V": RAX. */
@@ -86,7 +87,8 @@ static bool leaf_rax(const char *word, uint64_t *rax)
 
 	for (size_t i = 0; i < ARRAY_LEN(leaf_names); i++)
 		if (strlen(leaf_names[i].name) == n && strncmp(leaf_names[i].name, word, n) == 0) {
-			*rax = leaf_names[i].number | (slash ? strtoull(slash + 1, NULL, 0) << 16 : 0);
+			*rax = leaf_names[i].number |
+			       (slash ? strtoull(slash + 1, NULL, 0) << 16 : 0);
 			return true;
 		}
 	return false;
@@ -136,7 +138,8 @@ struct action {
 	bool entered_from_host; /* VP.ENTER: unnamed guest registers are 0 */
 };
 
-static bool set_parameter(struct player *p, struct action *a, const char *name, size_t n, uint64_t v)
+static bool set_parameter(struct player *p, struct action *a, const char *name, size_t n,
+			  uint64_t v)
 {
 	int reg = reg_number(name, n);
 
@@ -196,7 +199,8 @@ static bool parse_action(struct player *p, char **w, unsigned n, unsigned *i, st
 
 	memset(a, 0, sizeof(*a));
 	a->until_reg = -1;
-	if (*i + 2 >= n || strncmp(w[*i], "lp=", 3) != 0 || !number(p, w[*i] + 3, &v) || v >= VM_LPS)
+	if (*i + 2 >= n || strncmp(w[*i], "lp=", 3) != 0 || !number(p, w[*i] + 3, &v) ||
+	    v >= VM_LPS)
 		return fail(p, "expected lp=N and an action");
 	a->lp = (unsigned)v;
 	if (!set_verb(p, a, w[*i + 1], w[*i + 2]))
@@ -226,7 +230,8 @@ static bool run_action(struct player *p, struct action *a)
 	bool in_guest = vm_state(a->lp) == VM_IN_GUEST;
 
 	if ((a->kind == DO_GUEST) != in_guest)
-		return fail(p, in_guest ? "LP %u is in the guest" : "LP %u is not in the guest", a->lp);
+		return fail(p, in_guest ? "LP %u is in the guest" : "LP %u is not in the guest",
+			    a->lp);
 	a->entered_from_host = a->kind != DO_GUEST;
 	if (a->kind == DO_GUEST) {
 		a->result = vm_guest(a->lp, &a->ev);
@@ -290,7 +295,8 @@ static bool compare(struct player *p, const struct expected *e, const struct sof
 	return true;
 }
 
-static bool check_outcome(struct player *p, const struct action *a, char **w, unsigned n, unsigned *i)
+static bool check_outcome(struct player *p, const struct action *a, char **w, unsigned n,
+			  unsigned *i)
 {
 	static const struct soft_regs zero;
 	struct expected e;
@@ -306,8 +312,10 @@ static bool check_outcome(struct player *p, const struct action *a, char **w, un
 			return fail(p, "expected the guest, but the host is back: rax 0x%llx",
 				    (unsigned long long)vm_host_regs(a->lp)->rax);
 		if (vm_guest_event(a->lp) != e.event)
-			return fail(p, "event is 0x%x, expected 0x%x", vm_guest_event(a->lp), e.event);
-		return compare(p, &e, vm_guest_regs(a->lp), a->entered_from_host ? &zero : &a->ev.gpr);
+			return fail(p, "event is 0x%x, expected 0x%x", vm_guest_event(a->lp),
+				    e.event);
+		return compare(p, &e, vm_guest_regs(a->lp),
+			       a->entered_from_host ? &zero : &a->ev.gpr);
 	}
 	if (a->result == VM_IN_GUEST)
 		return fail(p, "expected the host, but the guest runs");
@@ -429,10 +437,12 @@ static bool step_pattern(struct player *p, char **w, unsigned n)
 	uint64_t bytes, seed;
 	uint8_t *m;
 
-	if (n != 4 || !number(p, w[2], &bytes) || !number(p, w[3], &seed) || !memory_at(p, w[1], bytes, &m))
+	if (n != 4 || !number(p, w[2], &bytes) || !number(p, w[3], &seed) ||
+	    !memory_at(p, w[1], bytes, &m))
 		return fail(p, "pattern ADDR LEN SEED");
 	for (uint64_t i = 0; i < bytes / 8; i++) {
-		uint64_t v = seed * UINT64_C(0x9E3779B97F4A7C15) + (i + 1) * UINT64_C(0xBF58476D1CE4E5B9);
+		uint64_t v = seed * UINT64_C(0x9E3779B97F4A7C15) +
+			     (i + 1) * UINT64_C(0xBF58476D1CE4E5B9);
 
 		memcpy(m + i * 8, &v, 8);
 	}
@@ -444,7 +454,8 @@ static bool step_read(struct player *p, char **w, unsigned n)
 	uint64_t bytes;
 	uint8_t *m;
 
-	if (n != 5 || !number(p, w[2], &bytes) || !memory_at(p, w[1], bytes, &m) || strlen(w[4]) != bytes * 2)
+	if (n != 5 || !number(p, w[2], &bytes) || !memory_at(p, w[1], bytes, &m) ||
+	    strlen(w[4]) != bytes * 2)
 		return fail(p, "read ADDR LEN -> HEX");
 	for (uint64_t i = 0; i < bytes; i++) {
 		const char *h = w[4] + 2 * i;
@@ -452,7 +463,8 @@ static bool step_read(struct player *p, char **w, unsigned n)
 		if (h[0] == '?')
 			continue;
 		if (m[i] != (uint8_t)(hex_digit(h[0]) << 4 | hex_digit(h[1])))
-			return fail(p, "byte %llu is %02x, expected %.2s", (unsigned long long)i, m[i], h);
+			return fail(p, "byte %llu is %02x, expected %.2s", (unsigned long long)i,
+				    m[i], h);
 	}
 	return true;
 }
@@ -494,7 +506,8 @@ static bool step_msr(struct player *p, char **w, unsigned n)
 	unsigned i = 1;
 	int lp;
 
-	if (!optional_lp(p, w, n, &i, &lp) || i + 2 != n || !number(p, w[i], &msr) || !number(p, w[i + 1], &v))
+	if (!optional_lp(p, w, n, &i, &lp) || i + 2 != n || !number(p, w[i], &msr) ||
+	    !number(p, w[i + 1], &v))
 		return fail(p, "msr [lp=N] INDEX VALUE");
 	vm_set_msr(lp, (uint32_t)msr, v);
 	return true;
@@ -511,8 +524,9 @@ static bool step_cpuid(struct player *p, char **w, unsigned n)
 	for (unsigned k = 0; k < 6; k++)
 		if (!number(p, w[i + k], &v[k]))
 			return false;
-	vm_set_cpuid(lp, (uint32_t)v[0], (uint32_t)v[1],
-		     (uint32_t[4]){ (uint32_t)v[2], (uint32_t)v[3], (uint32_t)v[4], (uint32_t)v[5] });
+	vm_set_cpuid(
+		lp, (uint32_t)v[0], (uint32_t)v[1],
+		(uint32_t[4]){ (uint32_t)v[2], (uint32_t)v[3], (uint32_t)v[4], (uint32_t)v[5] });
 	return true;
 }
 
@@ -559,10 +573,10 @@ static const struct step {
 	const char *name;
 	bool (*run)(struct player *p, char **w, unsigned n);
 } steps[] = {
-	{ "zero", step_zero },	   { "write", step_write },	{ "write64", step_write64 },
-	{ "pattern", step_pattern }, { "read", step_read },	{ "sha384", step_sha384 },
-	{ "msr", step_msr },	   { "cpuid", step_cpuid },	{ "irq", step_irq },
-	{ "entropy", step_entropy }, { "tick", step_tick },	{ "pconfig", step_pconfig },
+	{ "zero", step_zero },       { "write", step_write }, { "write64", step_write64 },
+	{ "pattern", step_pattern }, { "read", step_read },   { "sha384", step_sha384 },
+	{ "msr", step_msr },         { "cpuid", step_cpuid }, { "irq", step_irq },
+	{ "entropy", step_entropy }, { "tick", step_tick },   { "pconfig", step_pconfig },
 };
 
 static bool play_file(struct player *p, const char *path, unsigned depth);
@@ -588,7 +602,8 @@ static bool play_line(struct player *p, const char *path, char *text, unsigned d
 
 	if (note)
 		*note = 0;
-	for (char *t = strtok_r(text, " \t\r\n", &save); t && n < MAX_WORDS; t = strtok_r(NULL, " \t\r\n", &save))
+	for (char *t = strtok_r(text, " \t\r\n", &save); t && n < MAX_WORDS;
+	     t = strtok_r(NULL, " \t\r\n", &save))
 		w[n++] = t;
 	if (n == 0 || w[0][0] == '#')
 		return true;

@@ -3,7 +3,8 @@
  *
  * Invariants
  *   - An LP's stack runs from vm_call() or vm_guest() until the guest is entered or the SEAMCALL is
- *     done, then control is back with the caller. A hook ("during") may start another LP in between.
+ *     done, then control is back with the caller. A hook ("during") may start another LP in
+ * between.
  *   - A VMCS is a table in its page; nothing is executed.
  *
  * Facts: tests/vectors/open/README.md.
@@ -21,15 +22,15 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #include <sanitizer/common_interface_defs.h>
-#define FIBER_START(save, bottom, size) __sanitizer_start_switch_fiber((save), (bottom), (size))
+#define FIBER_START(save, bottom, size)  __sanitizer_start_switch_fiber((save), (bottom), (size))
 #define FIBER_FINISH(save, bottom, size) __sanitizer_finish_switch_fiber((save), (bottom), (size))
 #else
-#define FIBER_START(save, bottom, size) ((void)(save))
+#define FIBER_START(save, bottom, size)  ((void)(save))
 #define FIBER_FINISH(save, bottom, size) ((void)(save))
 #endif
 
-#define STACK_SIZE (512u << 10)
-#define ANY        UINT32_C(0xffffffff)
+#define STACK_SIZE    (512u << 10)
+#define ANY           UINT32_C(0xffffffff)
 #define MAX_OVERRIDES 64
 
 struct cpuid_entry {
@@ -107,13 +108,13 @@ static const struct cpuid_entry reset_cpuid[] = {
 
 struct lp {
 	enum vm_state state;
-	struct soft_regs regs;    /* the host's */
-	struct soft_vcpu *vcpu;   /* in the guest */
+	struct soft_regs regs;  /* the host's */
+	struct soft_vcpu *vcpu; /* in the guest */
 	uint32_t event;
 	const struct vm_event *pending;
 	ucontext_t ctx, caller;
 	uint8_t *stack;
-	void *fake_stack;         /* ASAN's, of this LP */
+	void *fake_stack; /* ASAN's, of this LP */
 	const void *caller_bottom;
 	size_t caller_size;
 	bool irq;
@@ -126,14 +127,25 @@ static struct machine {
 	struct soft_machine mc;
 	struct soft_backend be;
 	struct lp lp[VM_LPS];
-	struct { int lp; uint32_t msr; uint64_t value; } msr[MAX_OVERRIDES];
+	struct {
+		int lp;
+		uint32_t msr;
+		uint64_t value;
+	} msr[MAX_OVERRIDES];
 	unsigned msrs;
-	struct { int lp; struct cpuid_entry e; } cpuid[MAX_OVERRIDES];
+	struct {
+		int lp;
+		struct cpuid_entry e;
+	} cpuid[MAX_OVERRIDES];
 	unsigned cpuids;
 	uint64_t tsc, random, rip;
 	bool no_entropy;
 	unsigned pconfig_code;
-	struct { bool armed, copy; void (*fn)(void *arg); void *arg; } during;
+	struct {
+		bool armed, copy;
+		void (*fn)(void *arg);
+		void *arg;
+	} during;
 } vm;
 
 static uint8_t scratch_page[4096] __attribute__((aligned(4096)));
@@ -158,10 +170,12 @@ static void op_cpuid(void *ctx, unsigned lp, uint32_t leaf, uint32_t sub, uint32
 
 	(void)ctx;
 	for (size_t i = 0; i < ARRAY_LEN(reset_cpuid); i++)
-		if (reset_cpuid[i].leaf == leaf && (reset_cpuid[i].sub == ANY || reset_cpuid[i].sub == sub))
+		if (reset_cpuid[i].leaf == leaf &&
+		    (reset_cpuid[i].sub == ANY || reset_cpuid[i].sub == sub))
 			e = &reset_cpuid[i];
 	for (unsigned i = 0; i < vm.cpuids; i++)
-		if ((vm.cpuid[i].lp < 0 || vm.cpuid[i].lp == (int)lp) && vm.cpuid[i].e.leaf == leaf &&
+		if ((vm.cpuid[i].lp < 0 || vm.cpuid[i].lp == (int)lp) &&
+		    vm.cpuid[i].e.leaf == leaf &&
 		    (vm.cpuid[i].e.sub == ANY || vm.cpuid[i].e.sub == sub)) {
 			e = &vm.cpuid[i].e;
 			reset = false;
@@ -320,10 +334,14 @@ static void yield_to_caller(struct lp *l)
 /* The guest's mode at every exit, as the vectors define it. */
 static void set_guest_mode(struct soft_vcpu *v, const struct vm_event *ev)
 {
-	const struct { uint32_t field; uint64_t value; } mode[] = {
-		{ 0x6800, 0x80000033 }, { 0x6804, 0x2668 }, { 0x2806, 0xd01 }, { 0x6820, 2 },
-		{ 0x4816, 0xa09b }, { 0x4818, 0xc093 | (uint64_t)ev->cpl << 5 }, { 0x4408, 0 },
-		{ F_RIP, ev->same_rip ? 0x5000 : (vm.rip += 0x100) },
+	const struct {
+		uint32_t field;
+		uint64_t value;
+	} mode[] = {
+		{ 0x6800, 0x80000033 }, { 0x6804, 0x2668 },
+		{ 0x2806, 0xd01 },      { 0x6820, 2 },
+		{ 0x4816, 0xa09b },     { 0x4818, 0xc093 | (uint64_t)ev->cpl << 5 },
+		{ 0x4408, 0 },          { F_RIP, ev->same_rip ? 0x5000 : (vm.rip += 0x100) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(mode); i++)
@@ -434,7 +452,8 @@ void vm_set_cpuid(int lp, uint32_t leaf, uint32_t sub, const uint32_t regs[4])
 	if (vm.cpuids == MAX_OVERRIDES)
 		abort();
 	vm.cpuid[vm.cpuids].lp = lp;
-	vm.cpuid[vm.cpuids].e = (struct cpuid_entry){ leaf, sub, { regs[0], regs[1], regs[2], regs[3] } };
+	vm.cpuid[vm.cpuids].e =
+		(struct cpuid_entry){ leaf, sub, { regs[0], regs[1], regs[2], regs[3] } };
 	vm.cpuids++;
 }
 

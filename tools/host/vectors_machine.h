@@ -53,7 +53,8 @@ const struct soft_regs *vm_host_regs(unsigned lp);
 const struct soft_regs *vm_guest_regs(unsigned lp);
 uint32_t vm_guest_event(unsigned lp); /* bits 11:0 of the entry interruption information, or 0 */
 
-/* Call @fn once, when a leaf next reaches PCONFIG or cache write-back, or starts to write a page. */
+/* Call @fn once, when a leaf next reaches PCONFIG or cache write-back, or starts to write a page.
+ */
 void vm_during(bool copy, void (*fn)(void *arg), void *arg);
 bool vm_during_pending(void);
 
