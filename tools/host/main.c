@@ -15,7 +15,13 @@ static const struct command {
 	int min_args;
 	int (*run)(int argc, char **argv);
 } commands[] = {
+	{ "explain", "STATUS [LEAF]", 1, cmd_explain },
+	{ "tdvf", "FILE", 1, cmd_tdvf },
+	{ "mrtd", "[--measure ORDER] [--accept MODE] [--memory SIZE] FILE | --config TAIN.CFG NAME", 1,
+	  cmd_mrtd },
+	{ "tdmr", "MAPFILE", 1, cmd_tdmr },
 	{ "vectors", "FILE...", 1, cmd_vectors },
+	{ "symbolize", "TAIN.ELF LOG", 2, cmd_symbolize },
 };
 
 static int usage(void)

@@ -1,0 +1,225 @@
+/*
+ * image.c - tain tdvf, tain mrtd: a firmware image as the hypervisor will see and measure it.
+ *
+ * Invariants
+ *   - The code that decides is tdx/'s own, compiled natively; nothing is computed a second way.
+ *
+ * links: tdx/tdvf.c tdx/tdhob.c tdx/measure.c kernel/base/sha384.c kernel/base/config.c
+ *   kernel/base/cfg_lex.c
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "kernel/base/config.h"
+#include "tdx/measure.h"
+#include "tdx/tdhob.h"
+#include "tdx/tdvf.h"
+#include "tools/host/commands.h"
+
+#define CONFIG_TEXT_MAX ((size_t)1 << 20)
+#define DEFAULT_MEMORY  (UINT64_C(256) << 20)
+
+static uint8_t *read_image(const char *path, size_t *bytes, struct tdvf *tdvf)
+{
+	char why[TDVF_WHY_MAX];
+	uint8_t *image = read_whole(path, TDVF_IMAGE_MAX, bytes);
+
+	if (image && tdvf_parse(image, *bytes, tdvf, why)) {
+		fprintf(stderr, "tain: %s: %s\n", path, why);
+		free(image);
+		return NULL;
+	}
+	return image;
+}
+
+int cmd_tdvf(int argc, char **argv)
+{
+	struct tdvf t;
+	size_t bytes;
+	uint8_t *image = read_image(argv[0], &bytes, &t);
+
+	(void)argc;
+	if (!image)
+		return 1;
+	printf("%s: %zu bytes at 0x%llx, TDVF descriptor at file offset 0x%llx, %u sections\n", argv[0],
+	       bytes, (unsigned long long)t.base, (unsigned long long)t.descriptor, t.count);
+	printf("  # %-13s %-10s %-10s %-12s %-10s attributes\n", "type", "offset", "raw", "gpa", "size");
+	for (unsigned i = 0; i < t.count; i++) {
+		const struct tdvf_section *s = &t.section[i];
+
+		printf("%3u %-13s 0x%-8x 0x%-8x 0x%-10llx 0x%-8llx %s%s\n", i, tdvf_type_name(s->type),
+		       s->offset, s->raw, (unsigned long long)s->gpa, (unsigned long long)s->bytes,
+		       s->attributes & TDVF_EXTEND ? "extend " : "", s->attributes & TDVF_AUG ? "aug" : "");
+	}
+	free(image);
+	return 0;
+}
+
+/* What is measured, and how. */
+struct request {
+	const char *path;
+	uint64_t memory;
+	enum td_accept accept;
+	enum td_measure order;
+};
+
+static int print_mrtd(const struct request *q)
+{
+	static uint8_t hob[TDHOB_MAX];
+	static struct measure_plan plan;
+	struct tdvf t;
+	size_t bytes;
+	char why[TDVF_WHY_MAX];
+	uint8_t mrtd[SHA384_BYTES];
+	uint8_t *image = read_image(q->path, &bytes, &t);
+	const struct tdvf_section *section = image ? tdvf_hob(&t) : NULL;
+	struct measure_input in = { &t, image, hob, 0, q->memory, q->accept, q->order };
+
+	if (!image)
+		return 1;
+	if (tdvf_check_memory(&t, q->memory, why)) {
+		fprintf(stderr, "tain: %s: %s\n", q->path, why);
+		free(image);
+		return 1;
+	}
+	if (section) {
+		uint64_t room = section->bytes < TDHOB_MAX ? section->bytes : TDHOB_MAX;
+
+		in.hob_bytes = tdhob_build(hob, room, (gpa_t){ section->gpa }, &t, q->memory, q->accept);
+		if (!in.hob_bytes) {
+			fprintf(stderr, "tain: %s: the TD_HOB section is too small for the HOB list\n",
+				q->path);
+			free(image);
+			return 1;
+		}
+	}
+	measure_plan_make(&plan, &in);
+	measure_mrtd(&plan, mrtd);
+	for (size_t i = 0; i < sizeof(mrtd); i++)
+		printf("%02x", mrtd[i]);
+	puts("");
+	free(image);
+	return 0;
+}
+
+/*
+ * The file that tain.cfg names: the start volume's root is the directory of tain.cfg, the one above it
+ * or the current one; or the file lies beside tain.cfg under its own name. To be freed; NULL.
+ */
+static char *find_file(const char *config, const char *path)
+{
+	const char *slash = strrchr(config, '/');
+	int length = slash ? (int)(slash - config) + 1 : 0;
+	char name[GUEST_PATH_MAX + 1];
+	char *found = NULL;
+
+	snprintf(name, sizeof(name), "%s", path + strspn(path, "\\/"));
+	for (char *c = name; *c; c++)
+		if (*c == '\\')
+			*c = '/';
+	const char *base = strrchr(name, '/') ? strrchr(name, '/') + 1 : name;
+	const struct {
+		int length;
+		const char *between, *name;
+	} places[] = { { length, "", name }, { length, "../", name }, { 0, "", name }, { length, "", base } };
+
+	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+		if (asprintf(&found, "%.*s%s%s", places[i].length, config, places[i].between,
+			     places[i].name) < 0)
+			return NULL;
+		if (i + 1 == ARRAY_LEN(places) || access(found, R_OK) == 0)
+			break;
+		free(found);
+	}
+	return found;
+}
+
+static int mrtd_by_config(const char *path, const char *name)
+{
+	static struct config config;
+	struct request q;
+	size_t bytes;
+	const struct guest_config *g;
+	char *text = (char *)read_whole(path, CONFIG_TEXT_MAX, &bytes), *image;
+	int status;
+
+	if (!text)
+		return 1;
+	config_parse(&config, text, bytes);
+	free(text);
+	g = config_guest(&config, name);
+	if (!g || g->kind != GUEST_TD || g->refusal[0] || !g->firmware.path[0]) {
+		fprintf(stderr, "tain: %s: %s: %s\n", path, name,
+			!g ? "no such guest" : g->refusal[0] ? g->refusal :
+			g->kind != GUEST_TD ? "not a trust domain" : "has no firmware");
+		return 1;
+	}
+	image = find_file(path, g->firmware.path);
+	if (!image)
+		return 1;
+	q = (struct request){ image, g->memory, g->accept, g->measure };
+	status = print_mrtd(&q);
+	free(image);
+	return status;
+}
+
+/* Words of tain.cfg for the two enums. */
+static const char *const order_words[] = { "per-page", "section", "two-pass", NULL };
+static const char *const accept_words[] = { "lazy", "eager", "added", "measured", NULL };
+
+static int find_word(const char *const *words, const char *word)
+{
+	for (int i = 0; words[i]; i++)
+		if (strcmp(words[i], word) == 0)
+			return i;
+	return -1;
+}
+
+static int bad(const char *option, const char *value, const char *expected)
+{
+	fprintf(stderr, "tain: %s %s: expected %s\n", option, value, expected);
+	return 1;
+}
+
+int cmd_mrtd(int argc, char **argv)
+{
+	struct request q = { NULL, DEFAULT_MEMORY, TD_ACCEPT_LAZY, TD_MEASURE_PER_PAGE };
+
+	if (strcmp(argv[0], "--config") == 0)
+		return argc == 3 ? mrtd_by_config(argv[1], argv[2]) :
+				   bad("mrtd", "--config", "TAIN.CFG NAME");
+	for (int i = 0; i < argc; i++) {
+		const char *value = i + 1 < argc ? argv[i + 1] : "";
+
+		if (strcmp(argv[i], "--measure") == 0) {
+			int word = find_word(order_words, value);
+
+			if (word < 0)
+				return bad(argv[i], value, "per-page, section or two-pass");
+			q.order = (enum td_measure)word;
+			i++;
+		} else if (strcmp(argv[i], "--accept") == 0) {
+			int word = find_word(accept_words, value);
+
+			if (word < 0)
+				return bad(argv[i], value, "lazy, eager, added or measured");
+			q.accept = (enum td_accept)word;
+			i++;
+		} else if (strcmp(argv[i], "--memory") == 0) {
+			if (config_size(value, &q.memory) || !is_aligned(q.memory, PAGE_SIZE) ||
+			    q.memory == 0 || q.memory > CONFIG_MEMORY_MAX)
+				return bad(argv[i], value, "a size of whole pages, as 256M");
+			i++;
+		} else if (argv[i][0] == '-' || q.path) {
+			return bad("mrtd", argv[i], "one FILE");
+		} else {
+			q.path = argv[i];
+		}
+	}
+	return q.path ? print_mrtd(&q) : bad("mrtd", "", "FILE");
+}
