@@ -149,6 +149,9 @@ TEST(a_write_to_a_read_only_slot_is_reported)
 	CHECK_INT(fault_at(at(0), MMU_READ), 0);
 	CHECK_INT(fault_at(at(0), MMU_EXEC), 0);
 	CHECK_INT(fault_at(at(0), MMU_WRITE), -EACCES);
+	/* At once, also where nothing is mapped yet. */
+	CHECK_INT(fault_at(at(3 * G1), MMU_WRITE), -EACCES);
+	CHECK_INT(level_at(at(3 * G1)), 0);
 	int level;
 
 	CHECK(!(leaf_at(at(0), &level).raw & (SPTE_W | SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE)));
@@ -285,6 +288,25 @@ TEST(zapping_sparse_memory_of_many_passes_removes_all)
 	sept_end(&s);
 }
 
+TEST(F2_more_tables_than_one_pass_takes_are_all_removed)
+{
+	struct fake_slot big;
+	const uint64_t base = UINT64_C(1) << 24, blocks = 6144; /* 12 GiB, one page in each 2M */
+	struct mmu_stats stats;
+
+	vm();
+	fake_slot_add(&s, &big, (gfn_t){ base }, blocks * 512);
+	big.largest = LEVEL_4K;
+	for (uint64_t i = 0; i < blocks; i++)
+		CHECK_INT(fault_at((gfn_t){ base + i * 512 + i % 512 }, MMU_WRITE), 0);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, (gfn_t){ base }, blocks * 512), 0);
+	CHECK(s.flushes[MMU_DIRECT] > 1);
+	mmu_stats(&s.mmu, &stats);
+	CHECK_INT(stats.leaves[MMU_DIRECT][LEVEL_4K], 0);
+	CHECK_INT(stats.tables[MMU_DIRECT][LEVEL_4K], 0);
+	sept_end(&s);
+}
+
 TEST(D7_no_slot_is_mmio_and_the_entry_says_so)
 {
 	struct mmu_config c = plain;
@@ -318,9 +340,12 @@ TEST(D7_a_generation_that_changed_makes_the_entry_void)
 	c.mmio = MMU_MMIO_MISCONFIG;
 	vm_with(c);
 	CHECK_INT(fault_at(gfn, MMU_READ), -ENOENT);
-	fake_slot_add(&s, &elsewhere, (gfn_t){ 0x100 }, 64);
-	CHECK_INT(mmu_handle_misconfig(&s.mmu, gfn), 0);
+	/* Far away: no table of ours is touched, only the generation moves on. */
+	fake_slot_add(&s, &elsewhere, (gfn_t){ UINT64_C(1) << 27 }, 64);
 	int level;
+
+	CHECK_INT(spte_kind(mmu_lookup(&s.mmu, MMU_DIRECT, gfn, &level)), SPTE_IS_MMIO);
+	CHECK_INT(mmu_handle_misconfig(&s.mmu, gfn), 0);
 
 	CHECK_INT(spte_kind(mmu_lookup(&s.mmu, MMU_DIRECT, gfn, &level)), SPTE_IS_NONE);
 	CHECK_INT(fault_at(gfn, MMU_READ), -ENOENT);
@@ -477,6 +502,7 @@ int main(void)
 		cmocka_unit_test(E1_zapping_part_of_a_large_page_keeps_the_rest),
 		cmocka_unit_test(F2_a_long_zap_yields_between_passes),
 		cmocka_unit_test(zapping_sparse_memory_of_many_passes_removes_all),
+		cmocka_unit_test(F2_more_tables_than_one_pass_takes_are_all_removed),
 		cmocka_unit_test(D7_no_slot_is_mmio_and_the_entry_says_so),
 		cmocka_unit_test(D7_a_generation_that_changed_makes_the_entry_void),
 		cmocka_unit_test(A2_mmio_in_a_td_gives_a_ve_and_the_fault_is_done),
