@@ -37,6 +37,7 @@ static struct {
 	spinlock_t lock; /* taken with interrupts off, also in the UART's interrupt */
 	struct uart uart;
 	bool tx_irq_on, interrupts, crashed;
+	bool closed;   /* the last line was written */
 	bool typing;   /* the last line is a prompt with what was typed so far */
 	bool carriage; /* the '\r' of a "\r\n" is out, the '\n' is not */
 	uint64_t tx_head, tx_tail, rx_head, rx_tail;
@@ -176,7 +177,9 @@ static void write_ring(const char *text, size_t length, bool typed)
 	uint64_t flags = con_lock();
 	bool new_line = con.typing && !typed;
 
-	if (length + new_line > ring_room()) {
+	if (con.closed) {
+		/* Nothing comes after the last line. */
+	} else if (length + new_line > ring_room()) {
 		con.lost += length;
 	} else {
 		if (new_line)
@@ -274,11 +277,26 @@ void console_stats(struct console_stats *out)
 	};
 }
 
+/* Write @text, wait until it is out, and let nothing follow it but a crash. */
+void console_last_words(const char *text)
+{
+	uint64_t flags = con_lock();
+
+	if (con.typing)
+		ring_put("\n", 1);
+	if (strlen(text) <= ring_room())
+		ring_put(text, strlen(text));
+	con.closed = true;
+	con_unlock(flags);
+	console_flush();
+}
+
 const char *console_device(void) { return con.device; }
 
 void console_crash_mode(void)
 {
 	con.crashed = true;
+	con.closed = false;
 	console_flush();
 }
 

@@ -115,7 +115,7 @@ static int map_direct(uint64_t from, uint64_t to, uint64_t flags)
 /* One run of RAM; what the image has as text and constants is not writable through it either. */
 static int map_run(uint64_t from, uint64_t to, uint64_t image)
 {
-	uint64_t image_end = image + (uint64_t)(kernel_rodata_end - kernel_start);
+	uint64_t image_end = image + ((uint64_t)kernel_rodata_end - (uint64_t)kernel_start);
 	int err;
 
 	if (to > DIRECT_MAP_MAX)

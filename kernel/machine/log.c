@@ -37,7 +37,24 @@ static const char *const level_label[] = {
 	[LOG_DEBUG] = "debug: ", [LOG_TRACE] = "trace: ",
 };
 
-void log_append(const char *text, size_t length)
+/* A crash takes no lock: who holds it may never give it back. */
+static uint64_t log_lock(void) ACQUIRES(buffer.lock) NO_TSA
+{
+	uint64_t flags = irq_save();
+
+	if (!crash_under_way())
+		spin_lock(&buffer.lock);
+	return flags;
+}
+
+static void log_unlock(uint64_t flags) RELEASES(buffer.lock) NO_TSA
+{
+	if (!crash_under_way())
+		spin_unlock(&buffer.lock);
+	irq_restore(flags);
+}
+
+static void append(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
 		buffer.text[(buffer.end + i) % LOG_BYTES] = text[i];
@@ -58,26 +75,19 @@ void log_line(enum log_level level, const char *fmt, ...)
 	n = m < 0 ? n : n + m >= LINE_MAX ? LINE_MAX - 1 : n + m;
 	line[n++] = '\n';
 
-	if (!crash_under_way()) {
-		uint64_t flags = irq_save();
+	uint64_t flags = log_lock();
 
-		spin_lock(&buffer.lock);
-		log_append(line, (size_t)n);
-		buffer.count[level]++;
-		spin_unlock(&buffer.lock);
-		irq_restore(flags);
-	}
+	append(line, (size_t)n);
+	buffer.count[level]++;
+	log_unlock(flags);
 	console_write(line, (size_t)n);
 }
 
 /* A crash reads without the lock, since its holder may be gone. */
 size_t log_read(uint64_t *pos, char *buf, size_t max) NO_TSA
 {
-	uint64_t flags = irq_save();
-	bool locked = !crash_under_way();
+	uint64_t flags = log_lock();
 
-	if (locked)
-		spin_lock(&buffer.lock);
 	if (buffer.end - *pos > LOG_BYTES || *pos > buffer.end)
 		*pos = buffer.end > LOG_BYTES ? buffer.end - LOG_BYTES : 0;
 	size_t n = buffer.end - *pos < max ? (size_t)(buffer.end - *pos) : max;
@@ -85,9 +95,7 @@ size_t log_read(uint64_t *pos, char *buf, size_t max) NO_TSA
 	for (size_t i = 0; i < n; i++)
 		buf[i] = buffer.text[(*pos + i) % LOG_BYTES];
 	*pos += n;
-	if (locked)
-		spin_unlock(&buffer.lock);
-	irq_restore(flags);
+	log_unlock(flags);
 	return n;
 }
 

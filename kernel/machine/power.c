@@ -8,6 +8,8 @@
  */
 #include "kernel/machine/power.h"
 
+#include <stdio.h>
+
 #include "drivers/acpi.h"
 #include "kernel/base/boot_info.h"
 #include "kernel/base/log.h"
@@ -147,8 +149,10 @@ void power_reset(void)
 
 void power_exit(int n)
 {
-	console_printf("tain: exit %d\n", n);
-	console_flush();
+	char text[32];
+
+	snprintf(text, sizeof(text), "tain: exit %d\n", n);
+	console_last_words(text);
 	irq_disable();
 	if (power.emulated)
 		out8(QEMU_EXIT_PORT, (uint8_t)n);

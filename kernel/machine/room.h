@@ -46,8 +46,7 @@ bool crash_under_way(void);
 void console_init(void);
 void console_start_interrupts(const struct acpi_madt *madt);
 void console_choose(const struct acpi *acpi);
-void log_append(const char *text, size_t length);
-void console_raw_write(const char *text, size_t length);
+void console_last_words(const char *text);
 
 /* page.c, heap.c */
 void page_init(const struct boot_info *bi);

@@ -116,9 +116,10 @@ static void make_low_tables(hpa_t low)
 static void make_trampoline(hpa_t low, uint32_t count)
 {
 	char *page = hpa_to_ptr(low);
+	size_t bytes = (uintptr_t)ap_blob_end - (uintptr_t)ap_blob;
 
-	assert((size_t)(ap_blob_end - ap_blob) <= AP_PARAMS);
-	memcpy(page, ap_blob, (size_t)(ap_blob_end - ap_blob));
+	assert(bytes <= AP_PARAMS);
+	memcpy(page, ap_blob, bytes);
 	*(struct ap_params *)(void *)(page + AP_PARAMS) = (struct ap_params){
 		.cr3_low = low.v + PAGE_SIZE,
 		.cr3 = kernel_cr3(),

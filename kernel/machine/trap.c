@@ -106,9 +106,11 @@ static const char *const exception_name[32] = {
 
 static bool fixed_up(struct trap_frame *f)
 {
-	for (const struct fixup *x = ex_table_start; x < ex_table_end; x++)
-		if (x->at == f->rip) {
-			f->rip = x->resume;
+	size_t rows = ((uintptr_t)ex_table_end - (uintptr_t)ex_table_start) / sizeof(struct fixup);
+
+	for (size_t i = 0; i < rows; i++)
+		if (ex_table_start[i].at == f->rip) {
+			f->rip = ex_table_start[i].resume;
 			return true;
 		}
 	return false;
