@@ -10,6 +10,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,8 +31,9 @@
 #define CHECK_EVERY 256
 #define FRESH_EVERY 5000
 
-static uint64_t seed;
-static uint64_t calls, entered, succeeded, checks;
+static _Thread_local uint64_t seed;
+static _Thread_local uint64_t calls, entered, succeeded;
+static uint64_t checks;
 
 static uint64_t rnd(void)
 {
@@ -113,7 +115,7 @@ static void build_td(void)
 	for (unsigned level = 3; level >= 1; level--)
 		assert_int_equal(call(0, 3, level, page(0), page(16 - level), 0), 0);
 	assert_int_equal(call(0, 2, 0, page(0), page(16), 0x300000), 0);
-	if (!one_in(4))
+	if (one_in(2))
 		assert_int_equal(call(0, 17, page(0), 0, 0, 0), 0);
 }
 
@@ -165,6 +167,25 @@ static uint64_t any_value(void)
 }
 
 static uint64_t tdr_or_not(void) { return one_in(10) ? any_page() : page(0); }
+
+/* All LPs after the same few pages and entries of the same TD, so that they meet. */
+static void crowded_call(unsigned lp)
+{
+	static const uint8_t leaves[] = { 2, 3, 5, 6, 6, 7, 10, 29, 30, 38, 39, 1 };
+	struct soft_regs r = { .rax = leaves[below(ARRAY_LEN(leaves))], .rdx = page(0) };
+	bool table = r.rax == 3 || r.rax == 30;
+
+	r.rcx = table ? 1 | (1 + below(3)) * SIZE_2M : (4 + below(3)) * PAGE_SIZE;
+	r.r8 = page(20 + (unsigned)below(4));
+	r.r9 = 0x300000;
+	if (r.rax == 10 || r.rax == 1)
+		r.rcx = r.r8;
+	if (r.rax == 38)
+		r.rcx = page(0);
+	calls++;
+	if (vm_call(lp, &r) == VM_DONE)
+		succeeded += vm_host_regs(lp)->rax >> 63 == 0;
+}
 
 static void random_call(unsigned lp)
 {
@@ -402,10 +423,70 @@ static void a_million_calls_leave_the_books_straight(void **state)
 	assert_true(succeeded > calls / 20);
 }
 
+/* ---- four LPs at once ------------------------------------------------------------------------ */
+
+#define ROUNDS        200
+#define ROUND_CALLS   250
+#define ROUNDS_OF_ONE 20 /* then a new machine */
+
+static pthread_barrier_t gate;
+
+static void one_step(unsigned lp)
+{
+	if (vm_state(lp) == VM_IN_GUEST)
+		random_guest_event(lp);
+	else if (one_in(200))
+		random_call(lp);
+	else
+		crowded_call(lp);
+}
+
+static void *one_lp(void *arg)
+{
+	unsigned lp = (unsigned)(uintptr_t)arg;
+
+	seed = UINT64_C(0x9e3779b97f4a7c15) * (lp + 1);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		pthread_barrier_wait(&gate);
+		for (unsigned i = 0; i < ROUND_CALLS; i++)
+			one_step(lp);
+		pthread_barrier_wait(&gate);
+	}
+	return NULL;
+}
+
+/* Each LP is a thread: locks are taken and refused for real. The books are compared at rest. */
+static void four_lps_at_once_leave_the_books_straight(void **state)
+{
+	pthread_t thread[VM_LPS];
+
+	(void)state;
+	seed = 7;
+	assert_int_equal(pthread_barrier_init(&gate, NULL, VM_LPS + 1), 0);
+	for (unsigned lp = 0; lp < VM_LPS; lp++)
+		assert_int_equal(pthread_create(&thread[lp], NULL, one_lp, (void *)(uintptr_t)lp),
+				 0);
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		if (round % ROUNDS_OF_ONE == 0) {
+			bring_up();
+			build_td();
+			vm_jitter(3);
+		}
+		pthread_barrier_wait(&gate);
+		pthread_barrier_wait(&gate);
+		check_all();
+	}
+	for (unsigned lp = 0; lp < VM_LPS; lp++)
+		pthread_join(thread[lp], NULL);
+	pthread_barrier_destroy(&gate);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(
-		a_million_calls_leave_the_books_straight) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_million_calls_leave_the_books_straight),
+		cmocka_unit_test(four_lps_at_once_leave_the_books_straight),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

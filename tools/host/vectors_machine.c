@@ -15,6 +15,7 @@
  */
 #include "tools/host/vectors_machine.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -141,6 +142,7 @@ static struct machine {
 	uint64_t tsc, random, rip;
 	bool no_entropy;
 	unsigned pconfig_code;
+	unsigned jitter;
 	struct {
 		bool armed, copy;
 		void (*fn)(void *arg);
@@ -159,7 +161,11 @@ uint8_t *vm_memory(uint64_t pa, uint64_t bytes)
 
 static void *op_map(void *ctx, uint64_t pa)
 {
+	static _Thread_local unsigned turn;
+
 	(void)ctx;
+	if (vm.jitter && ++turn % vm.jitter == 0)
+		sched_yield();
 	return pa < VM_MEMORY ? vm.memory + pa : scratch_page + (pa & 4095);
 }
 
@@ -258,6 +264,8 @@ static void op_page_write(void *ctx, unsigned lp)
 {
 	(void)ctx;
 	(void)lp;
+	if (vm.jitter)
+		sched_yield();
 	reach(true);
 }
 
@@ -459,6 +467,7 @@ void vm_set_cpuid(int lp, uint32_t leaf, uint32_t sub, const uint32_t regs[4])
 
 void vm_set_irq(unsigned lp, bool pending) { vm.lp[lp].irq = pending; }
 void vm_set_entropy(bool works) { vm.no_entropy = !works; }
+void vm_jitter(unsigned every) { vm.jitter = every; }
 void vm_tick(uint64_t ticks) { vm.tsc += ticks; }
 void vm_fail_pconfig(unsigned code) { vm.pconfig_code = code; }
 

@@ -41,6 +41,8 @@ void vm_set_irq(unsigned lp, bool pending);
 void vm_set_entropy(bool works);
 void vm_tick(uint64_t ticks);
 void vm_fail_pconfig(unsigned code);
+/* LPs that are threads: give way to another at every @every-th look-up of a page. 0: never. */
+void vm_jitter(unsigned every);
 
 /* Run a SEAMCALL on an idle LP until it is done or in the guest. */
 enum vm_state vm_call(unsigned lp, const struct soft_regs *in);
