@@ -8,6 +8,7 @@
 #include <errno.h>
 
 #include "kernel/base/log.h"
+#include "kernel/machine/port.h"
 #include "tdx/retry.h"
 #include "tdx/tdh.h"
 
@@ -100,6 +101,36 @@ static int read_cpuid_config(struct tdx_metadata *md)
 	return 0;
 }
 
+/*
+ * SYS.RD shows only bits that take any value; TDSYSINFO adds those that may be kept or cleared. Same
+ * list, same order; a module that disagrees with itself is taken at SYS.RD's word.
+ */
+static int add_clearable_bits(struct tdx_metadata *md)
+{
+	hpa_t page = page_alloc(PAGE_KERNEL);
+	const struct tdsysinfo *info;
+	tdx_status_t st;
+
+	if (hpa_is_none(page))
+		return -ENOMEM;
+	info = hpa_to_ptr(page);
+	st = TDX_RETRY(tdh_sys_info(page, sizeof(*info), hpa_add(page, PAGE_SIZE / 2), CMR_INFO_COUNT));
+	for (uint64_t i = 0; tdx_ok(st) && i < md->cpuid_config_count &&
+			     i < info->num_cpuid_config && i < ARRAY_LEN(info->cpuid_config); i++) {
+		struct tdx_cpuid_config more = info->cpuid_config[i];
+		struct tdx_cpuid_config *c = &md->cpuid_config[i];
+
+		if (more.leaf != c->leaf || more.subleaf != c->subleaf)
+			break;
+		c->mask.eax |= more.mask.eax;
+		c->mask.ebx |= more.mask.ebx;
+		c->mask.ecx |= more.mask.ecx;
+		c->mask.edx |= more.mask.edx;
+	}
+	page_free(page, PAGE_KERNEL);
+	return tdx_ok(st) ? 0 : tdx_refused("metadata", "TDH.SYS.INFO", st);
+}
+
 /* Null entries are dropped; the module counts them. */
 static int read_cmrs(struct tdx_metadata *md)
 {
@@ -133,5 +164,7 @@ int tdx_metadata_read(struct tdx_metadata *md)
 		return -ENOSPC;
 	}
 	err = read_cpuid_config(md);
+	if (!err)
+		err = add_clearable_bits(md);
 	return err ? err : read_cmrs(md);
 }

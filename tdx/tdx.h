@@ -4,7 +4,7 @@
  *
  *   seamcall.h  the instruction      tdh.h       one typed wrapper per leaf    retry.h  busy policy
  *   bringup.c   SYS.INIT .. ready    metadata.h  what the module says of itself
- *   tdmr.h      memory plan          keyid.h     who has which KeyID           trace_text.h
+ *   tdmr.h      memory plan          keyid.h     who has which KeyID
  *   td.h        one trust domain     tdvf.h      firmware images               measure.h measurement
  *
  * Invariants

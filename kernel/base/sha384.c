@@ -49,11 +49,29 @@ static const uint64_t start[8] = {
 	UINT64_C(0xdb0c2e0d64f98fa7), UINT64_C(0x47b5481dbefa4fa4),
 };
 
-static uint64_t rotr(uint64_t v, unsigned n) { return v >> n | v << (64 - n); }
+static inline uint64_t rotr(uint64_t v, unsigned n) { return v >> n | v << (64 - n); }
 
-static void hash_block(uint64_t h[8], const uint8_t *p)
+/* One round. The eight words keep their places and change their names from round to round. */
+#define ROUND(a, b, c, d, e, f, g, h, k, w)                                                        \
+	do {                                                                                       \
+		h += (rotr(rotr(rotr(e, 23) ^ e, 4) ^ e, 14)) + (g ^ (e & (f ^ g))) + (k) + (w);  \
+		d += h;                                                                            \
+		h += (rotr(rotr(rotr(a, 5) ^ a, 6) ^ a, 28)) + ((a & b) | (c & (a | b)));         \
+	} while (0)
+
+/* Word i + 16 of the schedule in the place of word i: sixteen are alive at any time. */
+static inline void extend(uint64_t w[16], unsigned i)
 {
-	uint64_t w[80], s[8];
+	uint64_t a = w[(i + 1) % 16], b = w[(i + 14) % 16];
+
+	w[i] += w[(i + 9) % 16] + (rotr(rotr(a, 7) ^ a, 1) ^ a >> 7) +
+		(rotr(rotr(b, 42) ^ b, 19) ^ b >> 6);
+}
+
+static void hash_block(uint64_t state[8], const uint8_t *p)
+{
+	uint64_t a = state[0], b = state[1], c = state[2], d = state[3];
+	uint64_t e = state[4], f = state[5], g = state[6], h = state[7], w[16];
 
 	for (unsigned i = 0; i < 16; i++) {
 		uint64_t v;
@@ -61,31 +79,37 @@ static void hash_block(uint64_t h[8], const uint8_t *p)
 		memcpy(&v, p + i * sizeof(v), sizeof(v));
 		w[i] = __builtin_bswap64(v);
 	}
-	for (unsigned i = 16; i < 80; i++) {
-		uint64_t a = w[i - 15], b = w[i - 2];
-
-		w[i] = w[i - 16] + (rotr(a, 1) ^ rotr(a, 8) ^ a >> 7) + w[i - 7] +
-		       (rotr(b, 19) ^ rotr(b, 61) ^ b >> 6);
+	for (const uint64_t *k = round_constant;; k += 16) {
+		ROUND(a, b, c, d, e, f, g, h, k[0], w[0]);
+		ROUND(h, a, b, c, d, e, f, g, k[1], w[1]);
+		ROUND(g, h, a, b, c, d, e, f, k[2], w[2]);
+		ROUND(f, g, h, a, b, c, d, e, k[3], w[3]);
+		ROUND(e, f, g, h, a, b, c, d, k[4], w[4]);
+		ROUND(d, e, f, g, h, a, b, c, k[5], w[5]);
+		ROUND(c, d, e, f, g, h, a, b, k[6], w[6]);
+		ROUND(b, c, d, e, f, g, h, a, k[7], w[7]);
+		ROUND(a, b, c, d, e, f, g, h, k[8], w[8]);
+		ROUND(h, a, b, c, d, e, f, g, k[9], w[9]);
+		ROUND(g, h, a, b, c, d, e, f, k[10], w[10]);
+		ROUND(f, g, h, a, b, c, d, e, k[11], w[11]);
+		ROUND(e, f, g, h, a, b, c, d, k[12], w[12]);
+		ROUND(d, e, f, g, h, a, b, c, k[13], w[13]);
+		ROUND(c, d, e, f, g, h, a, b, k[14], w[14]);
+		ROUND(b, c, d, e, f, g, h, a, k[15], w[15]);
+		if (k == round_constant + 64)
+			break;
+#pragma GCC unroll 16
+		for (unsigned i = 0; i < 16; i++)
+			extend(w, i);
 	}
-	memcpy(s, h, sizeof(s));
-	for (unsigned i = 0; i < 80; i++) {
-		uint64_t a = s[0], e = s[4];
-		uint64_t t1 = s[7] + (rotr(e, 14) ^ rotr(e, 18) ^ rotr(e, 41)) +
-			      ((e & s[5]) ^ (~e & s[6])) + round_constant[i] + w[i];
-		uint64_t t2 = (rotr(a, 28) ^ rotr(a, 34) ^ rotr(a, 39)) +
-			      ((a & s[1]) ^ (a & s[2]) ^ (s[1] & s[2]));
-
-		s[7] = s[6];
-		s[6] = s[5];
-		s[5] = e;
-		s[4] = s[3] + t1;
-		s[3] = s[2];
-		s[2] = s[1];
-		s[1] = a;
-		s[0] = t1 + t2;
-	}
-	for (unsigned i = 0; i < 8; i++)
-		h[i] += s[i];
+	state[0] += a;
+	state[1] += b;
+	state[2] += c;
+	state[3] += d;
+	state[4] += e;
+	state[5] += f;
+	state[6] += g;
+	state[7] += h;
 }
 
 void sha384_init(struct sha384 *s)
