@@ -16,6 +16,12 @@ _Static_assert((int)REG_RSI == (int)SOFT_RSI && (int)REG_R15 == (int)SOFT_R15 &&
 		       (int)REG_COUNT == (int)SOFT_GPRS,
 	       "one order of registers on both sides");
 
+static bool is_nmi(const struct soft_exit *x)
+{
+	return x->reason == EXIT_REASON_EXCEPTION_NMI &&
+	       INTR_INFO_TYPE(x->intr_info) == INTR_TYPE_NMI;
+}
+
 /* One entry and its exit. True: @x is to be reported. */
 static bool stay(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 {
@@ -72,6 +78,9 @@ void svmx_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x
 	state_load(me, v);
 	while (!stay(me, v, x))
 		;
+	/* A kick ends one stay, as an NMI does; what was asked for was published before it. */
+	if (is_nmi(x))
+		__atomic_exchange_n(&this_cpu()->wake, 0, __ATOMIC_SEQ_CST);
 	state_save(v);
 	rep_movsq(v->gpr.r, me->regs.gpr, REG_COUNT);
 	b->host_rsp = me->regs.host_rsp;
