@@ -75,7 +75,9 @@ static void check_external(struct check *c, gfn_t gfn, int level, spte_t s)
 	struct mmu_external e;
 	enum spte_kind kind = spte_is_present(s) ? spte_kind(s) : SPTE_IS_NONE;
 
-	if (!c->mmu->ops->read_external || c->mmu->phase == MMU_RELEASED)
+	/* Beyond the private half there is nothing that the external table could be asked about. */
+	if (!c->mmu->ops->read_external || c->mmu->phase == MMU_RELEASED ||
+	    gfn.v >= mmu_gfn_limit(c->mmu))
 		return;
 	if (c->mmu->ops->read_external(c->mmu, gfn, level, &e))
 		find(c, 6, gfn, level, "the external entry cannot be read");

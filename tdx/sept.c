@@ -363,4 +363,6 @@ const struct mmu_ops td_mmu_ops = {
 	.flush = flush,
 	.bugged = bugged,
 	.trace = trace,
+	.read_external = td_read_external,
+	.external_pages = td_external_pages,
 };

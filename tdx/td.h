@@ -70,6 +70,10 @@ void td_describe(struct td *td, void (*line)(void *ctx, const char *text), void 
 /* Pages held of each kind, exits and TDVMCALLs by name: lines "name count". */
 void td_stats(const struct td *td, void (*line)(void *ctx, const char *text), void *ctx);
 
+/* Its page tables, for the self-check; NULL when it has none (any more). */
+struct mmu;
+struct mmu *td_mmu(struct td *td);
+
 struct td_page_counts {
 	uint64_t control, sept, private_pages, shared, leaked;
 };

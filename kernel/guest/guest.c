@@ -400,6 +400,13 @@ static void platform_stats(const struct guest *g, void (*line)(void *ctx, const 
 	line(ctx, text);
 }
 
+struct mmu *guest_mmu(const struct guest *g)
+{
+	if (g->vm)
+		return vm_mmu(g->vm);
+	return g->td ? td_mmu(g->td) : NULL;
+}
+
 void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	if (g->state != GUEST_RUNNING)

@@ -82,6 +82,10 @@ unsigned guests_stop_all(uint64_t timeout_us);
 /* A byte typed for its serial line; false: not running or full. */
 bool guest_type(struct guest *g, uint8_t byte);
 
+/* Its page tables, for the self-check; NULL: it has none now. Boot CPU. */
+struct mmu;
+struct mmu *guest_mmu(const struct guest *g);
+
 /* One line of the kind's own numbers at a time, through @line: exits by name, SEAMCALLs, ... */
 void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx);
 

@@ -12,6 +12,7 @@
 #include "kernel/machine/selftest.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
+#include "mmu/mmu.h"
 
 /* ------------------------------------------------------------------ check */
 
@@ -89,6 +90,37 @@ static void pages_of_ended_guests_are_back(struct finding *f)
 		    (unsigned long long)before, (unsigned long long)now);
 }
 
+/* The first thing that a walk of one guest's page tables finds. */
+static void first_finding(void *arg, const struct mmu_finding *m)
+{
+	struct finding *f = arg;
+	char name[40];
+
+	if (!f->good)
+		return;
+	snprintf(name, sizeof(name), "%s", f->text);
+	say(f, false, "%s, G%u: %s at gfn %#llx, level %d", name, m->rule, m->what,
+	    (unsigned long long)m->gfn.v, m->level);
+}
+
+static void page_tables_hold(struct finding *f)
+{
+	unsigned checked = 0;
+
+	for (unsigned i = 0; i < guest_count(); i++) {
+		const struct guest *g = guest_at(i);
+		struct mmu *mmu = guest_ended(g) ? NULL : guest_mmu(g);
+
+		if (!mmu)
+			continue;
+		say(f, true, "%s", g->config->name);
+		checked++;
+		if (mmu_check(mmu, first_finding, f) > 0)
+			return;
+	}
+	say(f, true, "%u guests walked, G1 to G7", checked);
+}
+
 static const struct invariant {
 	const char *name;
 	void (*look)(struct finding *f);
@@ -96,6 +128,7 @@ static const struct invariant {
 	{ "no page is lost", no_page_is_lost },
 	{ "no page is leaked", no_page_is_leaked },
 	{ "pages of ended guests are back", pages_of_ended_guests_are_back },
+	{ "page tables say the truth", page_tables_hold },
 };
 
 static int cmd_check(struct call *c)

@@ -247,6 +247,11 @@ struct guest_memory *vm_memory(struct vm *vm)
 	return &vm->memory;
 }
 
+struct mmu *vm_mmu(struct vm *vm)
+{
+	return &vm->mmu;
+}
+
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason)
 {
 	uint64_t sum = 0;

@@ -43,6 +43,10 @@ void vm_destroy(struct vm *vm);
 
 struct guest_memory *vm_memory(struct vm *vm);
 
+/* Its page tables, for the self-check. */
+struct mmu;
+struct mmu *vm_mmu(struct vm *vm);
+
 /* How often each exit reason came, and its name; NULL: no row for it. */
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);
 const char *vm_exit_row_name(uint32_t basic_reason);
