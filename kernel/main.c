@@ -156,6 +156,13 @@ static void flush_ept(void)
 	(void)invept(2, &all);
 }
 
+/* An exit by NMI blocks further ones until an IRET. */
+static void nmi_taken(void)
+{
+	vmx_nmi_unblock();
+	this_cpu()->wake = 0;
+}
+
 static void say_line(const char *line) { console_printf("%s\n", line); }
 
 static void cpuid_words(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -174,6 +181,7 @@ static struct tdx_host tdx_host = {
 	.kick = cpu_kick,
 	.irq_window = irq_window,
 	.irq_deliver = irq_deliver,
+	.nmi_taken = nmi_taken,
 	.flush_ept = flush_ept,
 	.say = say_line,
 	.cpuid = cpuid_words,

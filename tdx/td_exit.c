@@ -24,11 +24,14 @@ static enum td_next exit_again(struct td_vcpu *v)
 	return TD_NEXT_ENTER;
 }
 
-/* An NMI was consumed by the exit: it is a kick, and what it is for stands in the requests. */
+/* An NMI was consumed by the exit: it is a kick. What it is for, the run loop finds out. */
 static enum td_next exit_nmi(struct td_vcpu *v)
 {
-	if ((v->regs.r9 & TDX_INTR_TYPE) == TDX_INTR_TYPE_NMI)
-		return TD_NEXT_ENTER;
+	if ((v->regs.r9 & TDX_INTR_TYPE) == TDX_INTR_TYPE_NMI) {
+		if (tdx_state.host.nmi_taken)
+			tdx_state.host.nmi_taken();
+		return TD_NEXT_LEAVE;
+	}
 	return td_dead(v, "exception %llu came out of the TD",
 		       (unsigned long long)(v->regs.r9 & TDX_INTR_VECTOR));
 }

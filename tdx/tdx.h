@@ -36,6 +36,8 @@ struct tdx_host {
 	void (*irq_window)(void);
 	/* Run the handler of an interrupt that the module has acknowledged. May be NULL. */
 	void (*irq_deliver)(unsigned vector);
+	/* An NMI ended a stay: the kick is taken and NMIs are open again. May be NULL. */
+	void (*nmi_taken)(void);
 	/* No stale translation of a shared EPT on the calling CPU any more (INVEPT). May be NULL. */
 	void (*flush_ept)(void);
 	/* Write back and invalidate the KeyID-0 cache lines of 2^order pages at @page. May be NULL. */

@@ -33,7 +33,7 @@ struct cpu {
 	const char *running;
 
 	volatile uint32_t online; /* set by itself, read by all */
-	volatile uint32_t wake;   /* set by anyone before a kick; cleared by cpu_idle() */
+	volatile uint32_t wake;   /* set by anyone before a kick; cleared where it is taken */
 
 	/* trap.c */
 	uint32_t capturing;        /* trap_capture_interrupt() is open */
