@@ -11,7 +11,7 @@
  */
 #include "kernel/base/trace.h"
 
-#define RING_RECORDS 2048u /* a power of two */
+#define RING_RECORDS 8192u /* a power of two */
 
 static struct slot {
 	uint64_t sequence;

@@ -11,6 +11,7 @@
 #include "kernel/guest/guest.h"
 #include "kernel/machine/time.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/monitor.h"
 #include "kernel/monitor/trace_text.h"
 #include "tdx/td.h"
 
@@ -135,12 +136,65 @@ static int cmd_trace(struct call *c)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ waiting for a record */
+
+struct sighting {
+	struct selection which;
+	const char *text;
+	uint64_t cursor;
+	char line[300]; /* what was seen */
+};
+
+static bool seen(void *arg)
+{
+	struct sighting *s = arg;
+	struct trace_record r[16];
+	uint64_t lost = 0, end = trace_now();
+	size_t n;
+
+	/* Not to the moving end: other CPUs may record faster than we read. */
+	while (s->cursor < end && (n = trace_read(&s->cursor, r, ARRAY_LEN(r), &lost)))
+		for (size_t i = 0; i < n; i++)
+			if (chosen(&s->which, &r[i]) &&
+			    strstr(trace_text(&r[i], s->line, sizeof(s->line)), s->text))
+				return true;
+	return false;
+}
+
+static int cmd_expect_trace(struct call *c)
+{
+	struct sighting s = { .which = { .kinds = ~UINT32_C(0) }, .text = c->argv[1] };
+	const struct guest *g = guest_find(c->argv[0]);
+	uint64_t us;
+
+	if (!g)
+		return command_fail(c, "no guest '%.40s': `guests` lists them", c->argv[0]);
+	if (!*s.text || !command_seconds(c->argv[2], &us) || us == 0)
+		return command_fail(c, "expected: expect-trace NAME TEXT SECONDS");
+	if (select_guest(c, &s.which, g) != 0)
+		return -1;
+	switch (monitor_wait(seen, &s, us)) {
+	case WAIT_DONE:
+		out_printf(c->out, "%s: %s\n", g->config->name, s.line);
+		return 0;
+	case WAIT_INTERRUPTED:
+		return command_fail(c, "interrupted");
+	case WAIT_TIMEOUT:
+	default:
+		return command_fail(c, "the trace of %s shows no \"%.60s\" after %s s", g->config->name,
+				    s.text, c->argv[2]);
+	}
+}
+
 /* clang-format off */
 const struct command trace_commands[] = {
 	{ "trace", "[N] [KIND]... [NAME] | on|off [KIND]...",
 	  "show the newest N records, decoded; or choose what is recorded", cmd_trace, 0, 8,
 	  COMPLETE_GUEST, COMMAND_JSON,
 	  "    KIND is one of " KIND_NAMES ".\n    NAME: only records of that running trust domain." },
+	{ "expect-trace", "NAME TEXT SECONDS", "wait until the trace of a trust domain shows a text",
+	  cmd_expect_trace, 3, 3, COMPLETE_GUEST, COMMAND_VERDICT,
+	  "    Records that are still kept count too; the first that shows TEXT is printed." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */
