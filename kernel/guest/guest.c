@@ -32,7 +32,7 @@ static struct {
 static void to_console(void *ctx, const char *text, size_t length)
 {
 	(void)ctx;
-	console_write(text, length);
+	console_write_guest(text, length);
 }
 
 int guests_init(const struct guest_config *configs, unsigned count)

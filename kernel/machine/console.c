@@ -29,6 +29,7 @@
 #include "kernel/machine/trap.h"
 
 #define TX_BYTES (128u << 10)
+#define TX_OURS  (16u << 10) /* of it, kept free for the hypervisor's own lines */
 #define RX_BYTES 4096u
 #define COM1     0x3f8
 #define COM2     0x2f8
@@ -88,6 +89,7 @@ static void say_what_was_lost(void)
 	int n = snprintf(line, sizeof(line), "\n[console: %llu bytes lost]\n",
 			 (unsigned long long)(con.lost - con.lost_shown));
 	con.lost_shown = con.lost;
+	con.typing = false; /* the prompt is to be shown again */
 	ring_put(line, (size_t)n);
 }
 
@@ -172,14 +174,17 @@ static void serial_interrupt(unsigned vector)
 
 /* --- public ----------------------------------------------------------------------------------- */
 
-static void write_ring(const char *text, size_t length, bool typed)
+enum writer { WRITER_SELF, WRITER_TYPED, WRITER_GUEST };
+
+static void write_ring(const char *text, size_t length, enum writer who)
 {
 	uint64_t flags = con_lock();
-	bool new_line = con.typing && !typed;
+	bool typed = who == WRITER_TYPED, new_line = con.typing && !typed;
+	size_t keep = who == WRITER_GUEST ? TX_OURS : 0;
 
 	if (con.closed) {
 		/* Nothing comes after the last line. */
-	} else if (length + new_line > ring_room()) {
+	} else if (length + new_line + keep > ring_room()) {
 		con.lost += length;
 	} else {
 		if (new_line)
@@ -193,9 +198,14 @@ static void write_ring(const char *text, size_t length, bool typed)
 		console_flush();
 }
 
-void console_write(const char *text, size_t length) { write_ring(text, length, false); }
+void console_write(const char *text, size_t length) { write_ring(text, length, WRITER_SELF); }
 
-void console_write_typed(const char *text, size_t length) { write_ring(text, length, true); }
+void console_write_guest(const char *text, size_t length)
+{
+	write_ring(text, length, WRITER_GUEST);
+}
+
+void console_write_typed(const char *text, size_t length) { write_ring(text, length, WRITER_TYPED); }
 
 bool console_typed_stands(void) { return __atomic_load_n(&con.typing, __ATOMIC_RELAXED); }
 

@@ -18,6 +18,8 @@
 
 /* Any context but NMI, any CPU. '\n' is sent as "\r\n". */
 void console_write(const char *text, size_t length);
+/* What a guest prints: it cannot fill the ring so far that lines of ours are lost. */
+void console_write_guest(const char *text, size_t length);
 void console_puts(const char *text);
 void console_printf(const char *fmt, ...) PRINTF_LIKE(1, 2); /* at most 1000 bytes, then cut */
 
