@@ -82,9 +82,10 @@ static int sys_init(void)
 		return 0;
 	if (tdx_is(st, TDX_INCORRECT_CPUID_VALUE))
 		log_error("tdx: CPUID %llx.%llx: mask %llx %llx, wanted %llx %llx",
-			  (unsigned long long)(r.rcx & UINT32_MAX), (unsigned long long)(r.rcx >> 32),
-			  (unsigned long long)r.rdx, (unsigned long long)r.r8,
-			  (unsigned long long)r.r9, (unsigned long long)r.r10);
+			  (unsigned long long)(r.rcx & UINT32_MAX),
+			  (unsigned long long)(r.rcx >> 32), (unsigned long long)r.rdx,
+			  (unsigned long long)r.r8, (unsigned long long)r.r9,
+			  (unsigned long long)r.r10);
 	return refused("TDH.SYS.INIT", st);
 }
 
@@ -124,7 +125,8 @@ static int find_keyids(void)
 	    tdx_state.host.msr_read(MSR_TME_ACTIVATE, &activate))
 		return failed(-EIO, "KeyIDs", "the CPU has no KeyID partitioning (MSR 0x87)");
 	if (keyid_init(partitioning, activate))
-		return failed(-EIO, "KeyIDs", "no private KeyIDs: set the TME-MT/TDX key split in the firmware");
+		return failed(-EIO, "KeyIDs",
+			      "no private KeyIDs: set the TME-MT/TDX key split in the firmware");
 	return 0;
 }
 
@@ -178,8 +180,7 @@ static int list_memory(struct tdmr_memory *m)
 			err = ranges_add(&m->ram, b->base, b->base + b->size);
 	}
 	for (uint64_t i = 0; i < s->md.cmr_count && !err; i++)
-		err = ranges_add(&m->cmr, s->md.cmr[i].base,
-				 s->md.cmr[i].base + s->md.cmr[i].size);
+		err = ranges_add(&m->cmr, s->md.cmr[i].base, s->md.cmr[i].base + s->md.cmr[i].size);
 	return err;
 }
 
@@ -199,15 +200,17 @@ static int make_plan(const struct tdmr_limits *limits, struct tdmr_memory *m)
 		return 0;
 	pages_free(pages, PAGE_KERNEL, PLAN_ORDER);
 	tdx_state.plan = NULL;
-	return failed(-EIO, "memory plan", err == -ENODATA ?
-		      "no convertible memory (CMRs of the module)" : "no memory for the PAMT");
+	return failed(-EIO, "memory plan",
+		      err == -ENODATA ? "no convertible memory (CMRs of the module)"
+				      : "no memory for the PAMT");
 }
 
 static int plan_memory(void)
 {
 	struct tdx_state *s = &tdx_state;
 	struct tdmr_limits limits = {
-		s->md.max_tdmrs, s->md.max_reserved_per_tdmr,
+		s->md.max_tdmrs,
+		s->md.max_reserved_per_tdmr,
 		{ s->md.pamt_entry_bytes[0], s->md.pamt_entry_bytes[1], s->md.pamt_entry_bytes[2] },
 	};
 	struct tdmr_memory m = { .alloc = pamt_alloc, .free = pamt_free };
@@ -241,7 +244,8 @@ static void drop_plan(bool keys_configured)
 	if (!s->plan)
 		return;
 	for (unsigned i = 0; i < s->plan->count && keys_configured; i++)
-		for (uint64_t at = s->plan->pamt[i].base; at < s->plan->pamt[i].end; at += PAGE_SIZE)
+		for (uint64_t at = s->plan->pamt[i].base; at < s->plan->pamt[i].end;
+		     at += PAGE_SIZE)
 			tdx_pages_leak((hpa_t){ at }, PAGE_TDX_PAMT, 0);
 	if (keys_configured)
 		s->plan->count = 0; /* nothing to give back but the lists */
@@ -342,8 +346,8 @@ static void report_ready(void)
 	char text[100];
 
 	log_info("tdx: %s", tdx_module_text(text, sizeof(text)));
-	log_info("tdx: %u KeyIDs from %u, %u TDMRs, PAMT %llu KiB, %llu of %llu MiB for TDs", k.total,
-		 k.first, s->plan->count, (unsigned long long)(s->plan->pamt_bytes >> 10),
+	log_info("tdx: %u KeyIDs from %u, %u TDMRs, PAMT %llu KiB, %llu of %llu MiB for TDs",
+		 k.total, k.first, s->plan->count, (unsigned long long)(s->plan->pamt_bytes >> 10),
 		 (unsigned long long)((s->plan->ram_bytes - s->plan->lost_bytes) >> 20),
 		 (unsigned long long)(s->plan->ram_bytes >> 20));
 	if (s->plan->lost_bytes)

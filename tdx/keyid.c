@@ -14,7 +14,7 @@
 #define KEYID_LIMIT 2048u /* the module takes no more */
 
 static struct {
-	spinlock_t lock; /* platform lock, see kernel/base/lock.h */
+	spinlock_t lock;     /* platform lock, see kernel/base/lock.h */
 	unsigned first, end; /* private ones: [first, end); first is the global one */
 	unsigned shift;      /* of a KeyID in an address */
 	unsigned used, leaked;

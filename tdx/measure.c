@@ -40,8 +40,8 @@ static void add_ram(struct measure_plan *plan, const struct tdvf *t, uint64_t gp
 		uint64_t stop = s ? s->gpa : end;
 
 		if (stop > gpa)
-			add_run(plan, (struct measure_run){ .gpa = gpa, .bytes = stop - gpa,
-							    .extend = extend });
+			add_run(plan, (struct measure_run){
+					      .gpa = gpa, .bytes = stop - gpa, .extend = extend });
 		gpa = s ? s->gpa + s->bytes : end;
 	}
 }
@@ -106,7 +106,8 @@ int measure_walk(const struct measure_plan *plan, const struct measure_ops *ops,
 	int err = 0;
 
 	switch (plan->order) {
-	case TD_MEASURE_PER_PAGE: return walk_all(plan, DO_ADD | DO_EXTEND, ops, ctx);
+	case TD_MEASURE_PER_PAGE:
+		return walk_all(plan, DO_ADD | DO_EXTEND, ops, ctx);
 	case TD_MEASURE_TWO_PASS:
 		err = walk_all(plan, DO_ADD, ops, ctx);
 		return err ? err : walk_all(plan, DO_EXTEND, ops, ctx);

@@ -57,8 +57,8 @@ struct measure_ops {
 	int (*add)(void *ctx, const struct measure_run *run, gpa_t page);
 	int (*extend)(void *ctx, const struct measure_run *run, gpa_t page);
 };
-int measure_walk(const struct measure_plan *plan, const struct measure_ops *ops, void *ctx)
-	MUST_CHECK;
+int measure_walk(const struct measure_plan *plan, const struct measure_ops *ops,
+		 void *ctx) MUST_CHECK;
 
 /* @to: the contents of @page of @run. */
 void measure_page(const struct measure_run *run, gpa_t page, uint8_t to[PAGE_SIZE]);

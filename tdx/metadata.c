@@ -21,10 +21,14 @@ struct field_row {
 	uint64_t otherwise;
 };
 
-#define REQUIRED(field, member)                                                                    \
-	{ #field, MD_SYS_##field, offsetof(struct tdx_metadata, member), false, 0 }
-#define OPTIONAL(field, member, value)                                                             \
-	{ #field, MD_SYS_##field, offsetof(struct tdx_metadata, member), true, value }
+#define REQUIRED(field, member)                                                         \
+	{                                                                               \
+#field, MD_SYS_##field, offsetof(struct tdx_metadata, member), false, 0 \
+	}
+#define OPTIONAL(field, member, value)                                                     \
+	{                                                                                  \
+#field, MD_SYS_##field, offsetof(struct tdx_metadata, member), true, value \
+	}
 
 static const struct field_row fields[] = {
 	OPTIONAL(VENDOR_ID, vendor, 0),
@@ -94,16 +98,18 @@ static int read_cpuid_config(struct tdx_metadata *md)
 		    read_field(md_element(MD_SYS_CPUID_CONFIG_VALUES, 2 * i + 1), &high))
 			return -EIO;
 		*c = (struct tdx_cpuid_config){
-			(uint32_t)leaf, (uint32_t)(leaf >> 32),
-			{ (uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high, (uint32_t)(high >> 32) },
+			(uint32_t)leaf,
+			(uint32_t)(leaf >> 32),
+			{ (uint32_t)low, (uint32_t)(low >> 32), (uint32_t)high,
+			  (uint32_t)(high >> 32) },
 		};
 	}
 	return 0;
 }
 
 /*
- * SYS.RD shows only bits that take any value; TDSYSINFO adds those that may be kept or cleared. Same
- * list, same order; a module that disagrees with itself is taken at SYS.RD's word.
+ * SYS.RD shows only bits that take any value; TDSYSINFO adds those that may be kept or cleared.
+ * Same list, same order; a module that disagrees with itself is taken at SYS.RD's word.
  */
 static int add_clearable_bits(struct tdx_metadata *md)
 {
@@ -114,9 +120,11 @@ static int add_clearable_bits(struct tdx_metadata *md)
 	if (hpa_is_none(page))
 		return -ENOMEM;
 	info = hpa_to_ptr(page);
-	st = TDX_RETRY(tdh_sys_info(page, sizeof(*info), hpa_add(page, PAGE_SIZE / 2), CMR_INFO_COUNT));
+	st = TDX_RETRY(
+		tdh_sys_info(page, sizeof(*info), hpa_add(page, PAGE_SIZE / 2), CMR_INFO_COUNT));
 	for (uint64_t i = 0; tdx_ok(st) && i < md->cpuid_config_count &&
-			     i < info->num_cpuid_config && i < ARRAY_LEN(info->cpuid_config); i++) {
+			     i < info->num_cpuid_config && i < ARRAY_LEN(info->cpuid_config);
+	     i++) {
 		struct tdx_cpuid_config more = info->cpuid_config[i];
 		struct tdx_cpuid_config *c = &md->cpuid_config[i];
 
@@ -158,9 +166,10 @@ int tdx_metadata_read(struct tdx_metadata *md)
 	if (err)
 		return err;
 	if (md->cpuid_config_count > TD_PARAMS_CPUID_MAX || md->cmr_count > TDX_CMR_MAX) {
-		log_error("tdx: the module lists %llu CPUID entries and %llu CMRs, more than we hold",
-			  (unsigned long long)md->cpuid_config_count,
-			  (unsigned long long)md->cmr_count);
+		log_error(
+			"tdx: the module lists %llu CPUID entries and %llu CMRs, more than we hold",
+			(unsigned long long)md->cpuid_config_count,
+			(unsigned long long)md->cmr_count);
 		return -ENOSPC;
 	}
 	err = read_cpuid_config(md);

@@ -1,5 +1,6 @@
 /*
- * pages.c - pages for the module, and TDMR.INIT: a block of memory is made usable when it is needed.
+ * pages.c - pages for the module, and TDMR.INIT: a block of memory is made usable when
+ * it is needed.
  *
  * Invariants
  *   - No page outside an initialised, unreserved part of a TDMR is ever offered to the module.

@@ -32,7 +32,8 @@ int ranges_remove(struct ranges *l, uint64_t base, uint64_t end) MUST_CHECK;
 int ranges_intersect(const struct ranges *a, const struct ranges *b, struct ranges *out) MUST_CHECK;
 
 /* *out (empty before): what of [base, end) is not in @l. -ENOMEM. */
-int ranges_holes(const struct ranges *l, uint64_t base, uint64_t end, struct ranges *out) MUST_CHECK;
+int ranges_holes(const struct ranges *l, uint64_t base, uint64_t end,
+		 struct ranges *out) MUST_CHECK;
 
 /* Bytes of @l in [base, end). */
 uint64_t ranges_bytes(const struct ranges *l, uint64_t base, uint64_t end);

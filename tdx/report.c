@@ -19,8 +19,8 @@ static void describe_features(line_fn line, void *ctx)
 	size_t at = (size_t)snprintf(buf, sizeof(buf), "features  0x%llx",
 				     (unsigned long long)tdx_state.md.features0);
 
-#define X(bit, name)                                                                               \
-	if ((tdx_state.md.features0 & BIT64(bit)) && at < sizeof(buf))                             \
+#define X(bit, name)                                                   \
+	if ((tdx_state.md.features0 & BIT64(bit)) && at < sizeof(buf)) \
 		at += (size_t)snprintf(buf + at, sizeof(buf) - at, " %s", #name);
 	TDX_FEATURE_TABLE(X)
 #undef X
@@ -40,8 +40,8 @@ static void describe_memory(line_fn line, void *ctx)
 			areas++;
 		snprintf(buf, sizeof(buf),
 			 "tdmr %-3u  0x%llx to 0x%llx, %u reserved areas, usable below 0x%llx", i,
-			 (unsigned long long)t->base, (unsigned long long)(t->base + t->size), areas,
-			 (unsigned long long)s->ready_end[i]);
+			 (unsigned long long)t->base, (unsigned long long)(t->base + t->size),
+			 areas, (unsigned long long)s->ready_end[i]);
 		line(ctx, buf);
 	}
 }
@@ -59,10 +59,11 @@ void tdx_describe(line_fn line, void *ctx)
 	}
 	line(ctx, tdx_module_text(buf, sizeof(buf)));
 	describe_features(line, ctx);
-	snprintf(buf, sizeof(buf), "keyids    %u private from %u, %u in use by TDs, %u leaked", k.total,
-		 k.first, k.used, k.leaked);
+	snprintf(buf, sizeof(buf), "keyids    %u private from %u, %u in use by TDs, %u leaked",
+		 k.total, k.first, k.used, k.leaked);
 	line(ctx, buf);
-	snprintf(buf, sizeof(buf), "limits    %llu TDMRs, %llu reserved areas each, %llu CPUID entries",
+	snprintf(buf, sizeof(buf),
+		 "limits    %llu TDMRs, %llu reserved areas each, %llu CPUID entries",
 		 (unsigned long long)s->md.max_tdmrs,
 		 (unsigned long long)s->md.max_reserved_per_tdmr,
 		 (unsigned long long)s->md.cpuid_config_count);
@@ -86,7 +87,8 @@ void tdx_stats(line_fn line, void *ctx)
 		seamcall_stats_read(leaf, &st);
 		if (!st.calls)
 			continue;
-		snprintf(buf, sizeof(buf), "%-26s %8llu calls %6llu errors %6llu busy %10llu ticks each",
+		snprintf(buf, sizeof(buf),
+			 "%-26s %8llu calls %6llu errors %6llu busy %10llu ticks each",
 			 tdh_leaf_name(leaf), (unsigned long long)st.calls,
 			 (unsigned long long)st.errors, (unsigned long long)st.busy,
 			 (unsigned long long)(st.ticks / st.calls));

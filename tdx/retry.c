@@ -18,9 +18,10 @@ void (*tdx_irq_window)(void);
 uint64_t tdx_retries, tdx_retries_exhausted;
 
 /* Nothing was changed by a call that ended so; X(status, an interrupt must be let through first) */
-#define TRANSIENT_TABLE(X)                                                                         \
-	X(OPERAND_BUSY, false) X(SYS_BUSY, false) X(RND_NO_ENTROPY, false)                         \
-	X(KEY_GENERATION_FAILED, false) X(INTERRUPTED_RESTARTABLE, true)
+#define TRANSIENT_TABLE(X)                                                          \
+	X(OPERAND_BUSY, false)                                                      \
+	X(SYS_BUSY, false) X(RND_NO_ENTROPY, false) X(KEY_GENERATION_FAILED, false) \
+		X(INTERRUPTED_RESTARTABLE, true)
 
 bool tdx_is_transient(tdx_status_t st)
 {
@@ -29,17 +30,21 @@ bool tdx_is_transient(tdx_status_t st)
 		TRANSIENT_TABLE(X)
 #undef X
 		return true;
-	default: return false;
+	default:
+		return false;
 	}
 }
 
 static bool wants_interrupts(tdx_status_t st)
 {
 	switch (tdx_code(st)) {
-#define X(name, interrupt) case TDX_##name: return interrupt;
+#define X(name, interrupt) \
+	case TDX_##name:   \
+		return interrupt;
 		TRANSIENT_TABLE(X)
 #undef X
-	default: return false;
+	default:
+		return false;
 	}
 }
 

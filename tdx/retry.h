@@ -25,14 +25,14 @@ bool tdx_retry_again(struct tdx_retry *retry, tdx_status_t st);
 bool tdx_is_transient(tdx_status_t st);
 
 /* Evaluate a tdh_ call until it gives something else than "busy", or the bound is reached. */
-#define TDX_RETRY(call)                                                                            \
-	({                                                                                         \
-		struct tdx_retry tdx_retry_state_ = { 0 };                                         \
-		tdx_status_t tdx_retry_status_;                                                    \
-		do                                                                                 \
-			tdx_retry_status_ = (call);                                                \
-		while (tdx_retry_again(&tdx_retry_state_, tdx_retry_status_));                     \
-		tdx_retry_status_;                                                                 \
+#define TDX_RETRY(call)                                                        \
+	({                                                                     \
+		struct tdx_retry tdx_retry_state_ = { 0 };                     \
+		tdx_status_t tdx_retry_status_;                                \
+		do                                                             \
+			tdx_retry_status_ = (call);                            \
+		while (tdx_retry_again(&tdx_retry_state_, tdx_retry_status_)); \
+		tdx_retry_status_;                                             \
 	})
 
 /*

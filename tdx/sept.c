@@ -3,7 +3,7 @@
  *
  *     STEP_ADD_TABLE   SEPT.ADD             STEP_BLOCK    RANGE.BLOCK      STEP_SPLIT  PAGE.DEMOTE
  *     STEP_ADD_LEAF    PAGE.ADD, PAGE.AUG   STEP_UNBLOCK  RANGE.UNBLOCK    STEP_JOIN   PAGE.PROMOTE
- *     STEP_REMOVE_LEAF PAGE.REMOVE          STEP_REMOVE_TABLE SEPT.REMOVE  STEP_MOVE   PAGE.RELOCATE
+ *     STEP_REMOVE_LEAF PAGE.REMOVE          STEP_REMOVE_TABLE SEPT.REMOVE  STEP_MOVE PAGE.RELOCATE
  *
  * Once the KeyID is released, leaves and tables come back by PHYMEM.PAGE.RECLAIM instead.
  *
@@ -31,14 +31,14 @@
 /* A CPU that was kicked between its look at the requests and the entry is kicked again. */
 #define SPINS_BETWEEN_KICKS 20000
 
-#define HOOK_RETRY(call)                                                                           \
-	({                                                                                         \
-		struct tdx_retry retry_ = { .bound = HOOK_BOUND };                                 \
-		tdx_status_t st_;                                                                  \
-		do                                                                                 \
-			st_ = (call);                                                              \
-		while (tdx_retry_again(&retry_, st_));                                             \
-		st_;                                                                               \
+#define HOOK_RETRY(call)                                           \
+	({                                                         \
+		struct tdx_retry retry_ = { .bound = HOOK_BOUND }; \
+		tdx_status_t st_;                                  \
+		do                                                 \
+			st_ = (call);                              \
+		while (tdx_retry_again(&retry_, st_));             \
+		st_;                                               \
 	})
 
 /* The change being carried out, as the leaves want it. */
@@ -60,8 +60,9 @@ static int hook_result(struct change *c, const char *leaf, tdx_status_t st)
 	if (err != -EIO)
 		return err == -ENODEV ? -EIO : err;
 	info = sept_decode(c->fault.rcx, c->fault.rdx);
-	log_error("tdx: %s: %s of 0x%llx, level %d: %s; S-EPT entry %s at level %d", c->td->name, leaf,
-		  (unsigned long long)c->gpa.v, c->level, tdx_status_text(st, text, sizeof(text)),
+	log_error("tdx: %s: %s of 0x%llx, level %d: %s; S-EPT entry %s at level %d", c->td->name,
+		  leaf, (unsigned long long)c->gpa.v, c->level,
+		  tdx_status_text(st, text, sizeof(text)),
 		  sept_state_name(info.state) ? sept_state_name(info.state) : "?", info.level);
 	return -EIO;
 }
@@ -104,7 +105,8 @@ static int add_table(struct change *c)
 	hpa_t page = external_of(c, c->new);
 
 	flush_host_lines(page);
-	tdx_status_t st = HOOK_RETRY(tdh_mem_sept_add(c->td->tdr, c->gpa, c->level, page, &c->fault));
+	tdx_status_t st =
+		HOOK_RETRY(tdh_mem_sept_add(c->td->tdr, c->gpa, c->level, page, &c->fault));
 
 	if (tdx_ok(st))
 		__atomic_fetch_add(&c->td->sept_pages, 1, __ATOMIC_RELAXED);
@@ -138,7 +140,8 @@ static int block(struct change *c)
 
 static int unblock(struct change *c)
 {
-	tdx_status_t st = HOOK_RETRY(tdh_mem_range_unblock(c->td->tdr, c->gpa, c->level, &c->fault));
+	tdx_status_t st =
+		HOOK_RETRY(tdh_mem_range_unblock(c->td->tdr, c->gpa, c->level, &c->fault));
 
 	return hook_result(c, "TDH.MEM.RANGE.UNBLOCK", st);
 }
@@ -245,8 +248,12 @@ static int (*const carry[STEP_COUNT])(struct change *c) = {
 static int set_external_spte(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new, int level)
 {
 	struct change c = {
-		.td = td_of(mmu), .mmu = mmu, .gpa = gfn_to_gpa(gfn),
-		.old = old, .new = new, .level = level,
+		.td = td_of(mmu),
+		.mmu = mmu,
+		.gpa = gfn_to_gpa(gfn),
+		.old = old,
+		.new = new,
+		.level = level,
 	};
 	enum spte_step step = spte_step(old, new);
 

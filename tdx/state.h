@@ -2,7 +2,8 @@
  * state.h - what tdx/ knows of this machine's module; private to tdx/.
  *
  * Invariants
- *   - Written by tdx_init() on the boot CPU before any TD exists; later only `ready` grows, under lock.
+ *   - Written by tdx_init() on the boot CPU before any TD exists; later only `ready` grows,
+ *     under lock.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -27,10 +28,10 @@ struct tdx_state {
 	unsigned packages;
 	unsigned package_cpu[TDX_MAX_PACKAGES];
 
-	spinlock_t lock;           /* platform lock: see kernel/base/lock.h */
+	spinlock_t lock;                   /* platform lock: see kernel/base/lock.h */
 	uint64_t ready_end[TDMR_PLAN_MAX]; /* of each TDMR: usable below this */
-	struct ranges ready;       /* memory the module takes pages from */
-	spinlock_t key_lock;       /* leaves that the module serialises on its key table (ABI 5.6) */
+	struct ranges ready;               /* memory the module takes pages from */
+	spinlock_t key_lock; /* leaves that the module serialises on its key table (ABI 5.6) */
 };
 
 extern struct tdx_state tdx_state;
@@ -41,8 +42,8 @@ void tdx_on_each_package(void (*fn)(void *arg), void *arg);
 /* ---- pages for the module: tdx/pages.c ---- */
 
 /*
- * 2^@order pages (0 or 9) that the module takes, contents undefined, no KeyID-0 line of them cached;
- * HPA_NONE. Makes more memory usable when what is usable runs out.
+ * 2^@order pages (0 or 9) that the module takes, contents undefined, no KeyID-0 line of them
+ * cached; HPA_NONE. Makes more memory usable when what is usable runs out.
  */
 hpa_t tdx_pages_alloc(enum page_owner owner, unsigned order) MUST_CHECK;
 

@@ -6,7 +6,8 @@
  *
  * Invariants
  *   - One table of steps; the first that fails says why, and td_teardown() undoes all of them.
- *   - What was hashed here as it was added must be what the module measured; else the TD never runs.
+ *   - What was hashed here as it was added must be what the module measured; else the TD
+ *     never runs.
  *
  * Facts: TDX module 1.5 ABI, "TD Build Sequence".
  *
@@ -78,7 +79,8 @@ static int read_image(struct td *td)
 	char why[TDVF_WHY_MAX];
 
 	if (!c->firmware.data)
-		return td_fail(td, -EINVAL, "no firmware: a TD needs firmware = an image with TDVF metadata");
+		return td_fail(td, -EINVAL,
+			       "no firmware: a TD needs firmware = an image with TDVF metadata");
 	if (tdvf_parse(c->firmware.data, c->firmware.size, &td->tdvf, why) ||
 	    tdvf_check_memory(&td->tdvf, c->memory, why))
 		return td_fail(td, -EINVAL, "%s: %s", c->firmware.path, why);
@@ -169,7 +171,8 @@ static int init(struct td *td)
 		return 0;
 	}
 	if (tdx_is(st, TDX_OPERAND_INVALID) && tdx_detail(st) == TDX_OP_CPUID_CONFIG)
-		return td_fail(td, -EIO, "TDH.MNG.INIT: CPUID %llx.%llx has bits that are not configurable",
+		return td_fail(td, -EIO,
+			       "TDH.MNG.INIT: CPUID %llx.%llx has bits that are not configurable",
 			       (unsigned long long)(where & UINT32_MAX),
 			       (unsigned long long)(where >> 32));
 	return td_refused(td, "TDH.MNG.INIT", st);
@@ -323,7 +326,8 @@ static int finalize(struct td *td)
 	sha384_final(&td->measured, computed);
 	if (memcmp(computed, td->mrtd, sizeof(computed))) {
 		hex(text, computed, sizeof(computed));
-		return td_fail(td, -EIO, "the module's MRTD is not what was added: computed %s", text);
+		return td_fail(td, -EIO, "the module's MRTD is not what was added: computed %s",
+			       text);
 	}
 	return 0;
 }
@@ -385,7 +389,8 @@ static struct td *new_td(const struct guest_config *config, struct platform *pla
 	td->control = heap_alloc(td->control_max * sizeof(*td->control));
 	td->vcpus = heap_alloc(td->vcpu_count * sizeof(*td->vcpus));
 	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++)
-		td->vcpus[i] = (struct td_vcpu){ .td = td, .run = &runs[i], .index = i, .cpu = NO_CPU };
+		td->vcpus[i] =
+			(struct td_vcpu){ .td = td, .run = &runs[i], .index = i, .cpu = NO_CPU };
 	return td;
 }
 
@@ -404,8 +409,8 @@ int td_create(struct td **out, const struct guest_config *config, struct platfor
 	int err = 0;
 
 	if (tdx_state.phase != TDX_READY) {
-		snprintf(why, why_size, "no TDX module is ready%s%s", tdx_state.reason[0] ? ": " : "",
-			 tdx_state.reason);
+		snprintf(why, why_size, "no TDX module is ready%s%s",
+			 tdx_state.reason[0] ? ": " : "", tdx_state.reason);
 		return -ENODEV;
 	}
 	td = new_td(config, platform, runs);
@@ -433,8 +438,8 @@ uint64_t td_destroy(struct td *td)
 	uint64_t leaked = td_teardown(td);
 
 	if (leaked)
-		log_error("tdx: %s: %llu pages are leaked: the module did not give them back", td->name,
-			  (unsigned long long)leaked);
+		log_error("tdx: %s: %llu pages are leaked: the module did not give them back",
+			  td->name, (unsigned long long)leaked);
 	free_td(td);
 	return leaked;
 }

@@ -50,7 +50,8 @@ static enum td_next private_fault(struct td_vcpu *v, uint64_t gpa)
 	uint8_t max_level = 0;
 
 	if (tdx_eeq_type(eeq) == TDX_EEQ_PENDING_VIOLATION)
-		return td_dead(v, "touched page 0x%llx before accepting it", (unsigned long long)gpa);
+		return td_dead(v, "touched page 0x%llx before accepting it",
+			       (unsigned long long)gpa);
 	if (tdx_eeq_type(eeq) == TDX_EEQ_ACCEPT)
 		max_level = (uint8_t)sept_to_level(tdx_eeq_level_asked(eeq));
 	v->fault = (struct mmu_fault){
@@ -115,7 +116,8 @@ static const exit_fn exit_rows[TDX_EXIT_LIMIT] = {
 };
 /* clang-format on */
 
-/* Time slices are only counted: some hundred a second would push everything else out of the ring. */
+/* Time slices are only counted: some hundred a second would push everything else out of the ring.
+ */
 static void trace_exit(const struct td_vcpu *v, tdx_status_t st)
 {
 	if (!trace_on(TRACE_TDEXIT) || (st.raw & TDX_EXIT_BASIC) == TDX_EXIT_EXTERNAL_INTERRUPT)
@@ -157,12 +159,14 @@ static enum td_next exit_by_status(struct td_vcpu *v, tdx_status_t st)
 		v->enter_busy++;
 		return TD_NEXT_LEAVE;
 	case TDX_HOST_PRIORITY_BUSY_TIMEOUT:
-	case TDX_INTERRUPTED_RESUMABLE: return TD_NEXT_ENTER;
+	case TDX_INTERRUPTED_RESUMABLE:
+		return TD_NEXT_ENTER;
 	case TDX_NON_RECOVERABLE_VCPU:
 		if ((st.raw & TDX_EXIT_BASIC) == TDX_EXIT_TRIPLE_FAULT)
 			return exit_triple_fault(v);
 		break;
-	default: break;
+	default:
+		break;
 	}
 	return td_dead(v, "%s", tdx_status_text(st, text, sizeof(text)));
 }

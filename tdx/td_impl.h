@@ -25,11 +25,11 @@
 /* How far the module has come with this TD; each value includes those before. */
 enum td_stage {
 	TD_NOTHING,
-	TD_HAS_KEYID,  /* ours only: keyid_alloc() */
-	TD_CREATED,    /* MNG.CREATE: TDR and KeyID are the module's */
-	TD_KEYED,      /* MNG.KEY.CONFIG on each package */
+	TD_HAS_KEYID,   /* ours only: keyid_alloc() */
+	TD_CREATED,     /* MNG.CREATE: TDR and KeyID are the module's */
+	TD_KEYED,       /* MNG.KEY.CONFIG on each package */
 	TD_INITIALIZED, /* MNG.INIT: vCPUs and memory may be added */
-	TD_RUNNABLE,   /* MR.FINALIZE */
+	TD_RUNNABLE,    /* MR.FINALIZE */
 };
 
 #define NO_CPU (~0u)
@@ -42,13 +42,14 @@ struct td_vcpu {
 	struct vcpu_run *run;
 	unsigned index;
 	tdvpr_t vp;
-	unsigned pages;     /* of it: TDVPR and TDCXs, also in td->control */
+	unsigned pages; /* of it: TDVPR and TDCXs, also in td->control */
 	bool created, initialized;
-	uint32_t cpu;       /* it is associated with; NO_CPU */
-	uint32_t inside;    /* odd while VP.ENTER may be under way; atomic */
-	uint32_t flush_shared; /* drop translations of the shared EPT before the next entry; atomic */
-	bool has_fault;     /* `fault` must be resolved before the next entry (rule B2) */
-	bool halted;        /* TDVMCALL HLT with interrupts blocked: for good */
+	uint32_t cpu;          /* it is associated with; NO_CPU */
+	uint32_t inside;       /* odd while VP.ENTER may be under way; atomic */
+	uint32_t flush_shared; /* drop translations of the shared EPT before the next entry; atomic
+				*/
+	bool has_fault;        /* `fault` must be resolved before the next entry (rule B2) */
+	bool halted;           /* TDVMCALL HLT with interrupts blocked: for good */
 	struct mmu_fault fault;
 	struct seam_regs regs; /* out of the last exit; into the next entry */
 	uint8_t notify_vector; /* SetupEventNotifyInterrupt; 0: none */
@@ -118,10 +119,10 @@ uint64_t td_external_pages(struct mmu *mmu);
 void td_kick_out(struct td *td);
 
 /* td_memory.c */
-int td_memory_init(struct td *td) MUST_CHECK;  /* MMU, slots, backing of the shared half */
+int td_memory_init(struct td *td) MUST_CHECK; /* MMU, slots, backing of the shared half */
 int td_memory_add(struct td *td, gpa_t gpa, hpa_t source) MUST_CHECK; /* PAGE.ADD, 4K */
 int td_memory_fault(struct td *td, struct mmu_fault *fault) MUST_CHECK;
-void td_memory_fini(struct td *td);            /* module has released the KeyID, or never had it */
+void td_memory_fini(struct td *td); /* module has released the KeyID, or never had it */
 
 /* td_params.c */
 int td_params_make(struct td *td) MUST_CHECK;

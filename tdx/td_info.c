@@ -56,8 +56,8 @@ static void attribute_names(uint64_t attributes, char *buf, size_t size)
 	size_t at = 0;
 
 	buf[0] = 0;
-#define X(bit, name, text)                                                                         \
-	if ((attributes & BIT64(bit)) && at < size)                                                \
+#define X(bit, name, text)                          \
+	if ((attributes & BIT64(bit)) && at < size) \
 		at += (size_t)snprintf(buf + at, size - at, "%s%s", at ? ", " : "", text);
 	TD_ATTRIBUTE_TABLE(X)
 #undef X
@@ -78,8 +78,8 @@ void td_describe(struct td *td, line_fn line, void *ctx)
 	snprintf(buf, sizeof(buf), "attributes   0x%016llx  %s", (unsigned long long)id.attributes,
 		 names);
 	line(ctx, buf);
-	snprintf(buf, sizeof(buf), "xfam         0x%llx (allowed 0x%llx)", (unsigned long long)id.xfam,
-		 (unsigned long long)tdx_state.md.xfam_fixed0);
+	snprintf(buf, sizeof(buf), "xfam         0x%llx (allowed 0x%llx)",
+		 (unsigned long long)id.xfam, (unsigned long long)tdx_state.md.xfam_fixed0);
 	line(ctx, buf);
 	snprintf(buf, sizeof(buf), "gpa          %u bits, SHARED is bit %u, %u-level S-EPT",
 		 id.gpa_width, id.shared_bit, id.ept_levels);
@@ -137,7 +137,8 @@ static void vcpu_stats(const struct td_vcpu *v, line_fn line, void *ctx)
 		one(line, ctx, name, v->exits[i]);
 	}
 	for (unsigned i = 0; td_vmcall_row_name(i); i++) {
-		snprintf(name, sizeof(name), "vcpu %u: TDVMCALL %s", v->index, td_vmcall_row_name(i));
+		snprintf(name, sizeof(name), "vcpu %u: TDVMCALL %s", v->index,
+			 td_vmcall_row_name(i));
 		one(line, ctx, name, v->vmcalls[i]);
 	}
 }

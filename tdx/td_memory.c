@@ -84,8 +84,8 @@ int td_memory_init(struct td *td)
 		.shared_bit = td->gpa_width - 1,
 		.has_mirror = true,
 		.max_level = LEVEL_2M,
-		.mirror_max_level = config->page_level > LEVEL_2M ? LEVEL_2M :
-								    (uint8_t)config->page_level,
+		.mirror_max_level =
+			config->page_level > LEVEL_2M ? LEVEL_2M : (uint8_t)config->page_level,
 		.memtype = SPTE_MEMTYPE_WB,
 		.ad = MMU_AD_NONE,
 		.mmio = MMU_MMIO_VE,
@@ -122,7 +122,8 @@ int td_memory_add(struct td *td, gpa_t gpa, hpa_t source)
 		return 0;
 	tdx_pages_free(page, PAGE_TDX_PRIVATE, 0);
 	__atomic_fetch_sub(&td->private_pages, 1, __ATOMIC_RELAXED);
-	return td_fail(td, err, "page 0x%llx could not be added (%d)", (unsigned long long)gpa.v, -err);
+	return td_fail(td, err, "page 0x%llx could not be added (%d)", (unsigned long long)gpa.v,
+		       -err);
 }
 
 int td_memory_fault(struct td *td, struct mmu_fault *fault)

@@ -17,7 +17,7 @@ enum msr_kind {
 	MSR_CONSTANT, /* reads `value`; writes are ignored */
 	MSR_INDEX,    /* reads the vCPU's x2APIC id */
 	MSR_DEADLINE,
-	MSR_BASE,     /* IA32_APIC_BASE */
+	MSR_BASE, /* IA32_APIC_BASE */
 };
 
 /* clang-format off */
@@ -73,11 +73,18 @@ bool td_msr_read(struct td_vcpu *v, uint32_t msr, uint64_t *value)
 	if (!row)
 		return false;
 	switch (row->kind) {
-	case MSR_CONSTANT: *value = row->value; break;
-	case MSR_INDEX: *value = msr == 0x80d ? BIT64(v->index % 16) | (v->index / 16) << 16 : v->index;
+	case MSR_CONSTANT:
+		*value = row->value;
 		break;
-	case MSR_DEADLINE: *value = v->tsc_deadline; break;
-	case MSR_BASE: *value = APIC_BASE_X2 | (v->index == 0 ? APIC_BASE_BSP : 0); break;
+	case MSR_INDEX:
+		*value = msr == 0x80d ? BIT64(v->index % 16) | (v->index / 16) << 16 : v->index;
+		break;
+	case MSR_DEADLINE:
+		*value = v->tsc_deadline;
+		break;
+	case MSR_BASE:
+		*value = APIC_BASE_X2 | (v->index == 0 ? APIC_BASE_BSP : 0);
+		break;
 	}
 	return true;
 }
@@ -114,6 +121,7 @@ void td_cpuid(const struct td_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t
 		out[0] = 0x40000000;
 		memcpy(&out[1], signature, sizeof(signature));
 		break;
-	default: break;
+	default:
+		break;
 	}
 }

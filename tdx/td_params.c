@@ -33,7 +33,8 @@ static int make_attributes(struct td *td)
 		if (!(td->config->attributes & attribute_rows[i].asked))
 			continue;
 		if (!(md->attributes_fixed0 & attribute_rows[i].bit))
-			return td_fail(td, -EINVAL, "attribute %s: this TDX module does not allow it",
+			return td_fail(td, -EINVAL,
+				       "attribute %s: this TDX module does not allow it",
 				       attribute_rows[i].name);
 		attributes |= attribute_rows[i].bit;
 	}
@@ -45,10 +46,10 @@ static int make_attributes(struct td *td)
 static uint64_t make_xfam(void)
 {
 	static const uint64_t wanted[] = {
-		BIT64(0) | BIT64(1),              /* x87, SSE */
-		BIT64(2),                         /* AVX */
-		BIT64(5) | BIT64(6) | BIT64(7),   /* AVX-512 */
-		BIT64(9),                         /* PKRU */
+		BIT64(0) | BIT64(1),            /* x87, SSE */
+		BIT64(2),                       /* AVX */
+		BIT64(5) | BIT64(6) | BIT64(7), /* AVX-512 */
+		BIT64(9),                       /* PKRU */
 	};
 	const struct tdx_metadata *md = &tdx_state.md;
 	uint64_t xfam = md->xfam_fixed1;
@@ -62,8 +63,11 @@ static uint64_t make_xfam(void)
 
 /* Bits that are configurable but not wanted: the host would have to serve or to check something. */
 static const struct tdx_cpuid_config unwanted[] = {
-	/* family, model, stepping: 0 means the CPU's own; MONITOR, EIST, TM2, xTPR, DCA, TSC deadline */
-	{ 1, ~0u, { ~0u, 0, BIT32(3) | BIT32(7) | BIT32(8) | BIT32(14) | BIT32(18) | BIT32(24), 0 } },
+	/* family, model, stepping: 0 means the CPU's own; MONITOR, EIST, TM2, xTPR, DCA, TSC
+	   deadline */
+	{ 1,
+	  ~0u,
+	  { ~0u, 0, BIT32(3) | BIT32(7) | BIT32(8) | BIT32(14) | BIT32(18) | BIT32(24), 0 } },
 	/* HLE, RTM; WAITPKG, bus lock, ENQCMD; PCONFIG */
 	{ 7, 0, { 0, BIT32(4) | BIT32(11), BIT32(5) | BIT32(24) | BIT32(29), BIT32(18) } },
 };
@@ -128,8 +132,8 @@ int td_params_make(struct td *td)
 	if (err)
 		return err;
 	if (td->config->vcpus > md->max_vcpus)
-		return td_fail(td, -EINVAL, "%u vCPUs: this TDX module allows %llu", td->config->vcpus,
-			       (unsigned long long)md->max_vcpus);
+		return td_fail(td, -EINVAL, "%u vCPUs: this TDX module allows %llu",
+			       td->config->vcpus, (unsigned long long)md->max_vcpus);
 	td->params.xfam = make_xfam();
 	td->params.max_vcpus = (uint16_t)td->config->vcpus;
 	td->params.eptp_controls = TD_EPTP_WB | TD_EPTP_LEVELS(4);

@@ -80,7 +80,8 @@ static bool reclaim(struct td *td, hpa_t page)
 {
 	struct page_metadata md;
 
-	return accepted(td, "TDH.PHYMEM.PAGE.RECLAIM", TDX_RETRY(tdh_phymem_page_reclaim(page, &md)));
+	return accepted(td, "TDH.PHYMEM.PAGE.RECLAIM",
+			TDX_RETRY(tdh_phymem_page_reclaim(page, &md)));
 }
 
 /* The TDR is mapped with the global KeyID: written back under that one. */

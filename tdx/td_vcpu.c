@@ -88,8 +88,8 @@ int td_vcpu_init(struct td_vcpu *v, uint64_t initial)
 		return td_refused(td, "TDH.VP.INIT", st);
 	v->initialized = true;
 	v->cpu = cpu_index();
-	st = TDX_RETRY(tdh_vp_wr(v->vp, MD_VP_VMCS_SHARED_EPTP, mmu_root_hpa(&td->mmu, MMU_DIRECT).v,
-				 BITS64(51, 12)));
+	st = TDX_RETRY(tdh_vp_wr(v->vp, MD_VP_VMCS_SHARED_EPTP,
+				 mmu_root_hpa(&td->mmu, MMU_DIRECT).v, BITS64(51, 12)));
 	return tdx_ok(st) ? 0 : td_refused(td, "TDH.VP.WR of the shared EPTP", st);
 }
 
@@ -197,11 +197,15 @@ static enum td_next one_round(struct td_vcpu *v)
 static enum vcpu_outcome outcome_of(enum td_next next)
 {
 	switch (next) {
-	case TD_NEXT_WAIT: return RUN_WAIT;
-	case TD_NEXT_STOPPED: return RUN_STOPPED;
-	case TD_NEXT_DEAD: return RUN_DEAD;
+	case TD_NEXT_WAIT:
+		return RUN_WAIT;
+	case TD_NEXT_STOPPED:
+		return RUN_STOPPED;
+	case TD_NEXT_DEAD:
+		return RUN_DEAD;
 	case TD_NEXT_ENTER:
-	case TD_NEXT_LEAVE: break;
+	case TD_NEXT_LEAVE:
+		break;
 	}
 	return RUN_AGAIN;
 }

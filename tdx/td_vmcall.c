@@ -139,8 +139,8 @@ static struct answer call_get_info(struct td_vcpu *v, struct seam_regs *r)
 /* One piece changes sides: its old mapping goes, the new one comes with the next access. */
 static int map_gpa_piece(struct td *td, uint64_t gpa, uint64_t bytes, bool to_shared)
 {
-	return mmu_zap_range(&td->mmu, to_shared ? MMU_MIRROR : MMU_DIRECT, gpa_to_gfn((gpa_t){ gpa }),
-			     bytes >> PAGE_SHIFT);
+	return mmu_zap_range(&td->mmu, to_shared ? MMU_MIRROR : MMU_DIRECT,
+			     gpa_to_gfn((gpa_t){ gpa }), bytes >> PAGE_SHIFT);
 }
 
 static struct answer call_map_gpa(struct td_vcpu *v, struct seam_regs *r)
@@ -236,8 +236,8 @@ static struct answer dispatch(struct td_vcpu *v, struct seam_regs *r)
 		if (vmcall_rows[i].number != function)
 			continue;
 		v->vmcalls[i]++;
-		return vmcall_rows[i].handle ? vmcall_rows[i].handle(v, r) :
-					       ANSWER(SUBFUNC_UNSUPPORTED);
+		return vmcall_rows[i].handle ? vmcall_rows[i].handle(v, r)
+					     : ANSWER(SUBFUNC_UNSUPPORTED);
 	}
 	v->vmcalls[ARRAY_LEN(vmcall_rows)]++;
 	return ANSWER(SUBFUNC_UNSUPPORTED);

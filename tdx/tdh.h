@@ -72,7 +72,8 @@ static inline MUST_CHECK tdx_status_t tdh_sys_info(hpa_t info, uint64_t info_byt
 	return seamcall(TDH_SYS_INFO, &r);
 }
 
-/* @list: @count addresses of TDMR_INFO; @keyid becomes the global KeyID, and stays it on failure. */
+/* @list: @count addresses of TDMR_INFO; @keyid becomes the global KeyID, and stays it on failure.
+ */
 static inline MUST_CHECK tdx_status_t tdh_sys_config(hpa_t list, uint64_t count, uint16_t keyid)
 {
 	struct seam_regs r = { .rcx = list.v, .rdx = count, .r8 = keyid };
@@ -284,8 +285,8 @@ static inline MUST_CHECK tdx_status_t tdh_vp_wr(tdvpr_t vp, uint64_t field, uint
 }
 
 /*
- * Run the guest until it exits. *@r: in, the answer to a TDVMCALL if that was the last exit; out, as
- * tdx/abi/exit.h says. Interrupts off; clobbers extended state and many MSRs of the host.
+ * Run the guest until it exits. *@r: in, the answer to a TDVMCALL if that was the last exit; out,
+ * as tdx/abi/exit.h says. Interrupts off; clobbers extended state and many MSRs of the host.
  */
 static inline MUST_CHECK tdx_status_t tdh_vp_enter(tdvpr_t vp, uint64_t flags, struct seam_regs *r)
 {
@@ -304,8 +305,8 @@ static inline tdx_status_t sept_call(enum tdh_leaf leaf, struct seam_regs *r, st
 }
 
 /* Link the free page @table below the entry of @level at @gpa (LEVEL_2M or more). */
-static inline MUST_CHECK tdx_status_t tdh_mem_sept_add(tdr_t tdr, gpa_t gpa, int level,
-						       hpa_t table, struct sept_fault *f)
+static inline MUST_CHECK tdx_status_t tdh_mem_sept_add(tdr_t tdr, gpa_t gpa, int level, hpa_t table,
+						       struct sept_fault *f)
 {
 	struct seam_regs r = { .rcx = sept_operand(gpa, level), .rdx = tdr.page.v, .r8 = table.v };
 
@@ -333,8 +334,9 @@ static inline MUST_CHECK tdx_status_t tdh_mem_sept_rd(tdr_t tdr, gpa_t gpa, int 
 static inline MUST_CHECK tdx_status_t tdh_mem_page_add(tdr_t tdr, gpa_t gpa, hpa_t page,
 						       hpa_t source, struct sept_fault *f)
 {
-	struct seam_regs r = { .rcx = sept_operand(gpa, LEVEL_4K), .rdx = tdr.page.v,
-			       .r8 = page.v, .r9 = source.v };
+	struct seam_regs r = {
+		.rcx = sept_operand(gpa, LEVEL_4K), .rdx = tdr.page.v, .r8 = page.v, .r9 = source.v
+	};
 
 	return sept_call(TDH_MEM_PAGE_ADD, &r, f);
 }
@@ -386,8 +388,12 @@ static inline MUST_CHECK tdx_status_t tdh_mem_page_demote(tdr_t tdr, gpa_t gpa, 
 							  hpa_t table, struct sept_fault *f)
 {
 	const uint64_t none = ~UINT64_C(0);
-	struct seam_regs r = { .rcx = sept_operand(gpa, level), .rdx = tdr.page.v, .r8 = table.v,
-			       .r9 = none, .r10 = none, .r11 = none };
+	struct seam_regs r = { .rcx = sept_operand(gpa, level),
+			       .rdx = tdr.page.v,
+			       .r8 = table.v,
+			       .r9 = none,
+			       .r10 = none,
+			       .r11 = none };
 
 	return sept_call(TDH_MEM_PAGE_DEMOTE, &r, f);
 }
@@ -405,7 +411,9 @@ static inline MUST_CHECK tdx_status_t tdh_mem_page_promote(tdr_t tdr, gpa_t gpa,
 static inline MUST_CHECK tdx_status_t tdh_mem_page_relocate(tdr_t tdr, gpa_t gpa, hpa_t page,
 							    struct sept_fault *f)
 {
-	struct seam_regs r = { .rcx = sept_operand(gpa, LEVEL_4K), .rdx = tdr.page.v, .r8 = page.v };
+	struct seam_regs r = { .rcx = sept_operand(gpa, LEVEL_4K),
+			       .rdx = tdr.page.v,
+			       .r8 = page.v };
 
 	return sept_call(TDH_MEM_PAGE_RELOCATE, &r, f);
 }

@@ -45,7 +45,8 @@ static size_t forced_areas(const struct planner *p, uint64_t base, uint64_t end)
 
 static bool fits(const struct planner *p, uint64_t base, uint64_t end)
 {
-	return end - base <= TDMR_SIZE_MAX && forced_areas(p, base, end) + p->slack <= p->max_reserved;
+	return end - base <= TDMR_SIZE_MAX &&
+	       forced_areas(p, base, end) + p->slack <= p->max_reserved;
 }
 
 /* Drop TDMR @i: its memory is given up. */
@@ -190,8 +191,8 @@ static int reserve_in(const struct planner *p, struct tdmr_info *t, bool may_los
 		err = may_lose ? join_closest(&areas) : 1;
 	memset(t->reserved, 0, sizeof(t->reserved));
 	for (size_t i = 0; i < areas.count && !err; i++)
-		t->reserved[i] = (struct tdmr_reserved){
-			areas.r[i].base - t->base, areas.r[i].end - areas.r[i].base };
+		t->reserved[i] = (struct tdmr_reserved){ areas.r[i].base - t->base,
+							 areas.r[i].end - areas.r[i].base };
 	ranges_free(&areas);
 	return err;
 }
@@ -269,8 +270,8 @@ int tdmr_plan_make(struct tdmr_plan *plan, const struct tdmr_memory *memory,
 	int err = convertible_ram(&p);
 
 	p.max_tdmrs = limits->max_tdmrs < TDMR_PLAN_MAX ? limits->max_tdmrs : TDMR_PLAN_MAX;
-	p.max_reserved = limits->max_reserved < TDMR_INFO_RESERVED_MAX ? limits->max_reserved :
-									 TDMR_INFO_RESERVED_MAX;
+	p.max_reserved = limits->max_reserved < TDMR_INFO_RESERVED_MAX ? limits->max_reserved
+								       : TDMR_INFO_RESERVED_MAX;
 	if (!err && (p.ram.count == 0 || p.max_tdmrs == 0 || p.max_reserved == 0))
 		err = -ENODATA;
 	for (p.slack = 1; !err; p.slack *= 2) {

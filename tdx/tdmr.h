@@ -21,9 +21,9 @@
 #include "tdx/abi/layout.h"
 #include "tdx/ranges.h"
 
-#define TDMR_PLAN_MAX  64              /* we plan at most so many, whatever the module takes */
-#define TDMR_SIZE_MAX  (255 * SIZE_1G) /* its PAMT then fits into one block of 1 GiB */
-#define TDMR_SKIP_LOW  (UINT64_C(1) << 20) /* the first MiB is never convertible */
+#define TDMR_PLAN_MAX 64                  /* we plan at most so many, whatever the module takes */
+#define TDMR_SIZE_MAX (255 * SIZE_1G)     /* its PAMT then fits into one block of 1 GiB */
+#define TDMR_SKIP_LOW (UINT64_C(1) << 20) /* the first MiB is never convertible */
 
 struct tdmr_limits {
 	uint64_t max_tdmrs, max_reserved;

@@ -54,7 +54,8 @@ static int check_shape(const struct checker *c, unsigned i)
 		return broken(c, TDX_INVALID_TDMR, i);
 	if (i && t->base < t[-1].base + t[-1].size)
 		return broken(c, TDX_NON_ORDERED_TDMR, i);
-	if (!is_aligned(t->base | t->size, SIZE_1G) || !t->size || t->base + t->size > ADDRESS_LIMIT)
+	if (!is_aligned(t->base | t->size, SIZE_1G) || !t->size ||
+	    t->base + t->size > ADDRESS_LIMIT)
 		return broken(c, TDX_INVALID_TDMR, i);
 	return 0;
 }

@@ -15,7 +15,7 @@
 
 #define FOOTER_END 0x20 /* bytes behind the GUID table: the reset vector */
 #define GUID_BYTES 16
-#define ENTRY_TAIL 18   /* u16 length, GUID */
+#define ENTRY_TAIL 18 /* u16 length, GUID */
 
 struct guid {
 	uint8_t b[GUID_BYTES];
@@ -26,8 +26,8 @@ static const struct guid guid_table_footer = { { 0xde, 0x82, 0xb5, 0x96, 0xb2, 0
 						 0xba, 0xea, 0xa3, 0x66, 0xc5, 0x5a, 0x08, 0x2d } };
 static const struct guid guid_tdvf_offset = { { 0x35, 0x65, 0x7a, 0xe4, 0x4a, 0x98, 0x98, 0x47,
 						0x86, 0x5e, 0x46, 0x85, 0xa7, 0xbf, 0x8e, 0xc2 } };
-static const struct guid guid_descriptor = { { 0xf3, 0xf9, 0xea, 0xe9, 0x8e, 0x16, 0xd5, 0x44,
-					       0xa8, 0xeb, 0x7f, 0x4d, 0x87, 0x38, 0xf6, 0xae } };
+static const struct guid guid_descriptor = { { 0xf3, 0xf9, 0xea, 0xe9, 0x8e, 0x16, 0xd5, 0x44, 0xa8,
+					       0xeb, 0x7f, 0x4d, 0x87, 0x38, 0xf6, 0xae } };
 
 struct descriptor {
 	char signature[4]; /* "TDVF" */
@@ -55,7 +55,10 @@ static int bad(char *why, const char *fmt, ...)
 static uint16_t get16(const uint8_t *p) { return (uint16_t)(p[0] | p[1] << 8); }
 static uint32_t get32(const uint8_t *p) { return get16(p) | (uint32_t)get16(p + 2) << 16; }
 
-static bool is_guid(const uint8_t *p, const struct guid *g) { return memcmp(p, g, GUID_BYTES) == 0; }
+static bool is_guid(const uint8_t *p, const struct guid *g)
+{
+	return memcmp(p, g, GUID_BYTES) == 0;
+}
 
 /*
  * The GUID table ends FOOTER_END bytes before the file's end and is read backwards. Finds the entry
@@ -100,7 +103,8 @@ static int find_descriptor(const uint8_t *image, struct tdvf *out, struct descri
 	if (err)
 		return err;
 	if (offset < sizeof(*d) || offset > bytes - GUID_BYTES)
-		return bad(why, "no TDVF metadata: descriptor offset 0x%x is outside the image", offset);
+		return bad(why, "no TDVF metadata: descriptor offset 0x%x is outside the image",
+			   offset);
 	out->descriptor = bytes - offset;
 	memcpy(d, image + out->descriptor, sizeof(*d));
 	if (memcmp(d->signature, "TDVF", 4) ||
@@ -147,13 +151,14 @@ static int check_section(const struct tdvf *t, unsigned i, char *why)
 	if (s->attributes & ~(TDVF_EXTEND | TDVF_AUG))
 		return bad(why, "section %u (%s): unknown attributes 0x%x", i, name, s->attributes);
 	if (!is_aligned(s->gpa | s->bytes, PAGE_SIZE))
-		return bad(why, "section %u (%s): address 0x%llx or size 0x%llx is not 4 KiB aligned", i,
+		return bad(why,
+			   "section %u (%s): address 0x%llx or size 0x%llx is not 4 KiB aligned", i,
 			   name, (unsigned long long)s->gpa, (unsigned long long)s->bytes);
 	if (s->bytes == 0)
 		return bad(why, "section %u (%s): is empty", i, name);
 	if (s->gpa + s->bytes < s->gpa || s->gpa + s->bytes > (UINT64_C(1) << 46))
-		return bad(why, "section %u (%s): 0x%llx + 0x%llx wraps or is beyond any address", i,
-			   name, (unsigned long long)s->gpa, (unsigned long long)s->bytes);
+		return bad(why, "section %u (%s): 0x%llx + 0x%llx wraps or is beyond any address",
+			   i, name, (unsigned long long)s->gpa, (unsigned long long)s->bytes);
 	if (s->raw > s->bytes)
 		return bad(why, "section %u (%s): 0x%x bytes of data for 0x%llx of memory", i, name,
 			   s->raw, (unsigned long long)s->bytes);
@@ -234,8 +239,12 @@ int tdvf_parse(const void *image, uint64_t bytes, struct tdvf *out, char why[TDV
 		memcpy(&raw, (const uint8_t *)image + out->descriptor + sizeof(d) + i * sizeof(raw),
 		       sizeof(raw));
 		out->section[i] = (struct tdvf_section){
-			.gpa = raw.gpa, .bytes = raw.bytes, .offset = raw.offset, .raw = raw.raw,
-			.type = raw.type, .attributes = raw.attributes,
+			.gpa = raw.gpa,
+			.bytes = raw.bytes,
+			.offset = raw.offset,
+			.raw = raw.raw,
+			.type = raw.type,
+			.attributes = raw.attributes,
 		};
 	}
 	find_bottom(out);
@@ -257,9 +266,11 @@ int tdvf_check_memory(const struct tdvf *t, uint64_t memory, char why[TDVF_WHY_M
 		if (end <= low || (s->gpa >= t->bottom && end <= TDVF_TOP) ||
 		    (s->gpa >= TDVF_TOP && end <= high))
 			continue;
-		return bad(why, "section %u (%s): 0x%llx to 0x%llx is not in the guest's memory (%llu MiB)",
-			   i, tdvf_type_name(s->type), (unsigned long long)s->gpa,
-			   (unsigned long long)end, (unsigned long long)(memory >> 20));
+		return bad(
+			why,
+			"section %u (%s): 0x%llx to 0x%llx is not in the guest's memory (%llu MiB)",
+			i, tdvf_type_name(s->type), (unsigned long long)s->gpa,
+			(unsigned long long)end, (unsigned long long)(memory >> 20));
 	}
 	return 0;
 }

@@ -32,15 +32,15 @@ enum tdvf_type {
 #define X(number, name, text) TDVF_##name = number,
 	TDVF_TYPE_TABLE(X)
 #undef X
-	TDVF_TYPES,
+		TDVF_TYPES,
 };
 
 #define TDVF_EXTEND BIT32(0) /* measure the contents */
 #define TDVF_AUG    BIT32(1) /* do not add: PAGE.AUG */
 
 struct tdvf_section {
-	uint64_t gpa, bytes;      /* in the guest */
-	uint32_t offset, raw;     /* in the file; raw <= bytes */
+	uint64_t gpa, bytes;  /* in the guest */
+	uint32_t offset, raw; /* in the file; raw <= bytes */
 	uint32_t type, attributes;
 };
 
@@ -54,8 +54,8 @@ struct tdvf {
 };
 
 /* 0, or -EINVAL and one line in @why. */
-int tdvf_parse(const void *image, uint64_t bytes, struct tdvf *out, char why[TDVF_WHY_MAX])
-	MUST_CHECK;
+int tdvf_parse(const void *image, uint64_t bytes, struct tdvf *out,
+	       char why[TDVF_WHY_MAX]) MUST_CHECK;
 
 /*
  * Does it fit a guest with @memory bytes of RAM (a hole below 4 GiB as struct guest_memory has it)?

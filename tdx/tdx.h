@@ -5,7 +5,7 @@
  *   seamcall.h  the instruction      tdh.h       one typed wrapper per leaf    retry.h  busy policy
  *   bringup.c   SYS.INIT .. ready    metadata.h  what the module says of itself
  *   tdmr.h      memory plan          keyid.h     who has which KeyID
- *   td.h        one trust domain     tdvf.h      firmware images               measure.h measurement
+ *   td.h        one trust domain     tdvf.h      firmware images               measure.h
  *
  * Invariants
  *   - Nothing here asks which module answers a SEAMCALL.
@@ -26,7 +26,8 @@
  * programs supply their own.
  */
 struct tdx_host {
-	/* RDMSR, guarded: -EIO instead of #GP. Also answers for MSRs that the module in use stands for. */
+	/* RDMSR, guarded: -EIO instead of #GP. Also answers for MSRs that the module in use stands
+	 * for. */
 	int (*msr_read)(uint32_t msr, uint64_t *value);
 	/* Physical package of CPU @cpu, 0 to 511. */
 	unsigned (*package_of)(unsigned cpu);
@@ -55,14 +56,15 @@ struct tdx_host {
 	void (*cpuid)(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 	/* MAXPHYADDR as the module sees it: decides the width of guest addresses. */
 	unsigned maxphyaddr;
-	/* RAM that may go to TDs: BOOT_MEM_USABLE and BOOT_MEM_TAIN entries count, others are holes. */
+	/* RAM that may go to TDs: BOOT_MEM_USABLE and BOOT_MEM_TAIN entries count, others are
+	 * holes. */
 	const struct boot_mem *memory;
 	size_t memory_count;
 };
 
 enum tdx_phase {
-	TDX_ABSENT,     /* no module answered */
-	TDX_FAILED,     /* one answered, a step failed: tdx_reason() */
+	TDX_ABSENT, /* no module answered */
+	TDX_FAILED, /* one answered, a step failed: tdx_reason() */
 	TDX_READY,
 	TDX_SHUT_DOWN,
 };

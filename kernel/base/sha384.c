@@ -52,11 +52,11 @@ static const uint64_t start[8] = {
 static inline uint64_t rotr(uint64_t v, unsigned n) { return v >> n | v << (64 - n); }
 
 /* One round. The eight words keep their places and change their names from round to round. */
-#define ROUND(a, b, c, d, e, f, g, h, k, w)                                                        \
-	do {                                                                                       \
-		h += (rotr(rotr(rotr(e, 23) ^ e, 4) ^ e, 14)) + (g ^ (e & (f ^ g))) + (k) + (w);  \
-		d += h;                                                                            \
-		h += (rotr(rotr(rotr(a, 5) ^ a, 6) ^ a, 28)) + ((a & b) | (c & (a | b)));         \
+#define ROUND(a, b, c, d, e, f, g, h, k, w)                                                      \
+	do {                                                                                     \
+		h += (rotr(rotr(rotr(e, 23) ^ e, 4) ^ e, 14)) + (g ^ (e & (f ^ g))) + (k) + (w); \
+		d += h;                                                                          \
+		h += (rotr(rotr(rotr(a, 5) ^ a, 6) ^ a, 28)) + ((a & b) | (c & (a | b)));        \
 	} while (0)
 
 /* Word i + 16 of the schedule in the place of word i: sixteen are alive at any time. */

@@ -19,9 +19,10 @@ enum trace_kind {
 	TRACE_SEAMCALL, /* leaf; status; a: RCX RDX R8 in, RCX RDX R8 out */
 	TRACE_TDEXIT,   /* an asynchronous exit of VP.ENTER; status; a: RCX RDX R8 R9 */
 	TRACE_TDVMCALL, /* leaf: sub-function; status: R10 answered; a: R12 R13 R14 R15, R11 out */
-	TRACE_TDCALL,   /* recorded by the software module; leaf; status; a: RCX RDX R8 in, RCX RDX R8 out */
-	TRACE_VMEXIT,   /* of a plain guest; leaf: basic reason; a: qualification, GPA, RIP */
-	TRACE_MIRROR,   /* an entry changed; leaf: level; a: GFN, old, new, count */
+	TRACE_TDCALL, /* recorded by the software module; leaf; status; a: RCX RDX R8 in, RCX RDX R8
+			 out */
+	TRACE_VMEXIT, /* of a plain guest; leaf: basic reason; a: qualification, GPA, RIP */
+	TRACE_MIRROR, /* an entry changed; leaf: level; a: GFN, old, new, count */
 	TRACE_KINDS,
 };
 

@@ -20,9 +20,9 @@
 #define TDX_ENTER_RESUME BIT64(53)
 
 /* RAX[31:0] coming out. */
-#define TDX_EXIT_BASIC        BITS64(15, 0)
+#define TDX_EXIT_BASIC         BITS64(15, 0)
 #define TDX_EXIT_WITH_BUS_LOCK BIT64(26)
-#define TDX_EXIT_ENTRY_FAILED BIT64(31)
+#define TDX_EXIT_ENTRY_FAILED  BIT64(31)
 
 /* Basic exit reasons a TD's host can meet. X(number, name) */
 /* clang-format off */

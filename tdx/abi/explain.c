@@ -3,7 +3,8 @@
  *
  * Invariants
  *   - Pure: depends on nothing but its arguments, so the console and the host tool say the same.
- *   - An unknown code is never guessed at: class, bits and detail are shown, and that it is unknown.
+ *   - An unknown code is never guessed at: class, bits and detail are shown,
+ *     and that it is unknown.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -31,9 +32,24 @@ static const struct status_row status_rows[] = {
 };
 
 static const char *const class_names[] = {
-	"general", "operand", "busy or resource", "page (PAMT)", "dependent pages", "system",
-	"TD", "vCPU", "keys", "platform", "TDMR or PAMT", "S-EPT", "metadata", "service TD",
-	"migration", "TDX-IO", "attestation", "TD partitioning",
+	"general",
+	"operand",
+	"busy or resource",
+	"page (PAMT)",
+	"dependent pages",
+	"system",
+	"TD",
+	"vCPU",
+	"keys",
+	"platform",
+	"TDMR or PAMT",
+	"S-EPT",
+	"metadata",
+	"service TD",
+	"migration",
+	"TDX-IO",
+	"attestation",
+	"TD partitioning",
 };
 
 /* MSRs that statuses name, so that nobody has to look them up. */
@@ -41,24 +57,43 @@ static const struct {
 	uint32_t number;
 	const char *name;
 } msr_names[] = {
-	{ 0x3a, "IA32_FEATURE_CONTROL" }, { 0x3b, "IA32_TSC_ADJUST" },
-	{ 0x87, "IA32_MKTME_KEYID_PARTITIONING" }, { 0x98, "WBINVDP" }, { 0x99, "WBNOINVDP" },
-	{ 0xbc, "IA32_MISC_PACKAGE_CTLS" }, { 0xbd, "IA32_XAPIC_DISABLE_STATUS" },
-	{ 0xcf, "IA32_CORE_CAPABILITIES" }, { 0xfe, "IA32_MTRRCAP" },
-	{ 0x10a, "IA32_ARCH_CAPABILITIES" }, { 0x122, "IA32_TSX_CTRL" },
-	{ 0x1a0, "IA32_MISC_ENABLE" }, { 0x1f2, "IA32_SMRR_PHYSBASE" },
-	{ 0x1f3, "IA32_SMRR_PHYSMASK" }, { 0x345, "IA32_PERF_CAPABILITIES" },
-	{ 0x480, "IA32_VMX_BASIC" }, { 0x481, "IA32_VMX_PINBASED_CTLS" },
-	{ 0x482, "IA32_VMX_PROCBASED_CTLS" }, { 0x483, "IA32_VMX_EXIT_CTLS" },
-	{ 0x484, "IA32_VMX_ENTRY_CTLS" }, { 0x485, "IA32_VMX_MISC" },
-	{ 0x486, "IA32_VMX_CR0_FIXED0" }, { 0x487, "IA32_VMX_CR0_FIXED1" },
-	{ 0x488, "IA32_VMX_CR4_FIXED0" }, { 0x489, "IA32_VMX_CR4_FIXED1" },
-	{ 0x48b, "IA32_VMX_PROCBASED_CTLS2" }, { 0x48c, "IA32_VMX_EPT_VPID_CAP" },
-	{ 0x48d, "IA32_VMX_TRUE_PINBASED_CTLS" }, { 0x48e, "IA32_VMX_TRUE_PROCBASED_CTLS" },
-	{ 0x48f, "IA32_VMX_TRUE_EXIT_CTLS" }, { 0x490, "IA32_VMX_TRUE_ENTRY_CTLS" },
-	{ 0x491, "IA32_VMX_VMFUNC" }, { 0x492, "IA32_VMX_PROCBASED_CTLS3" },
-	{ 0x981, "IA32_TME_CAPABILITY" }, { 0x982, "IA32_TME_ACTIVATE" },
-	{ 0x1400, "IA32_SEAMRR_PHYS_BASE" }, { 0x1401, "IA32_SEAMRR_PHYS_MASK" },
+	{ 0x3a, "IA32_FEATURE_CONTROL" },
+	{ 0x3b, "IA32_TSC_ADJUST" },
+	{ 0x87, "IA32_MKTME_KEYID_PARTITIONING" },
+	{ 0x98, "WBINVDP" },
+	{ 0x99, "WBNOINVDP" },
+	{ 0xbc, "IA32_MISC_PACKAGE_CTLS" },
+	{ 0xbd, "IA32_XAPIC_DISABLE_STATUS" },
+	{ 0xcf, "IA32_CORE_CAPABILITIES" },
+	{ 0xfe, "IA32_MTRRCAP" },
+	{ 0x10a, "IA32_ARCH_CAPABILITIES" },
+	{ 0x122, "IA32_TSX_CTRL" },
+	{ 0x1a0, "IA32_MISC_ENABLE" },
+	{ 0x1f2, "IA32_SMRR_PHYSBASE" },
+	{ 0x1f3, "IA32_SMRR_PHYSMASK" },
+	{ 0x345, "IA32_PERF_CAPABILITIES" },
+	{ 0x480, "IA32_VMX_BASIC" },
+	{ 0x481, "IA32_VMX_PINBASED_CTLS" },
+	{ 0x482, "IA32_VMX_PROCBASED_CTLS" },
+	{ 0x483, "IA32_VMX_EXIT_CTLS" },
+	{ 0x484, "IA32_VMX_ENTRY_CTLS" },
+	{ 0x485, "IA32_VMX_MISC" },
+	{ 0x486, "IA32_VMX_CR0_FIXED0" },
+	{ 0x487, "IA32_VMX_CR0_FIXED1" },
+	{ 0x488, "IA32_VMX_CR4_FIXED0" },
+	{ 0x489, "IA32_VMX_CR4_FIXED1" },
+	{ 0x48b, "IA32_VMX_PROCBASED_CTLS2" },
+	{ 0x48c, "IA32_VMX_EPT_VPID_CAP" },
+	{ 0x48d, "IA32_VMX_TRUE_PINBASED_CTLS" },
+	{ 0x48e, "IA32_VMX_TRUE_PROCBASED_CTLS" },
+	{ 0x48f, "IA32_VMX_TRUE_EXIT_CTLS" },
+	{ 0x490, "IA32_VMX_TRUE_ENTRY_CTLS" },
+	{ 0x491, "IA32_VMX_VMFUNC" },
+	{ 0x492, "IA32_VMX_PROCBASED_CTLS3" },
+	{ 0x981, "IA32_TME_CAPABILITY" },
+	{ 0x982, "IA32_TME_ACTIVATE" },
+	{ 0x1400, "IA32_SEAMRR_PHYS_BASE" },
+	{ 0x1401, "IA32_SEAMRR_PHYS_MASK" },
 };
 
 /* P-SEAMLDR (TDX module ABI, "P-SEAMLDR status codes"): whole 64-bit values, no detail. */
@@ -68,7 +103,8 @@ static const struct {
 } seamldr_rows[] = {
 	{ 0, "SUCCESS", "done" },
 	{ 0x8000000000000000, "EBADPARAM", "a parameter, a reserved bit or the leaf is wrong" },
-	{ 0x8000000000000003, "EBADCALL", "this LP has called already, or a shutdown is under way" },
+	{ 0x8000000000000003, "EBADCALL",
+	  "this LP has called already, or a shutdown is under way" },
 	{ 0x8000000000000004, "EBADHANDOFF", "the old module's data cannot be taken over" },
 	{ 0x8000000000010002, "ENOMEM", "the module does not fit into SEAMRR" },
 	{ 0x8000000000010003, "EUNSPECERR", "unspecified" },
@@ -120,19 +156,37 @@ static void detail_text(enum tdx_detail kind, uint32_t d, char *buf, size_t size
 			 or_unknown(tdx_exit_name(d & 0xffff)),
 			 d & TDX_EXIT_ENTRY_FAILED ? ", VM entry failed" : "");
 		break;
-	case TDX_D_MSR: snprintf(buf, size, "MSR 0x%x %s", d, msr_name(d)); break;
-	case TDX_D_TDMR: snprintf(buf, size, "TDMR %u", low); break;
+	case TDX_D_MSR:
+		snprintf(buf, size, "MSR 0x%x %s", d, msr_name(d));
+		break;
+	case TDX_D_TDMR:
+		snprintf(buf, size, "TDMR %u", low);
+		break;
 	case TDX_D_PAMT:
 		snprintf(buf, size, "TDMR %u, PAMT level %s, other TDMR %u", low,
 			 mid < ARRAY_LEN(pamt_levels) ? pamt_levels[mid] : "?", high);
 		break;
-	case TDX_D_AREA: snprintf(buf, size, "TDMR %u, reserved area %u", low, mid); break;
-	case TDX_D_LEVEL: snprintf(buf, size, "level %u", d); break;
-	case TDX_D_L2: snprintf(buf, size, "nested VM %u, level %u", d >> 16, d & 0xffff); break;
-	case TDX_D_SMRR: snprintf(buf, size, "SMRR %u, CMR %u", low, mid); break;
-	case TDX_D_LIMIT: snprintf(buf, size, "value %u (0x%x)", d, d); break;
-	case TDX_D_VMCS: snprintf(buf, size, "VMCS field 0x%x", d); break;
-	case TDX_D_CPUID: snprintf(buf, size, "RCX names the CPUID leaf and sub-leaf"); break;
+	case TDX_D_AREA:
+		snprintf(buf, size, "TDMR %u, reserved area %u", low, mid);
+		break;
+	case TDX_D_LEVEL:
+		snprintf(buf, size, "level %u", d);
+		break;
+	case TDX_D_L2:
+		snprintf(buf, size, "nested VM %u, level %u", d >> 16, d & 0xffff);
+		break;
+	case TDX_D_SMRR:
+		snprintf(buf, size, "SMRR %u, CMR %u", low, mid);
+		break;
+	case TDX_D_LIMIT:
+		snprintf(buf, size, "value %u (0x%x)", d, d);
+		break;
+	case TDX_D_VMCS:
+		snprintf(buf, size, "VMCS field 0x%x", d);
+		break;
+	case TDX_D_CPUID:
+		snprintf(buf, size, "RCX names the CPUID leaf and sub-leaf");
+		break;
 	case TDX_D_NONE:
 		if (d)
 			snprintf(buf, size, "detail 0x%x", d);
@@ -173,13 +227,15 @@ static const struct {
 	const char *text;
 } leaf_hints[] = {
 	{ TDH_MNG_INIT, TDX_OPERAND_INVALID, TDX_OP_CPUID_CONFIG,
-	  "RCX[31:0] is the CPUID leaf, RCX[63:32] the sub-leaf (ffffffff: none) whose bits are not configurable" },
+	  "RCX[31:0] is the CPUID leaf, RCX[63:32] the sub-leaf (ffffffff: none) whose bits are "
+	  "not configurable" },
 	{ TDH_MNG_INIT, TDX_OPERAND_INVALID, TDX_OP_ATTRIBUTES,
 	  "compare with ATTRIBUTES_FIXED0 and FIXED1 in the metadata" },
 	{ TDH_MNG_INIT, TDX_OPERAND_INVALID, TDX_OP_XFAM,
 	  "compare with XFAM_FIXED0 and FIXED1; AVX-512, CET and AMX bits only together" },
 	{ TDH_SYS_INIT, TDX_INCORRECT_CPUID_VALUE, -1,
-	  "RCX leaf and sub-leaf, RDX and R8 the bits checked, R9 and R10 the values wanted; update the firmware" },
+	  "RCX leaf and sub-leaf, RDX and R8 the bits checked, R9 and R10 the values wanted; "
+	  "update the firmware" },
 	{ TDH_SYS_RD, TDX_SYS_NOT_READY, -1,
 	  "TDX module 1.0 has no SYS.RD: the module is too old" },
 	{ TDH_SYS_RD, TDX_METADATA_FIELD_ID_INCORRECT, -1,
@@ -226,8 +282,9 @@ static void explain_bits(tdx_status_t st, const struct printer *p)
 	snprintf(buf, sizeof(buf), "class    %u %s; %s%s%s%s", class,
 		 class < ARRAY_LEN(class_names) ? class_names[class] : "unknown",
 		 tdx_ok(st) ? (st.raw >> 32 ? "informational" : "success") : "error",
-		 st.raw & TDX_STATUS_NON_RECOVERABLE ? ", non-recoverable" :
-		 tdx_ok(st) ? "" : ", recoverable (a retry can succeed)",
+		 st.raw & TDX_STATUS_NON_RECOVERABLE ? ", non-recoverable"
+		 : tdx_ok(st)                        ? ""
+						     : ", recoverable (a retry can succeed)",
 		 st.raw & TDX_STATUS_FATAL ? ", fatal to the TD" : "",
 		 st.raw & TDX_STATUS_HINT ? ", re-enter with the recoverability hint" : "");
 	p->line(p->ctx, buf);
@@ -242,7 +299,8 @@ static void explain_seamldr(tdx_status_t st, uint64_t leaf, const struct printer
 	};
 	char buf[160];
 
-	snprintf(buf, sizeof(buf), "leaf     %s", leaf < ARRAY_LEN(leaves) ? leaves[leaf] : "unknown");
+	snprintf(buf, sizeof(buf), "leaf     %s",
+		 leaf < ARRAY_LEN(leaves) ? leaves[leaf] : "unknown");
 	p->line(p->ctx, buf);
 	for (size_t i = 0; i < ARRAY_LEN(seamldr_rows); i++) {
 		if (seamldr_rows[i].value != st.raw)
@@ -255,14 +313,17 @@ static void explain_seamldr(tdx_status_t st, uint64_t leaf, const struct printer
 	p->line(p->ctx, "meaning  not a status that the P-SEAMLDR is known to return");
 }
 
-void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text), void *ctx)
+void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text),
+		 void *ctx)
 {
 	const struct printer p = { line, ctx };
 	const struct status_row *row = find_row(st);
 	char buf[200], detail[80];
 
 	snprintf(buf, sizeof(buf), "status   0x%016llx %s", (unsigned long long)st.raw,
-		 row ? row->name : tdx_is_unreachable(st) ? "(no module reached)" : "(unknown code)");
+		 row                      ? row->name
+		 : tdx_is_unreachable(st) ? "(no module reached)"
+					  : "(unknown code)");
 	line(ctx, buf);
 	if (leaf >= TDX_LEAF_SEAMLDR) {
 		explain_seamldr(st, (uint64_t)(leaf - TDX_LEAF_SEAMLDR), &p);
@@ -327,7 +388,7 @@ int tdx_parse_leaf(const char *text, int64_t *leaf)
 		TDH_LEAF_TABLE(X)
 #undef X
 #define X(number, id, name) { TDX_LEAF_SEAMLDR + (number), name },
-		SEAMLDR_LEAF_TABLE(X)
+			SEAMLDR_LEAF_TABLE(X)
 #undef X
 	};
 	char *end;

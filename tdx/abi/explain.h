@@ -22,10 +22,11 @@ const char *tdx_status_name(tdx_status_t st);
 const char *tdx_status_text(tdx_status_t st, char *buf, size_t size);
 
 /*
- * Everything about @st in lines through @line. @leaf: the leaf that returned it, or TDX_LEAF_UNKNOWN;
- * one with TDX_LEAF_SEAMLDR set is the P-SEAMLDR's.
+ * Everything about @st in lines through @line. @leaf: the leaf that returned it, or
+ * TDX_LEAF_UNKNOWN; one with TDX_LEAF_SEAMLDR set is the P-SEAMLDR's.
  */
-void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text), void *ctx);
+void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text),
+		 void *ctx);
 
 /*
  * Read a status or leaf as a person types it: hex with or without 0x, or a leaf's name with or

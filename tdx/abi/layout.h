@@ -34,8 +34,8 @@ TD_ATTRIBUTE_TABLE(X)
 #define TD_FLAG_MAXGPA_VIRT         BIT64(4) /* later modules */
 
 /* EPTP_CONTROLS: memory type and walk length. */
-#define TD_EPTP_WB       UINT64_C(6)
-#define TD_EPTP_LEVELS(n) ((uint64_t)((n) - 1) << 3)
+#define TD_EPTP_WB        UINT64_C(6)
+#define TD_EPTP_LEVELS(n) ((uint64_t)((n)-1) << 3)
 
 /* XFAM: bits of XCR0 and IA32_XSS. */
 #define TD_XFAM_X87    BIT64(0)

@@ -254,6 +254,9 @@ static inline tdx_status_t tdx_status(enum tdx_code code, uint32_t detail)
 static inline bool tdx_ok(tdx_status_t st) { return (st.raw & TDX_STATUS_ERROR) == 0; }
 
 /* The stub could not reach a module at all. */
-static inline bool tdx_is_unreachable(tdx_status_t st) { return tdx_code(st) == TDX_SW_SEAMCALL_FAULT; }
+static inline bool tdx_is_unreachable(tdx_status_t st)
+{
+	return tdx_code(st) == TDX_SW_SEAMCALL_FAULT;
+}
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * tdx_life.c - the host side against the software module's logic: bring-up, a TD from its first page
- * to its last, with failures in the middle; every page comes back.
+ * tdx_life.c - the host side against the software module's logic: bring-up, a TD from its first
+ * page to its last, with failures in the middle; every page comes back.
  *
  * links: tests/host/tdx/softmod.c tdx/[a-z]*.c tdx/abi/[a-z]*.c tdx/soft/[a-z]*.c mmu/[a-z]*.c
  *   kernel/base/sha384.c kernel/base/trace.c kernel/platform/[a-z]*.c
@@ -23,8 +23,8 @@
 #include "tests/host/machine.h"
 #include "tests/host/tdx/softmod.h"
 
-#define MEMORY  (UINT64_C(2) << 30)
-#define IMAGE   (64 * PAGE_SIZE)
+#define MEMORY (UINT64_C(2) << 30)
+#define IMAGE  (64 * PAGE_SIZE)
 
 static uint8_t image[IMAGE] ALIGNED(4096);
 
@@ -73,7 +73,10 @@ static void set_up(unsigned vcpus)
 {
 	make_image();
 	config = (struct guest_config){
-		.name = "one", .kind = GUEST_TD, .memory = UINT64_C(64) << 20, .vcpus = vcpus,
+		.name = "one",
+		.kind = GUEST_TD,
+		.memory = UINT64_C(64) << 20,
+		.vcpus = vcpus,
 		.page_level = LEVEL_2M,
 		.firmware = { .path = "one.fd", .data = image, .size = IMAGE },
 	};
@@ -85,8 +88,10 @@ static void set_up(unsigned vcpus)
 
 static void new_platform(void)
 {
-	const struct platform_config pc = { .name = "one", .memory_bytes = config.memory,
-					    .vcpus = config.vcpus, .console = console };
+	const struct platform_config pc = { .name = "one",
+					    .memory_bytes = config.memory,
+					    .vcpus = config.vcpus,
+					    .console = console };
 
 	assert_int_equal(platform_init(&platform, &pc), 0);
 }
@@ -182,7 +187,8 @@ static void td_is_built_and_given_back(void **state)
 			config.measure = orders[o];
 			config.accept = modes[m];
 			before = page_count(PAGE_FREE);
-			assert_int_equal(td_create(&td, &config, &platform, runs, why, sizeof(why)), 0);
+			assert_int_equal(td_create(&td, &config, &platform, runs, why, sizeof(why)),
+					 0);
 			assert_non_null(strstr(softmod_said(), "tain: td one: MRTD "));
 			assert_int_equal(td_destroy(td), 0);
 			assert_int_equal(page_count(PAGE_FREE), before);
@@ -223,9 +229,10 @@ static void out_of_memory_anywhere_is_undone(void **state)
 static void a_refused_build_is_undone(void **state)
 {
 	static const unsigned leaves[] = {
-		TDH_MNG_CREATE, TDH_MNG_KEY_CONFIG, TDH_MNG_ADDCX, TDH_MNG_INIT, TDH_VP_CREATE,
-		TDH_VP_ADDCX, TDH_VP_INIT, TDH_VP_WR, TDH_MEM_SEPT_ADD, TDH_MEM_PAGE_ADD,
-		TDH_MR_EXTEND, TDH_MR_FINALIZE, TDH_MNG_RD,
+		TDH_MNG_CREATE,   TDH_MNG_KEY_CONFIG, TDH_MNG_ADDCX, TDH_MNG_INIT,
+		TDH_VP_CREATE,    TDH_VP_ADDCX,       TDH_VP_INIT,   TDH_VP_WR,
+		TDH_MEM_SEPT_ADD, TDH_MEM_PAGE_ADD,   TDH_MR_EXTEND, TDH_MR_FINALIZE,
+		TDH_MNG_RD,
 	};
 
 	(void)state;
@@ -307,13 +314,19 @@ static void accept_page(struct soft_vcpu *v, struct soft_exit *x, uint64_t gpa, 
 static void guest_story(struct soft_vcpu *v, struct soft_exit *x)
 {
 	switch (step++) {
-	case 0: tdvmcall(v, x, TDVMCALL_IO, 1, 1, 0x3f8, 'h'); break;
+	case 0:
+		tdvmcall(v, x, TDVMCALL_IO, 1, 1, 0x3f8, 'h');
+		break;
 	case 1:
 		assert_int_equal(v->gpr.r10, 0);
 		tdvmcall(v, x, TDVMCALL_IO, 1, 1, 0x3f8, 'i');
 		break;
-	case 2: ept_violation(x, 0x1234000); break;        /* free: the host AUGs */
-	case 3: tdvmcall(v, x, 0x99999, 0, 0, 0, 0); break; /* unknown */
+	case 2:
+		ept_violation(x, 0x1234000);
+		break; /* free: the host AUGs */
+	case 3:
+		tdvmcall(v, x, 0x99999, 0, 0, 0, 0);
+		break; /* unknown */
 	case 4:
 		assert_true(v->gpr.r10 == TDVMCALL_SUBFUNC_UNSUPPORTED);
 		tdvmcall(v, x, TDVMCALL_MAP_GPA, 1, PAGE_SIZE, 0, 0);
@@ -330,7 +343,8 @@ static void guest_story(struct soft_vcpu *v, struct soft_exit *x)
 		assert_true(v->gpr.r11 == 0xfee00d00);
 		tdvmcall(v, x, TDVMCALL_IO, 2, 1, 0xb004, 0x2000);
 		break;
-	default: x->reason = SOFT_EXIT_TRIPLE_FAULT;
+	default:
+		x->reason = SOFT_EXIT_TRIPLE_FAULT;
 	}
 }
 
@@ -420,8 +434,12 @@ static void guest_converts(struct soft_vcpu *v, struct soft_exit *x)
 	const uint64_t shared = BIT64(39);
 
 	switch (step++) {
-	case 0: ept_violation(x, 0x1000000); break;
-	case 1: accept_page(v, x, 0x1000000, 1); break;
+	case 0:
+		ept_violation(x, 0x1000000);
+		break;
+	case 1:
+		accept_page(v, x, 0x1000000, 1);
+		break;
 	case 2:
 		assert_int_equal(v->gpr.rax, 0);
 		tdvmcall(v, x, TDVMCALL_MAP_GPA, 0x1001000 | shared, 0x3000, 0, 0);
@@ -430,17 +448,23 @@ static void guest_converts(struct soft_vcpu *v, struct soft_exit *x)
 		assert_int_equal(v->gpr.r10, 0);
 		ept_violation(x, 0x1001000 | shared);
 		break;
-	case 4: tdvmcall(v, x, TDVMCALL_MAP_GPA, 0x1001000, 0x3000, 0, 0); break;
+	case 4:
+		tdvmcall(v, x, TDVMCALL_MAP_GPA, 0x1001000, 0x3000, 0, 0);
+		break;
 	case 5:
 		assert_int_equal(v->gpr.r10, 0);
-		accept_page(v, x, 0x1001000, 0); /* nothing is there: the host AUGs, and it is repeated */
+		accept_page(v, x, 0x1001000,
+			    0); /* nothing is there: the host AUGs, and it is repeated */
 		break;
-	case 6: accept_page(v, x, 0x1001000, 0); break;
+	case 6:
+		accept_page(v, x, 0x1001000, 0);
+		break;
 	case 7:
 		assert_int_equal(v->gpr.rax, 0);
 		tdvmcall(v, x, TDVMCALL_IO, 2, 1, 0xb004, 0x2000);
 		break;
-	default: x->reason = SOFT_EXIT_TRIPLE_FAULT;
+	default:
+		x->reason = SOFT_EXIT_TRIPLE_FAULT;
 	}
 }
 

@@ -1,5 +1,5 @@
 /*
- * tdx_tdmr.c - memory plans: what a module accepts, for maps that people reported and for large ones.
+ * tdx_tdmr.c - memory plans: what a module accepts, for reported maps and large ones.
  *
  * links: tdx/tdmr.c tdx/tdmr_check.c tdx/ranges.c
  *
@@ -66,8 +66,14 @@ static void start(void)
 	handed_out = 0;
 }
 
-static void ram(uint64_t base, uint64_t end) { assert_int_equal(ranges_add(&memory.ram, base, end), 0); }
-static void cmr(uint64_t base, uint64_t end) { assert_int_equal(ranges_add(&memory.cmr, base, end), 0); }
+static void ram(uint64_t base, uint64_t end)
+{
+	assert_int_equal(ranges_add(&memory.ram, base, end), 0);
+}
+static void cmr(uint64_t base, uint64_t end)
+{
+	assert_int_equal(ranges_add(&memory.cmr, base, end), 0);
+}
 
 static int make(void)
 {
@@ -86,8 +92,9 @@ static void good_plan(uint64_t lost)
 		fail_msg("the module would say %016llx", (unsigned long long)why);
 	assert_true(plan.lost_bytes <= lost);
 	for (size_t i = 0; i < plan.usable.count; i++)
-		assert_true(ranges_bytes(&memory.ram, plan.usable.r[i].base, plan.usable.r[i].end) ==
-			    plan.usable.r[i].end - plan.usable.r[i].base);
+		assert_true(
+			ranges_bytes(&memory.ram, plan.usable.r[i].base, plan.usable.r[i].end) ==
+			plan.usable.r[i].end - plan.usable.r[i].base);
 	assert_true(handed_out == plan.pamt_bytes);
 	tdmr_plan_free(&plan, &memory);
 	assert_true(handed_out == 0);
@@ -114,7 +121,8 @@ static void a_server(void **state)
 	cmr(4 * GIB, 4 * GIB + 254 * GIB);
 	good_plan(0);
 	assert_int_equal(make(), 0);
-	assert_true(plan.pamt_bytes > 256 * 4 * MIB && plan.pamt_bytes < 257 * (4 * MIB + 64 * 1024));
+	assert_true(plan.pamt_bytes > 256 * 4 * MIB &&
+		    plan.pamt_bytes < 257 * (4 * MIB + 64 * 1024));
 	tdmr_plan_free(&plan, &memory);
 }
 
@@ -215,20 +223,20 @@ static void the_checker_finds_each_mistake(void **state)
 	uint64_t why;
 
 	(void)state;
-#define BROKEN(change, code, detail)                                                               \
-	start();                                                                                   \
-	ram(MIB, 2 * GIB);                                                                         \
-	cmr(MIB, 2 * GIB);                                                                         \
-	ram(4 * GIB, 6 * GIB);                                                                     \
-	cmr(4 * GIB, 6 * GIB);                                                                     \
-	assert_int_equal(make(), 0);                                                               \
-	assert_int_equal(plan.count, 2);                                                           \
-	memcpy(t, plan.tdmr, sizeof(t));                                                           \
-	assert_int_equal(tdmr_check(t, 2, &memory.cmr, &limits, &why), 0);                         \
-	change;                                                                                    \
-	assert_int_equal(tdmr_check(t, 2, &memory.cmr, &limits, &why), -EINVAL);                   \
-	if (why != tdx_status(code, detail).raw)                                                   \
-		fail_msg("%s: %016llx", #change, (unsigned long long)why);                         \
+#define BROKEN(change, code, detail)                                             \
+	start();                                                                 \
+	ram(MIB, 2 * GIB);                                                       \
+	cmr(MIB, 2 * GIB);                                                       \
+	ram(4 * GIB, 6 * GIB);                                                   \
+	cmr(4 * GIB, 6 * GIB);                                                   \
+	assert_int_equal(make(), 0);                                             \
+	assert_int_equal(plan.count, 2);                                         \
+	memcpy(t, plan.tdmr, sizeof(t));                                         \
+	assert_int_equal(tdmr_check(t, 2, &memory.cmr, &limits, &why), 0);       \
+	change;                                                                  \
+	assert_int_equal(tdmr_check(t, 2, &memory.cmr, &limits, &why), -EINVAL); \
+	if (why != tdx_status(code, detail).raw)                                 \
+		fail_msg("%s: %016llx", #change, (unsigned long long)why);       \
 	tdmr_plan_free(&plan, &memory)
 
 	BROKEN(b->base = ~UINT64_C(0) << 30, TDX_INVALID_TDMR, 1);
@@ -237,7 +245,8 @@ static void the_checker_finds_each_mistake(void **state)
 	BROKEN(b->size = 0, TDX_INVALID_TDMR, 1);
 	BROKEN(a->reserved[0].size += 1, TDX_INVALID_RESERVED_IN_TDMR, 0);
 	BROKEN(a->reserved[1].size = PAGE_SIZE, TDX_NON_ORDERED_RESERVED_IN_TDMR, 0x100);
-	BROKEN(a->reserved[1] = a->reserved[0]; a->reserved[0].size = 0, TDX_NON_ORDERED_RESERVED_IN_TDMR, 0);
+	BROKEN(a->reserved[1] = a->reserved[0];
+	       a->reserved[0].size = 0, TDX_NON_ORDERED_RESERVED_IN_TDMR, 0);
 	BROKEN(a->pamt_4k_size -= PAGE_SIZE, TDX_INVALID_PAMT, 0);
 	BROKEN(a->pamt_1g_base += 1, TDX_INVALID_PAMT, 0x200);
 	BROKEN(a->pamt_2m_base = a->pamt_4k_base, TDX_PAMT_OVERLAP, 0);

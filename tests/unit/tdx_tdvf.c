@@ -92,37 +92,37 @@ static void a_good_image_is_taken(void **state)
 }
 
 /* One line of change each, and what must be said. */
-#define BAD_IMAGES(X)                                                                              \
-	X(im.size = 100, "100 bytes")                                                              \
-	X(im.size = 0, "0 bytes")                                                                  \
-	X(im.size = IMAGE - 100, "not whole pages")                                                \
-	X(im.size = 4 * PAGE_SIZE; im.offset = 5 * PAGE_SIZE, "outside the image")                 \
-	X(im.offset = 0, "outside the image")                                                      \
-	X(im.offset = 8, "outside the image")                                                      \
-	X(im.offset = UINT32_MAX, "outside the image")                                             \
-	X(im.offset = OFFSET + 16, "no descriptor")                                                \
-	X(im.header[0] = 0, "no descriptor")                                                       \
-	X(im.header[2] = 2, "version 2")                                                           \
-	X(im.header[3] = 0, "0 sections")                                                          \
-	X(im.header[3] = 65, "65 sections")                                                        \
-	X(im.header[3] = UINT32_MAX, "sections")                                                   \
-	X(im.header[1] = 16, "length 16")                                                          \
-	X(im.header[3] = 64; im.header[1] = 16 + 64 * 32, "beyond the image")                      \
-	X(im.s[0].type = 9, "section 0: unknown type 9")                                           \
-	X(im.s[1].attributes = 4, "section 1 (CFV): unknown attributes")                           \
-	X(im.s[2].gpa += 1, "section 2 (TempMem): address")                                        \
-	X(im.s[2].bytes += 1, "section 2 (TempMem): address")                                      \
-	X(im.s[2].bytes = 0, "section 2 (TempMem): is empty")                                      \
-	X(im.s[2].gpa = ~UINT64_C(0xfff), "section 2 (TempMem)")                                   \
-	X(im.s[2].bytes = ~UINT64_C(0xfff), "wraps")                                               \
-	X(im.s[1].raw = 2 * PAGE_SIZE, "section 1 (CFV)")                                          \
-	X(im.s[0].offset = UINT32_MAX, "beyond the image")                                         \
-	X(im.s[1].offset = IMAGE - 1, "beyond the image")                                          \
-	X(im.s[3].raw = 16, "section 3 (TD_HOB): must not have data")                              \
-	X(im.s[0].raw = 0, "section 0 (BFV): has no data")                                         \
-	X(im.s[2].gpa = 0x80a000, "overlap at 0x80a000")                                           \
-	X(im.s[2].type = TDVF_TD_HOB, "both TD_HOB")                                               \
-	X(im.s[0].type = TDVF_CFV, "no BFV")                                                       \
+#define BAD_IMAGES(X)                                                              \
+	X(im.size = 100, "100 bytes")                                              \
+	X(im.size = 0, "0 bytes")                                                  \
+	X(im.size = IMAGE - 100, "not whole pages")                                \
+	X(im.size = 4 * PAGE_SIZE; im.offset = 5 * PAGE_SIZE, "outside the image") \
+	X(im.offset = 0, "outside the image")                                      \
+	X(im.offset = 8, "outside the image")                                      \
+	X(im.offset = UINT32_MAX, "outside the image")                             \
+	X(im.offset = OFFSET + 16, "no descriptor")                                \
+	X(im.header[0] = 0, "no descriptor")                                       \
+	X(im.header[2] = 2, "version 2")                                           \
+	X(im.header[3] = 0, "0 sections")                                          \
+	X(im.header[3] = 65, "65 sections")                                        \
+	X(im.header[3] = UINT32_MAX, "sections")                                   \
+	X(im.header[1] = 16, "length 16")                                          \
+	X(im.header[3] = 64; im.header[1] = 16 + 64 * 32, "beyond the image")      \
+	X(im.s[0].type = 9, "section 0: unknown type 9")                           \
+	X(im.s[1].attributes = 4, "section 1 (CFV): unknown attributes")           \
+	X(im.s[2].gpa += 1, "section 2 (TempMem): address")                        \
+	X(im.s[2].bytes += 1, "section 2 (TempMem): address")                      \
+	X(im.s[2].bytes = 0, "section 2 (TempMem): is empty")                      \
+	X(im.s[2].gpa = ~UINT64_C(0xfff), "section 2 (TempMem)")                   \
+	X(im.s[2].bytes = ~UINT64_C(0xfff), "wraps")                               \
+	X(im.s[1].raw = 2 * PAGE_SIZE, "section 1 (CFV)")                          \
+	X(im.s[0].offset = UINT32_MAX, "beyond the image")                         \
+	X(im.s[1].offset = IMAGE - 1, "beyond the image")                          \
+	X(im.s[3].raw = 16, "section 3 (TD_HOB): must not have data")              \
+	X(im.s[0].raw = 0, "section 0 (BFV): has no data")                         \
+	X(im.s[2].gpa = 0x80a000, "overlap at 0x80a000")                           \
+	X(im.s[2].type = TDVF_TD_HOB, "both TD_HOB")                               \
+	X(im.s[0].type = TDVF_CFV, "no BFV")                                       \
 	X(im.s[0].attributes = TDVF_AUG, "not added cannot have contents")
 
 static void bad_images_are_refused_by_name(void **state)
@@ -130,11 +130,11 @@ static void bad_images_are_refused_by_name(void **state)
 	struct tdvf t;
 
 	(void)state;
-#define X(change, says)                                                                            \
-	good();                                                                                    \
-	change;                                                                                    \
-	assert_int_equal(parse(&t), -EINVAL);                                                      \
-	if (!strstr(why, says))                                                                    \
+#define X(change, says)                       \
+	good();                               \
+	change;                               \
+	assert_int_equal(parse(&t), -EINVAL); \
+	if (!strstr(why, says))               \
 		fail_msg("%s: \"%s\" does not say \"%s\"", #change, why, says);
 	BAD_IMAGES(X)
 #undef X
@@ -195,7 +195,8 @@ static void the_hob_covers_memory(void **state)
 		while (hob[at] == 3) {
 			uint64_t start = get64(hob + at + 32), length = get64(hob + at + 40);
 
-			assert_true(start == last || (last == UINT64_C(0xc0000000) && start == TDVF_TOP));
+			assert_true(start == last ||
+				    (last == UINT64_C(0xc0000000) && start == TDVF_TOP));
 			assert_true(start >= TDVF_TOP || start + length <= TDVF_TOP);
 			sum += length;
 			last = start + length;

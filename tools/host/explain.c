@@ -27,7 +27,8 @@ int cmd_explain(int argc, char **argv)
 		return 1;
 	}
 	if (argc > 1 && tdx_parse_leaf(argv[1], &leaf)) {
-		fprintf(stderr, "tain: %s: not a leaf: a number, or a name as TDH.MNG.INIT\n", argv[1]);
+		fprintf(stderr, "tain: %s: not a leaf: a number, or a name as TDH.MNG.INIT\n",
+			argv[1]);
 		return 1;
 	}
 	tdx_explain((tdx_status_t){ value }, leaf, print, NULL);

@@ -46,15 +46,18 @@ int cmd_tdvf(int argc, char **argv)
 	(void)argc;
 	if (!image)
 		return 1;
-	printf("%s: %zu bytes at 0x%llx, TDVF descriptor at file offset 0x%llx, %u sections\n", argv[0],
-	       bytes, (unsigned long long)t.base, (unsigned long long)t.descriptor, t.count);
-	printf("  # %-13s %-10s %-10s %-12s %-10s attributes\n", "type", "offset", "raw", "gpa", "size");
+	printf("%s: %zu bytes at 0x%llx, TDVF descriptor at file offset 0x%llx, %u sections\n",
+	       argv[0], bytes, (unsigned long long)t.base, (unsigned long long)t.descriptor,
+	       t.count);
+	printf("  # %-13s %-10s %-10s %-12s %-10s attributes\n", "type", "offset", "raw", "gpa",
+	       "size");
 	for (unsigned i = 0; i < t.count; i++) {
 		const struct tdvf_section *s = &t.section[i];
 
-		printf("%3u %-13s 0x%-8x 0x%-8x 0x%-10llx 0x%-8llx %s%s\n", i, tdvf_type_name(s->type),
-		       s->offset, s->raw, (unsigned long long)s->gpa, (unsigned long long)s->bytes,
-		       s->attributes & TDVF_EXTEND ? "extend " : "", s->attributes & TDVF_AUG ? "aug" : "");
+		printf("%3u %-13s 0x%-8x 0x%-8x 0x%-10llx 0x%-8llx %s%s\n", i,
+		       tdvf_type_name(s->type), s->offset, s->raw, (unsigned long long)s->gpa,
+		       (unsigned long long)s->bytes, s->attributes & TDVF_EXTEND ? "extend " : "",
+		       s->attributes & TDVF_AUG ? "aug" : "");
 	}
 	free(image);
 	return 0;
@@ -90,9 +93,11 @@ static int print_mrtd(const struct request *q)
 	if (section) {
 		uint64_t room = section->bytes < TDHOB_MAX ? section->bytes : TDHOB_MAX;
 
-		in.hob_bytes = tdhob_build(hob, room, (gpa_t){ section->gpa }, &t, q->memory, q->accept);
+		in.hob_bytes =
+			tdhob_build(hob, room, (gpa_t){ section->gpa }, &t, q->memory, q->accept);
 		if (!in.hob_bytes) {
-			fprintf(stderr, "tain: %s: the TD_HOB section is too small for the HOB list\n",
+			fprintf(stderr,
+				"tain: %s: the TD_HOB section is too small for the HOB list\n",
 				q->path);
 			free(image);
 			return 1;
@@ -108,8 +113,8 @@ static int print_mrtd(const struct request *q)
 }
 
 /*
- * The file that tain.cfg names: the start volume's root is the directory of tain.cfg, the one above it
- * or the current one; or the file lies beside tain.cfg under its own name. To be freed; NULL.
+ * The file that tain.cfg names: the start volume's root is the directory of tain.cfg, the one above
+ * it or the current one; or the file lies beside tain.cfg under its own name. To be freed; NULL.
  */
 static char *find_file(const char *config, const char *path)
 {
@@ -126,7 +131,9 @@ static char *find_file(const char *config, const char *path)
 	const struct {
 		int length;
 		const char *between, *name;
-	} places[] = { { length, "", name }, { length, "../", name }, { 0, "", name }, { length, "", base } };
+	} places[] = {
+		{ length, "", name }, { length, "../", name }, { 0, "", name }, { length, "", base }
+	};
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
 		if (asprintf(&found, "%.*s%s%s", places[i].length, config, places[i].between,
@@ -155,8 +162,10 @@ static int mrtd_by_config(const char *path, const char *name)
 	g = config_guest(&config, name);
 	if (!g || g->kind != GUEST_TD || g->refusal[0] || !g->firmware.path[0]) {
 		fprintf(stderr, "tain: %s: %s: %s\n", path, name,
-			!g ? "no such guest" : g->refusal[0] ? g->refusal :
-			g->kind != GUEST_TD ? "not a trust domain" : "has no firmware");
+			!g                    ? "no such guest"
+			: g->refusal[0]       ? g->refusal
+			: g->kind != GUEST_TD ? "not a trust domain"
+					      : "has no firmware");
 		return 1;
 	}
 	image = find_file(path, g->firmware.path);
@@ -191,8 +200,8 @@ int cmd_mrtd(int argc, char **argv)
 	struct request q = { NULL, DEFAULT_MEMORY, TD_ACCEPT_LAZY, TD_MEASURE_PER_PAGE };
 
 	if (strcmp(argv[0], "--config") == 0)
-		return argc == 3 ? mrtd_by_config(argv[1], argv[2]) :
-				   bad("mrtd", "--config", "TAIN.CFG NAME");
+		return argc == 3 ? mrtd_by_config(argv[1], argv[2])
+				 : bad("mrtd", "--config", "TAIN.CFG NAME");
 	for (int i = 0; i < argc; i++) {
 		const char *value = i + 1 < argc ? argv[i + 1] : "";
 

@@ -16,7 +16,7 @@
 
 #include "tools/host/commands.h"
 
-#define LOG_MAX  ((size_t)64 << 20)
+#define LOG_MAX   ((size_t)64 << 20)
 #define WHERE_MAX 512
 
 /* addr2line's answer for @address; empty if it has none. */
@@ -34,7 +34,8 @@ static void where_is(const char *elf, const char *address, char where[WHERE_MAX]
 		dup2(pipe_fd[1], STDOUT_FILENO);
 		close(pipe_fd[0]);
 		close(pipe_fd[1]);
-		execlp("addr2line", "addr2line", "-f", "-p", "-s", "-e", elf, address, (char *)NULL);
+		execlp("addr2line", "addr2line", "-f", "-p", "-s", "-e", elf, address,
+		       (char *)NULL);
 		_exit(127);
 	}
 	close(pipe_fd[1]);

@@ -224,7 +224,8 @@ static int report(const struct map *m, const struct tdmr_plan *plan)
 	puts("# RAM   P PAMT   - reserved   + RAM and holes");
 	for (unsigned i = 0; i < plan->count; i++)
 		print_tdmr(m, plan, i);
-	printf("%u TDMRs; convertible RAM %llu MiB, for TDs %llu MiB, PAMT %llu KiB, given up %llu KiB\n",
+	printf("%u TDMRs; convertible RAM %llu MiB, for TDs %llu MiB, PAMT %llu KiB, given up %llu "
+	       "KiB\n",
 	       plan->count, (unsigned long long)(plan->ram_bytes >> 20),
 	       (unsigned long long)(ranges_bytes(&plan->usable, 0, UINT64_MAX) >> 20),
 	       (unsigned long long)(plan->pamt_bytes >> 10),
@@ -257,8 +258,8 @@ int cmd_tdmr(int argc, char **argv)
 		err = tdmr_plan_make(&plan, &m.memory, &m.limits);
 		if (err)
 			fprintf(stderr, "tain: %s: %s\n", argv[0],
-				err == -ENODATA ? "no convertible memory above the first MiB" :
-						  "no memory for the PAMTs");
+				err == -ENODATA ? "no convertible memory above the first MiB"
+						: "no memory for the PAMTs");
 	}
 	if (!err) {
 		status = report(&m, &plan);

@@ -143,8 +143,14 @@ static void op_halted(void *ctx, unsigned lp, const char *why)
 }
 
 static const struct soft_machine_ops machine_ops = {
-	.map = op_map, .cpuid = op_cpuid, .rdmsr = op_rdmsr, .tsc = op_tsc, .random = op_random,
-	.interrupt_pending = op_pending, .pconfig = op_pconfig, .cache_wb = op_cache_wb,
+	.map = op_map,
+	.cpuid = op_cpuid,
+	.rdmsr = op_rdmsr,
+	.tsc = op_tsc,
+	.random = op_random,
+	.interrupt_pending = op_pending,
+	.pconfig = op_pconfig,
+	.cache_wb = op_cache_wb,
 	.halted = op_halted,
 };
 
@@ -231,8 +237,13 @@ static uint32_t be_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsig
 }
 
 static const struct soft_backend_ops backend_ops = {
-	.vcpu_init = be_init, .vmread = be_read, .vmwrite = be_write, .enter = be_enter,
-	.flush_tlb = be_nothing, .vcpu_flush = be_nothing, .xsave_size = be_xsave_size,
+	.vcpu_init = be_init,
+	.vmread = be_read,
+	.vmwrite = be_write,
+	.enter = be_enter,
+	.flush_tlb = be_nothing,
+	.vcpu_flush = be_nothing,
+	.xsave_size = be_xsave_size,
 };
 static const struct soft_backend backend = { &backend_ops, NULL };
 
@@ -294,11 +305,17 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 	while ((PAGE_SIZE << order) < soft_module_size())
 		order++;
 	module = soft_init(hpa_to_ptr(pages_alloc(PAGE_SOFT, order)), &machine, &backend);
-	memory[0] = (struct boot_mem){ .base = MACHINE_BASE, .size = bytes, .kind = BOOT_MEM_USABLE };
+	memory[0] =
+		(struct boot_mem){ .base = MACHINE_BASE, .size = bytes, .kind = BOOT_MEM_USABLE };
 	host = (struct tdx_host){
-		.msr_read = host_msr_read, .package_of = host_package_of, .kick = host_kick,
-		.say = host_say, .cpuid = host_cpuid, .maxphyaddr = bits,
-		.memory = memory, .memory_count = 1,
+		.msr_read = host_msr_read,
+		.package_of = host_package_of,
+		.kick = host_kick,
+		.say = host_say,
+		.cpuid = host_cpuid,
+		.maxphyaddr = bits,
+		.memory = memory,
+		.memory_count = 1,
 	};
 }
 

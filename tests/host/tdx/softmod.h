@@ -30,7 +30,8 @@ extern void (*softmod_guest)(struct soft_vcpu *v, struct soft_exit *x);
 /* Guest fields that the module wrote (VMCS encodings); 0 if never. */
 uint64_t softmod_field(struct soft_vcpu *v, uint32_t field);
 
-/* Called before each SEAMCALL: true: do not make it, r->rax is set (a status of the test's choice). */
+/* Called before each SEAMCALL: true: do not make it, r->rax is set (a status of the test's choice).
+ */
 extern bool (*softmod_intercept)(struct soft_regs *r);
 
 /* No module answers (VMfailInvalid) from now on. */
