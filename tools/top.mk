@@ -5,7 +5,7 @@ SAMPLE_RUN := tools/run --cpus 2
 .PHONY: run
 run: all ## boot the sample guests in the emulator; a console when there is a terminal
 	$(Q)if [ -t 0 ] && [ -t 1 ]; then exec $(SAMPLE_RUN) --interactive; \
-	else exec $(SAMPLE_RUN) --timeout 300 --script tools/sample/run.txt; fi
+	else exec $(SAMPLE_RUN) --timeout 600 --script tools/sample/run.txt; fi
 
 .PHONY: image
 image: build/tain.img ## build/tain.img for a USB stick; KEY=file CERT=file sign for Secure Boot
