@@ -228,8 +228,11 @@ static bool provide_module(const struct tain_config *t)
 	return true;
 }
 
-static void start_tdx(const struct tain_config *t)
+/* Called when the first trust domain is wanted, at the latest before the console is ready. */
+static void start_tdx(void)
 {
+	const struct tain_config *t = &config.tain;
+
 	if (!vmx_available() || !provide_module(t))
 		return;
 	if (t->bringup == BRINGUP_PROBE) {
@@ -256,9 +259,9 @@ void kernel_main(const struct boot_info *bi)
 		panic("no memory for the run queues");
 	machine_start_cpus(ap_main);
 	start_vmx();
-	start_tdx(&config.tain);
 	if (guests_init(config.guests, config.guest_count) != 0)
 		log_error("no memory for the guests: none can start");
+	guests_set_td_gate(start_tdx);
 	log_info("cpus: %u of %u online; %llu ticks since kernel entry, %llu of them waiting",
 		 cpu_online_count(), cpu_count(), (unsigned long long)ticks_since_entry(),
 		 (unsigned long long)wait_ticks());

@@ -144,6 +144,19 @@ static void free_parts(struct guest *g)
 	platform_fini(&g->platform);
 }
 
+static void (*td_gate)(void);
+
+void guests_set_td_gate(void (*gate)(void)) { td_gate = gate; }
+
+void guests_open_td_gate(void)
+{
+	void (*gate)(void) = td_gate;
+
+	td_gate = NULL;
+	if (gate)
+		gate();
+}
+
 static int build(struct guest *g, char *why, size_t why_size)
 {
 	const struct guest_config *c = g->config;
@@ -153,8 +166,10 @@ static int build(struct guest *g, char *why, size_t why_size)
 	g->runs = heap_alloc(c->vcpus * sizeof(g->runs[0]));
 	if (!g->vcpus || !g->runs || start_platform(g))
 		return -ENOMEM;
-	if (c->kind == GUEST_TD)
+	if (c->kind == GUEST_TD) {
+		guests_open_td_gate();
 		return td_create(&g->td, c, &g->platform, g->runs, why, why_size);
+	}
 	g->vm = vm_create(c, &g->platform, g->runs, why, why_size);
 	return g->vm ? 0 : -EIO;
 }

@@ -55,6 +55,13 @@ struct guest {
 /* Take over the records of the configuration (kept by the caller). Boot CPU, once. 0 or -ENOMEM. */
 int guests_init(const struct guest_config *configs, unsigned count) MUST_CHECK;
 
+/*
+ * @gate is called once, before the first TD is built or by guests_open_td_gate(): it brings the TDX
+ * module up. So a plain guest does not wait for what it does not need. Boot CPU.
+ */
+void guests_set_td_gate(void (*gate)(void));
+void guests_open_td_gate(void);
+
 unsigned guest_count(void);
 struct guest *guest_at(unsigned index);
 struct guest *guest_find(const char *name); /* NULL: no such guest */

@@ -291,6 +291,7 @@ static void start(void)
 	monitor_check_begin();
 	report_configuration(cfg);
 	start_guests(cfg);
+	guests_open_td_gate(); /* the console shows a module also where no TD was started */
 	run_script(&cfg->tain.script);
 	mon.busy = false;
 	console_puts("tain: ready\n");
