@@ -88,7 +88,7 @@ static const char *step_fault(const struct mmu *mmu, const struct walk *w, spte_
 }
 
 /* The entry is FROZEN by us and was w->old. Afterwards it is @new, or w->old again. */
-static int carry(struct mmu *mmu, struct walk *w, spte_t new)
+static inline __attribute__((always_inline)) int carry(struct mmu *mmu, struct walk *w, spte_t new)
 {
 	spte_t old = w->old;
 	const char *fault = step_fault(mmu, w, new);

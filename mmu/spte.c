@@ -38,7 +38,7 @@ const char *const spte_step_names[STEP_COUNT] = {
 
 /* Rows: what was there; columns: what comes. FROZEN and MMIO never reach a mirror's hook. */
 /* clang-format off */
-static const uint8_t steps[SPTE_KIND_COUNT][SPTE_KIND_COUNT] = {
+const uint8_t spte_steps[SPTE_KIND_COUNT][SPTE_KIND_COUNT] = {
 #define N(to) [SPTE_IS_##to]
 	[SPTE_IS_NONE] = {
 		N(NONE)  = STEP_NOTHING,
@@ -66,19 +66,3 @@ static const uint8_t steps[SPTE_KIND_COUNT][SPTE_KIND_COUNT] = {
 #undef N
 };
 /* clang-format on */
-
-enum spte_step spte_step(spte_t old, spte_t new)
-{
-	enum spte_kind from = spte_kind(old), to = spte_kind(new);
-	enum spte_step step = (enum spte_step)steps[from][to];
-
-	if (step == STEP_NOTHING && !(from == SPTE_IS_NONE && to == SPTE_IS_NONE))
-		return STEP_ILLEGAL;
-	bool same = spte_pfn(old).v == spte_pfn(new).v;
-
-	if (step == STEP_UNBLOCK && !same)
-		return from == SPTE_IS_BLOCKED_LEAF ? STEP_MOVE : STEP_ILLEGAL;
-	if (step == STEP_BLOCK && !same)
-		return STEP_ILLEGAL;
-	return step;
-}

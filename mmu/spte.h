@@ -104,8 +104,8 @@ enum spte_purpose {
  * gets `old` and `new`; spte_step() names the step, so that the other side is a table of steps.
  */
 enum spte_step {
-	STEP_NOTHING,      /* neither value owns a page: the external table does not change */
 	STEP_ILLEGAL,      /* no such step exists: a bug of the caller */
+	STEP_NOTHING,      /* neither value owns a page: the external table does not change */
 	STEP_ADD_TABLE,    /* none -> table */
 	STEP_ADD_LEAF,     /* none -> leaf */
 	STEP_BLOCK,        /* leaf or table -> the same, blocked */
@@ -222,8 +222,19 @@ static inline unsigned spte_mmio_generation(spte_t s)
 	return (unsigned)((s.raw >> SPTE_MMIO_GEN_SHIFT) & SPTE_MMIO_GEN_MASK);
 }
 
+/* Rows: what was there; columns: what comes. */
+extern const uint8_t spte_steps[SPTE_KIND_COUNT][SPTE_KIND_COUNT];
+
 /* Which step of a mirror entry's life leads from @old to @new. */
-enum spte_step spte_step(spte_t old, spte_t new);
+static inline enum spte_step spte_step(spte_t old, spte_t new)
+{
+	enum spte_step step = (enum spte_step)spte_steps[spte_kind(old)][spte_kind(new)];
+
+	/* Blocking keeps the frame; opening a leaf on another frame is a move. */
+	if ((step == STEP_BLOCK || step == STEP_UNBLOCK) && spte_pfn(old).v != spte_pfn(new).v)
+		return step == STEP_UNBLOCK && spte_has_leaf(old) ? STEP_MOVE : STEP_ILLEGAL;
+	return step;
+}
 
 extern const char *const spte_kind_names[SPTE_KIND_COUNT];
 extern const char *const spte_purpose_names[SPTE_PURPOSE_COUNT];
