@@ -18,13 +18,38 @@ void output_init(struct output *o, const char *name, output_sink_fn sink, void *
 	o->sink_ctx = ctx;
 }
 
+static void send(struct output *o, const char *text, size_t length)
+{
+	if (!o->sink(o->sink_ctx, text, length))
+		o->lost++;
+}
+
+/* True: nothing was lost, or the sink has taken the word about it. */
+static bool tell_lost(struct output *o)
+{
+	char text[GUEST_NAME_MAX + 48];
+
+	if (likely(o->lost == o->lost_shown))
+		return true;
+	int n = snprintf(text, sizeof(text), "%s| [%llu lines lost]\n", o->name,
+			 (unsigned long long)(o->lost - o->lost_shown));
+
+	if (!o->sink(o->sink_ctx, text, (size_t)n))
+		return false;
+	o->lost_shown = o->lost;
+	return true;
+}
+
 static void send_line(struct output *o)
 {
 	char text[GUEST_NAME_MAX + 2 + OUTPUT_LINE_MAX + 2];
 	int n = snprintf(text, sizeof(text), "%s| %.*s\n", o->name, (int)o->length, o->line);
 
 	o->length = 0;
-	o->sink(o->sink_ctx, text, (size_t)n);
+	if (tell_lost(o))
+		send(o, text, (size_t)n);
+	else
+		o->lost++;
 }
 
 static bool is_shown(uint8_t byte)
@@ -52,7 +77,7 @@ void output_byte(struct output *o, uint8_t byte)
 	spin_lock(&o->lock);
 	o->kept[o->total++ % OUTPUT_KEEP] = raw;
 	if (o->attached)
-		o->sink(o->sink_ctx, &raw, 1);
+		send(o, &raw, 1);
 	else
 		line_byte(o, byte);
 	spin_unlock(&o->lock);

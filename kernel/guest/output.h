@@ -6,7 +6,8 @@
  *   - Nothing is interleaved within a line: a line reaches the console in one call.
  *   - A guest that prints without end costs the others nothing but lines: an over-long line is
  *     cut into pieces, control characters but tab are dropped from prefixed lines.
- *   - Nobody waits for the physical line.
+ *   - Nobody waits for the physical line: a line that the sink does not take is dropped whole and
+ *     counted, and the loss is shown before the next one that it takes.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,8 +20,8 @@
 #define OUTPUT_LINE_MAX 240
 #define OUTPUT_KEEP     8192
 
-/* Where text goes: the console in the image, a buffer in tests. */
-typedef void (*output_sink_fn)(void *ctx, const char *text, size_t length);
+/* Where text goes: the console in the image, a buffer in tests. False: not now, it is dropped. */
+typedef bool (*output_sink_fn)(void *ctx, const char *text, size_t length);
 
 struct output {
 	const char *name;
@@ -30,6 +31,7 @@ struct output {
 	bool attached; /* bytes go to the sink as they come */
 	char line[OUTPUT_LINE_MAX];
 	unsigned length;
+	uint64_t lost, lost_shown; /* lines (bytes while attached) that the sink did not take */
 	uint64_t total; /* bytes ever printed; kept[total % OUTPUT_KEEP] is next */
 	char kept[OUTPUT_KEEP];
 };

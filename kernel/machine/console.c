@@ -257,6 +257,13 @@ void console_poll(void)
 	con_unlock(flags);
 }
 
+size_t console_backlog(void)
+{
+	uint64_t tail = __atomic_load_n(&con.tx_tail, __ATOMIC_RELAXED);
+
+	return (size_t)(__atomic_load_n(&con.tx_head, __ATOMIC_RELAXED) - tail);
+}
+
 bool console_busy(void) { return con.uart.present && con.tx_head != con.tx_tail; }
 
 void console_flush(void)

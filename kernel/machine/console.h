@@ -47,6 +47,9 @@ void console_flush(void);
 /* True while text waits in the ring: the boot CPU then must not sleep for long. */
 bool console_busy(void);
 
+/* Bytes that wait in the ring for the device. */
+size_t console_backlog(void);
+
 struct console_stats {
 	uint64_t tx_bytes, tx_dropped, rx_bytes, rx_dropped, ring_bytes, ring_high_water;
 	bool interrupts; /* the UART's interrupt works */

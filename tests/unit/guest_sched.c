@@ -101,20 +101,26 @@ static char seen[4096];
 static size_t seen_length;
 static unsigned calls;
 
-static void sink(void *ctx, const char *text, size_t length)
+static bool sink_is_full;
+
+static bool sink(void *ctx, const char *text, size_t length)
 {
 	(void)ctx;
+	if (sink_is_full)
+		return false;
 	assert_true(seen_length + length < sizeof(seen));
 	memcpy(seen + seen_length, text, length);
 	seen_length += length;
 	seen[seen_length] = 0;
 	calls++;
+	return true;
 }
 
 static int start_output(void **state)
 {
 	(void)state;
 	seen_length = calls = 0;
+	sink_is_full = false;
 	seen[0] = 0;
 	o = malloc(sizeof(*o));
 	output_init(o, "vm1", sink, NULL);
@@ -175,6 +181,19 @@ static void attached_output_is_raw(void **state)
 	assert_string_equal(seen, "vm1| half\n\x1b[2J!vm1| x\n");
 }
 
+static void a_flood_is_cut_and_the_loss_is_told(void **state)
+{
+	(void)state;
+	say("first\n");
+	sink_is_full = true;
+	say("second\nthird\n");
+	assert_int_equal(o->lost, 2);
+	assert_true(output_contains(o, 0, "third")); /* `expect` sees it all the same */
+	sink_is_full = false;
+	say("fourth\nfifth\n");
+	assert_string_equal(seen, "vm1| first\nvm1| [2 lines lost]\nvm1| fourth\nvm1| fifth\n");
+}
+
 static void text_is_found_as_far_as_it_is_kept(void **state)
 {
 	(void)state;
@@ -202,7 +221,7 @@ int main(void)
 		Q(an_event_wakes_once), Q(removal_keeps_the_rest_in_order),
 		O(lines_are_prefixed_and_come_in_one_piece),
 		O(control_characters_do_not_reach_the_terminal), O(a_line_without_end_is_cut),
-		O(attached_output_is_raw), O(text_is_found_as_far_as_it_is_kept),
+		O(attached_output_is_raw), O(a_flood_is_cut_and_the_loss_is_told), O(text_is_found_as_far_as_it_is_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
