@@ -77,24 +77,32 @@ void tdx_describe(line_fn line, void *ctx)
 	describe_memory(line, ctx);
 }
 
+/* One line "name count"; nothing for a zero. */
+static void count_line(line_fn line, void *ctx, const char *name, const char *what, uint64_t count)
+{
+	char buf[96];
+
+	if (!count)
+		return;
+	snprintf(buf, sizeof(buf), "%s%s%s %llu", name, what[0] ? " " : "", what,
+		 (unsigned long long)count);
+	line(ctx, buf);
+}
+
 void tdx_stats(line_fn line, void *ctx)
 {
-	char buf[160];
-
 	for (unsigned leaf = 0; leaf < TDH_LEAF_LIMIT; leaf++) {
+		const char *name = tdh_leaf_name(leaf);
 		struct seamcall_stats st;
 
 		seamcall_stats_read(leaf, &st);
-		if (!st.calls)
+		if (!st.calls || !name)
 			continue;
-		snprintf(buf, sizeof(buf),
-			 "%-26s %8llu calls %6llu errors %6llu busy %10llu ticks each",
-			 tdh_leaf_name(leaf), (unsigned long long)st.calls,
-			 (unsigned long long)st.errors, (unsigned long long)st.busy,
-			 (unsigned long long)(st.ticks / st.calls));
-		line(ctx, buf);
+		count_line(line, ctx, name, "calls", st.calls);
+		count_line(line, ctx, name, "ticks each", st.ticks / st.calls);
+		count_line(line, ctx, name, "busy", st.busy);
+		count_line(line, ctx, name, "errors", st.errors);
 	}
-	snprintf(buf, sizeof(buf), "retries %llu, given up %llu", (unsigned long long)tdx_retries,
-		 (unsigned long long)tdx_retries_exhausted);
-	line(ctx, buf);
+	count_line(line, ctx, "SEAMCALL", "retries", tdx_retries);
+	count_line(line, ctx, "SEAMCALL", "retries given up", tdx_retries_exhausted);
 }

@@ -89,7 +89,7 @@ const char *tdx_module_text(char *buf, size_t size);
 /* What doctor and `info` print: one line at a time through @line. */
 void tdx_describe(void (*line)(void *ctx, const char *text), void *ctx);
 
-/* Counters by leaf: calls, busy retries, failures. One line each for leaves that were called. */
+/* Counters of leaves that were called: lines "name count". */
 void tdx_stats(void (*line)(void *ctx, const char *text), void *ctx);
 
 #endif
