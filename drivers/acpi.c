@@ -42,7 +42,7 @@ static void reject(struct acpi *a, const char *signature, const char *why)
 	strncat(a->note, why, sizeof(a->note) - strlen(a->note) - 1);
 }
 
-/* --- finding ------------------------------------------------------------------------------------ */
+/* --- finding ------------------------------------------------------------------------------- */
 
 /* The table at @hpa, whole and with a right checksum; NULL: rejected, the reason noted. */
 static const uint8_t *checked_table(struct acpi *a, uint64_t hpa, uint32_t *length)
@@ -123,7 +123,8 @@ int acpi_init(struct acpi *a, uint64_t rsdp, acpi_map_fn map)
 	return walk_sdt(a, rsdt, "RSDT", 4) ? 0 : -ENOENT;
 }
 
-const uint8_t *acpi_find(const struct acpi *a, const char *signature, unsigned nth, uint32_t *length)
+const uint8_t *acpi_find(const struct acpi *a, const char *signature, unsigned nth,
+			 uint32_t *length)
 {
 	for (unsigned i = 0; i < a->count; i++) {
 		if (memcmp(a->table[i].signature, signature, 4) != 0 || nth-- != 0)
@@ -136,12 +137,16 @@ const uint8_t *acpi_find(const struct acpi *a, const char *signature, unsigned n
 
 static struct acpi_gas read_gas(const uint8_t *p)
 {
-	return (struct acpi_gas){ .space = p[0], .width = p[1], .access = p[3], .address = rd64(p + 4) };
+	return (struct acpi_gas){
+		.space = p[0], .width = p[1], .access = p[3], .address = rd64(p + 4)
+	};
 }
 
-/* --- MADT --------------------------------------------------------------------------------------- */
+/* --- MADT ---------------------------------------------------------------------------------- */
 
+/* clang-format off */
 enum { MADT_LAPIC = 0, MADT_IOAPIC = 1, MADT_OVERRIDE = 2, MADT_LAPIC_ADDRESS = 5, MADT_X2APIC = 9 };
+/* clang-format on */
 
 struct madt_walk {
 	struct acpi_madt *out;
@@ -194,8 +199,8 @@ static const struct {
 	uint8_t type, bytes;
 	void (*read)(const struct madt_walk *w, const uint8_t *e);
 } madt_entry[] = {
-	{ MADT_LAPIC, 8, madt_lapic },         { MADT_IOAPIC, 12, madt_ioapic },
-	{ MADT_OVERRIDE, 10, madt_override },  { MADT_LAPIC_ADDRESS, 12, madt_address },
+	{ MADT_LAPIC, 8, madt_lapic },        { MADT_IOAPIC, 12, madt_ioapic },
+	{ MADT_OVERRIDE, 10, madt_override }, { MADT_LAPIC_ADDRESS, 12, madt_address },
 	{ MADT_X2APIC, 16, madt_x2apic },
 };
 
@@ -226,12 +231,14 @@ int acpi_read_madt(const struct acpi *a, struct acpi_madt *out,
 	return 0;
 }
 
-/* --- FADT --------------------------------------------------------------------------------------- */
+/* --- FADT ---------------------------------------------------------------------------------- */
 
+/* clang-format off */
 enum { FADT_DSDT = 40, FADT_SCI = 46, FADT_PM1A_CNT = 64, FADT_PM1B_CNT = 68, FADT_PM_TMR = 76,
        FADT_PM_TMR_LEN = 91, FADT_IAPC = 109, FADT_FLAGS = 112, FADT_RESET_REG = 116,
        FADT_RESET_VALUE = 128, FADT_X_DSDT = 140, FADT_X_PM1A_CNT = 172, FADT_X_PM1B_CNT = 184,
        FADT_X_PM_TMR = 208, FADT_V1_BYTES = 116 };
+/* clang-format on */
 
 #define FADT_TMR_32BIT  BIT32(8)
 #define FADT_RESET_SUP  BIT32(10)
@@ -320,18 +327,19 @@ int acpi_read_fadt(const struct acpi *a, struct acpi_fadt *out)
 	return 0;
 }
 
-/* --- serial console ----------------------------------------------------------------------------- */
+/* --- serial console ------------------------------------------------------------------------ */
 
+/* clang-format off */
 enum { SPCR_TYPE = 36, SPCR_GAS = 40, SPCR_GSI = 54, SPCR_BAUD = 58, SPCR_BYTES = 80 };
+/* clang-format on */
 
 /* Interface types that are 16550s: 0 full, 1 subset; 12h is a 16550 described by its GAS. */
 static bool is_16550(uint32_t type) { return type <= 1 || type == 0x12; }
 
 static bool usable(const struct acpi_serial *s)
 {
-	return s->base.address &&
-	       (s->base.space == ACPI_SPACE_MEMORY ||
-		(s->base.space == ACPI_SPACE_IO && s->base.address <= 0xfff8));
+	return s->base.address && (s->base.space == ACPI_SPACE_MEMORY ||
+				   (s->base.space == ACPI_SPACE_IO && s->base.address <= 0xfff8));
 }
 
 static bool read_spcr(const struct acpi *a, struct acpi_serial *out)

@@ -11,8 +11,10 @@
 
 #include "drivers/io.h"
 
+/* clang-format off */
 enum { UART_DATA = 0, UART_IER = 1, UART_IIR = 2, UART_FCR = 2, UART_LCR = 3, UART_MCR = 4,
        UART_LSR = 5, UART_SCR = 7, UART_DLL = 0, UART_DLM = 1 };
+/* clang-format on */
 
 #define IER_RX    0x01
 #define IER_TX    0x02
@@ -94,7 +96,10 @@ int uart_get(struct uart *u)
 	return reg_read(u, UART_DATA);
 }
 
-void uart_irq_enable(struct uart *u, bool tx) { reg_write(u, UART_IER, IER_RX | (tx ? IER_TX : 0)); }
+void uart_irq_enable(struct uart *u, bool tx)
+{
+	reg_write(u, UART_IER, IER_RX | (tx ? IER_TX : 0));
+}
 
 void uart_irq_disable(struct uart *u) { reg_write(u, UART_IER, 0); }
 

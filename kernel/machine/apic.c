@@ -23,23 +23,25 @@
 #define MSR_X2APIC       UINT32_C(0x800)
 #define MSR_X2APIC_ICR   UINT32_C(0x830)
 
+/* clang-format off */
 enum apic_reg { APIC_ID = 0x20, APIC_TPR = 0x80, APIC_EOI = 0xb0, APIC_SVR = 0xf0, APIC_ISR = 0x100,
 		APIC_IRR = 0x200, APIC_ESR = 0x280, APIC_ICR_LOW = 0x300, APIC_ICR_HIGH = 0x310,
 		APIC_TIMER = 0x320, APIC_LINT0 = 0x350, APIC_LINT1 = 0x360, APIC_ERROR = 0x370,
 		APIC_INITIAL = 0x380, APIC_CURRENT = 0x390, APIC_DIVIDE = 0x3e0 };
+/* clang-format on */
 
-#define SVR_ENABLE         BIT32(8)
-#define LVT_MASKED         BIT32(16)
-#define LVT_EXTINT         UINT32_C(0x700)
-#define LVT_NMI            UINT32_C(0x400)
-#define LVT_DEADLINE       UINT32_C(0x40000)
-#define DIVIDE_BY_1        UINT32_C(0xb)
-#define ICR_BUSY           BIT32(12)
-#define ICR_NMI            UINT32_C(0x400)
-#define ICR_INIT           UINT32_C(0x500)
-#define ICR_SIPI           UINT32_C(0x600)
-#define ICR_ASSERT         BIT32(14)
-#define ICR_ALL_BUT_SELF   UINT32_C(0xc0000)
+#define SVR_ENABLE       BIT32(8)
+#define LVT_MASKED       BIT32(16)
+#define LVT_EXTINT       UINT32_C(0x700)
+#define LVT_NMI          UINT32_C(0x400)
+#define LVT_DEADLINE     UINT32_C(0x40000)
+#define DIVIDE_BY_1      UINT32_C(0xb)
+#define ICR_BUSY         BIT32(12)
+#define ICR_NMI          UINT32_C(0x400)
+#define ICR_INIT         UINT32_C(0x500)
+#define ICR_SIPI         UINT32_C(0x600)
+#define ICR_ASSERT       BIT32(14)
+#define ICR_ALL_BUT_SELF UINT32_C(0xc0000)
 
 static struct {
 	bool x2, deadline;
@@ -75,7 +77,7 @@ static bool vector_bit(enum apic_reg first, uint8_t vector)
 bool apic_irr(uint8_t vector) { return vector_bit(APIC_IRR, vector); }
 bool apic_isr(uint8_t vector) { return vector_bit(APIC_ISR, vector); }
 
-/* --- set-up ------------------------------------------------------------------------------------ */
+/* --- set-up -------------------------------------------------------------------------------- */
 
 static void timer_interrupt(unsigned vector)
 {
@@ -125,9 +127,9 @@ void apic_init(const struct acpi_madt *madt)
 
 void apic_extint(bool on) { reg_write(APIC_LINT0, on ? LVT_EXTINT : LVT_MASKED); }
 
-/* --- to other CPUs ----------------------------------------------------------------------------- */
+/* --- to other CPUs ------------------------------------------------------------------------- */
 
-/* In xAPIC mode two writes: an NMI in between that sends nothing is harmless, and ours send nothing. */
+/* In xAPIC mode two writes: an NMI between them does no harm, for ours sends nothing. */
 static void icr_write(uint32_t id, uint32_t low)
 {
 	if (apic.x2) {
@@ -151,7 +153,7 @@ void apic_send_nmi_all_others(void) { icr_write(0, ICR_ASSERT | ICR_NMI | ICR_AL
 void apic_send_init(uint32_t id) { icr_write(id, ICR_ASSERT | ICR_INIT); }
 void apic_send_sipi(uint32_t id, uint8_t page) { icr_write(id, ICR_ASSERT | ICR_SIPI | page); }
 
-/* --- timer ------------------------------------------------------------------------------------- */
+/* --- timer --------------------------------------------------------------------------------- */
 
 /* Let the counter run freely while time.c measures; false where TSC deadline makes it needless. */
 bool apic_counter_calibrate_begin(void)

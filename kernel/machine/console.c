@@ -50,7 +50,7 @@ static struct {
 	uint8_t rx[RX_BYTES];
 } con = { .device = "none", .isa_irq = 4 };
 
-/* --- between ring and UART: con.lock is held -------------------------------------------------- */
+/* --- between ring and UART: con.lock is held ----------------------------------------------- */
 
 static void ring_put(const char *text, size_t length)
 {
@@ -172,7 +172,7 @@ static void serial_interrupt(unsigned vector)
 	con_unlock(flags);
 }
 
-/* --- public ----------------------------------------------------------------------------------- */
+/* --- public -------------------------------------------------------------------------------- */
 
 enum writer { WRITER_SELF, WRITER_TYPED, WRITER_GUEST };
 
@@ -205,7 +205,10 @@ void console_write_guest(const char *text, size_t length)
 	write_ring(text, length, WRITER_GUEST);
 }
 
-void console_write_typed(const char *text, size_t length) { write_ring(text, length, WRITER_TYPED); }
+void console_write_typed(const char *text, size_t length)
+{
+	write_ring(text, length, WRITER_TYPED);
+}
 
 bool console_typed_stands(void) { return __atomic_load_n(&con.typing, __ATOMIC_RELAXED); }
 
@@ -287,10 +290,14 @@ void console_flush(void)
 void console_stats(struct console_stats *out)
 {
 	*out = (struct console_stats){
-		.tx_bytes = con.tx_tail, .tx_dropped = con.lost,
-		.rx_bytes = con.rx_head, .rx_dropped = con.rx_lost,
-		.ring_bytes = TX_BYTES, .ring_high_water = con.high_water,
-		.interrupts = con.interrupts, .device = con.device,
+		.tx_bytes = con.tx_tail,
+		.tx_dropped = con.lost,
+		.rx_bytes = con.rx_head,
+		.rx_dropped = con.rx_lost,
+		.ring_bytes = TX_BYTES,
+		.ring_high_water = con.high_water,
+		.interrupts = con.interrupts,
+		.device = con.device,
 	};
 }
 
@@ -317,7 +324,7 @@ void console_crash_mode(void)
 	console_flush();
 }
 
-/* --- which UART ------------------------------------------------------------------------------- */
+/* --- which UART ---------------------------------------------------------------------------- */
 
 static int use_uart(struct uart u, uint32_t baud, const char *name)
 {
@@ -338,10 +345,7 @@ static int use_uart(struct uart u, uint32_t baud, const char *name)
 }
 
 /* Nothing can be said yet if it is not there: then text waits in the ring. */
-void console_init(void)
-{
-	(void)!use_uart((struct uart){ .port = COM1 }, 115200, "com1");
-}
+void console_init(void) { (void)!use_uart((struct uart){ .port = COM1 }, 115200, "com1"); }
 
 static int use_memory_uart(uint64_t hpa, unsigned shift, bool wide, uint32_t baud, const char *name)
 {

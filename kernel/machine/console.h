@@ -52,7 +52,7 @@ size_t console_backlog(void);
 
 struct console_stats {
 	uint64_t tx_bytes, tx_dropped, rx_bytes, rx_dropped, ring_bytes, ring_high_water;
-	bool interrupts; /* the UART's interrupt works */
+	bool interrupts;    /* the UART's interrupt works */
 	const char *device; /* "com1 16550A irq 4", "none" */
 };
 void console_stats(struct console_stats *out);

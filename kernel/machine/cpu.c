@@ -26,7 +26,7 @@ static struct cpu *area[CPU_MAX]; /* NULL until the CPU has started */
 static struct cpu boot_cpu;
 static uint8_t boot_ist[CPU_NMI_BYTES + CPU_DF_BYTES + CPU_MC_BYTES] ALIGNED(4096);
 
-/* --- what each CPU loads ---------------------------------------------------------------------- */
+/* --- what each CPU loads ------------------------------------------------------------------- */
 
 static void put64(uint8_t *p, uint64_t v) { memcpy(p, &v, sizeof(v)); }
 
@@ -49,7 +49,8 @@ static void gdt_fill(struct cpu *c)
 	memset(c->gdt, 0, sizeof(c->gdt));
 	c->gdt[1] = UINT64_C(0x00af9b000000ffff); /* code, 64 bit */
 	c->gdt[2] = UINT64_C(0x00cf93000000ffff); /* data */
-	c->gdt[3] = limit | (base & 0xffffff) << 16 | UINT64_C(0x89) << 40 | (base >> 24 & 0xff) << 56;
+	c->gdt[3] =
+		limit | (base & 0xffffff) << 16 | UINT64_C(0x89) << 40 | (base >> 24 & 0xff) << 56;
 	c->gdt[4] = base >> 32;
 }
 
@@ -82,7 +83,7 @@ void cpu_init_boot(void)
 	cpu_activate(c);
 }
 
-/* --- the table -------------------------------------------------------------------------------- */
+/* --- the table ----------------------------------------------------------------------------- */
 
 int cpu_add(uint32_t id) { return cpu_table_add(&table, id); }
 int cpu_by_apic_id(uint32_t id) { return cpu_table_find(&table, id); }
@@ -133,7 +134,7 @@ void cpu_boot_id(uint32_t id)
 	boot_cpu.apic_id = id;
 }
 
-/* --- between CPUs ----------------------------------------------------------------------------- */
+/* --- between CPUs -------------------------------------------------------------------------- */
 
 void cpu_kick(unsigned index)
 {

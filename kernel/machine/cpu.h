@@ -20,8 +20,15 @@
 
 struct trap_frame;
 
-/* State that one room keeps per CPU: a pointer slot each, so that this room knows no type of theirs. */
-enum cpu_slot { CPU_SLOT_VMX, CPU_SLOT_SCHED, CPU_SLOT_GUEST, CPU_SLOT_SOFT, CPU_SLOT_TDX, CPU_SLOT_COUNT };
+/* What other rooms keep per CPU: a pointer slot each, so that no type of theirs is needed here. */
+enum cpu_slot {
+	CPU_SLOT_VMX,
+	CPU_SLOT_SCHED,
+	CPU_SLOT_GUEST,
+	CPU_SLOT_SOFT,
+	CPU_SLOT_TDX,
+	CPU_SLOT_COUNT
+};
 
 struct cpu {
 	struct cpu *self; /* GS:0 */
@@ -36,12 +43,12 @@ struct cpu {
 	volatile uint32_t wake;   /* set by anyone before a kick; cleared where it is taken */
 
 	/* trap.c */
-	uint32_t capturing;        /* trap_capture_interrupt() is open */
-	int32_t captured;          /* vector it took, or -1 */
-	uint64_t nmi_count;        /* NMIs taken in root mode */
-	uint64_t interrupt_count;  /* external interrupts handled */
-	uint64_t interrupt_ticks;  /* time spent in their handlers */
-	uint64_t idle_ticks;       /* time spent in cpu_idle() */
+	uint32_t capturing;       /* trap_capture_interrupt() is open */
+	int32_t captured;         /* vector it took, or -1 */
+	uint64_t nmi_count;       /* NMIs taken in root mode */
+	uint64_t interrupt_count; /* external interrupts handled */
+	uint64_t interrupt_ticks; /* time spent in their handlers */
+	uint64_t idle_ticks;      /* time spent in cpu_idle() */
 	struct trap_frame *crash_frame;
 
 	/* direct_map.c */

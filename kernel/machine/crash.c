@@ -19,8 +19,8 @@
 #include "kernel/machine/room.h"
 #include "kernel/machine/time.h"
 
-#define MAX_FRAMES  32
-#define LOG_TAIL    1024
+#define MAX_FRAMES 32
+#define LOG_TAIL   1024
 
 static uint32_t crashed; /* 1 + index of the CPU that reports */
 
@@ -39,10 +39,10 @@ static void claim(void)
 	uint32_t nobody = 0;
 
 	irq_disable();
-	if (!__atomic_compare_exchange_n(&crashed, &nobody, cpu_index() + 1, false, __ATOMIC_SEQ_CST,
-					 __ATOMIC_RELAXED))
+	if (!__atomic_compare_exchange_n(&crashed, &nobody, cpu_index() + 1, false,
+					 __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
 		crash_stop_here();
-	/* NMIs: also a CPU that spins with interrupts off stops. Before the console, which they use. */
+	/* By NMI, so that a CPU that spins with interrupts off stops too. */
 	if (cpu_count() > 1)
 		apic_send_nmi_all_others();
 	console_crash_mode();
@@ -73,6 +73,7 @@ static void print_backtrace(uint64_t rip, uint64_t rbp)
 
 static void print_registers(const struct trap_frame *f)
 {
+	/* clang-format off */
 	const struct {
 		const char *name;
 		uint64_t value;
@@ -82,8 +83,10 @@ static void print_registers(const struct trap_frame *f)
 		{ "r8 ", f->r8 },  { "r9 ", f->r9 },  { "r10", f->r10 }, { "r11", f->r11 },
 		{ "r12", f->r12 }, { "r13", f->r13 }, { "r14", f->r14 }, { "r15", f->r15 },
 		{ "rip", f->rip }, { "cs ", f->cs },  { "flg", f->rflags }, { "err", f->error },
-		{ "cr0", cr0_read() }, { "cr2", cr2_read() }, { "cr3", cr3_read() }, { "cr4", cr4_read() },
+		{ "cr0", cr0_read() }, { "cr2", cr2_read() },
+		{ "cr3", cr3_read() }, { "cr4", cr4_read() },
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < ARRAY_LEN(reg); i++)
 		console_printf("%s %016llx%s", reg[i].name, (unsigned long long)reg[i].value,
@@ -117,13 +120,14 @@ NORETURN static void finish(void)
 	__builtin_unreachable();
 }
 
-NORETURN static void report(const char *what, const struct trap_frame *f, uint64_t rip, uint64_t rbp)
+NORETURN static void report(const char *what, const struct trap_frame *f, uint64_t rip,
+			    uint64_t rbp)
 {
 	struct cpu *c = this_cpu();
 
 	console_printf("\n*** crash: %s\n", what);
-	console_printf("cpu %u (apic id %u), running: %s, %llu us after start\n", c->index, c->apic_id,
-		       c->running, (unsigned long long)time_us());
+	console_printf("cpu %u (apic id %u), running: %s, %llu us after start\n", c->index,
+		       c->apic_id, c->running, (unsigned long long)time_us());
 	if (f)
 		print_registers(f);
 	print_backtrace(rip, rbp);

@@ -49,7 +49,7 @@ static struct {
 	uint64_t pool_piece_pages[64];
 } map = { .pml4 = { ~UINT64_C(0) }, .efi_pml4 = { ~UINT64_C(0) }, .mmio_next = MMIO_MAP_BASE };
 
-/* --- building --------------------------------------------------------------------------------- */
+/* --- building ------------------------------------------------------------------------------ */
 
 static uint64_t *table_of(uint64_t entry) { return hpa_to_ptr((hpa_t){ entry & PTE_ADDRESS }); }
 
@@ -287,7 +287,7 @@ int kernel_translate(const void *addr, hpa_t *hpa)
 	}
 }
 
-/* --- windows ---------------------------------------------------------------------------------- */
+/* --- windows ------------------------------------------------------------------------------- */
 
 void *window_map(unsigned slot, hpa_t page)
 {
@@ -303,7 +303,7 @@ void *window_map(unsigned slot, hpa_t page)
 	return (void *)at;
 }
 
-/* --- pages that leave the direct map ---------------------------------------------------------- */
+/* --- pages that leave the direct map ------------------------------------------------------- */
 
 static uint64_t ram_bytes_mapped(void)
 {
@@ -379,12 +379,13 @@ static void split(uint64_t *entry, uint64_t old, int level)
 {
 	hpa_t t = pool_take();
 	uint64_t *table = hpa_to_ptr(t);
-	uint64_t step = level_size(level - 1), base = align_down(old & PTE_ADDRESS, level_size(level));
+	uint64_t step = level_size(level - 1),
+		 base = align_down(old & PTE_ADDRESS, level_size(level));
 	uint64_t flags = old & ~PTE_ADDRESS & ~(level == LEVEL_2M ? PTE_LARGE : 0);
 
 	for (unsigned i = 0; i < PAGING_ENTRIES; i++)
 		table[i] = (base + i * step) | flags;
-	/* Accessed and Dirty bits may change under us; any other change means another CPU was first. */
+	/* A and D bits may change under us; any other change means another CPU was first. */
 	while (!__atomic_compare_exchange_n(entry, &old, t.v | PTE_PRESENT | PTE_WRITE, false,
 					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
 		if (!is_large(old)) {
@@ -507,12 +508,12 @@ bool direct_map_explain(uint64_t address, uint64_t error, char *text, size_t siz
 	if (address < DIRECT_MAP_BASE || hpa >= DIRECT_MAP_MAX)
 		return false;
 	snprintf(text, size, "#PF: host %s of %#llx, %s", what, (unsigned long long)hpa,
-		 page_is_hidden((hpa_t){ align_down(hpa, PAGE_SIZE) }) ? "page is private to a TD" :
-									 "no RAM is there");
+		 page_is_hidden((hpa_t){ align_down(hpa, PAGE_SIZE) }) ? "page is private to a TD"
+								       : "no RAM is there");
 	return true;
 }
 
-/* --- for calls into the firmware --------------------------------------------------------------- */
+/* --- for calls into the firmware ----------------------------------------------------------- */
 
 /*
  * CR3 of tables that share the kernel's upper half and map everything the memory map names below it

@@ -21,10 +21,10 @@
 #include "kernel/base/types.h"
 
 /* Layout of the upper half (docs/architecture.md draws it). */
-#define MMIO_MAP_BASE UINT64_C(0xffffc00000000000) /* device memory, uncached      */
-#define WINDOW_BASE   UINT64_C(0xffffd00000000000) /* per-CPU windows              */
-#define STACK_BASE    UINT64_C(0xffffd80000000000) /* stacks with absent pages between */
-#define DIRECT_MAP_MAX (UINT64_C(1) << 46)         /* bytes of physical memory: 64 TiB */
+#define MMIO_MAP_BASE  UINT64_C(0xffffc00000000000) /* device memory, uncached      */
+#define WINDOW_BASE    UINT64_C(0xffffd00000000000) /* per-CPU windows              */
+#define STACK_BASE     UINT64_C(0xffffd80000000000) /* stacks with absent pages between */
+#define DIRECT_MAP_MAX (UINT64_C(1) << 46)          /* bytes of physical memory: 64 TiB */
 
 /* Reserve the tables that hiding may need: about 2 MiB per GiB of RAM, untouched until used. */
 int direct_map_reserve(void) MUST_CHECK;

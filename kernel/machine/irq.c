@@ -35,7 +35,7 @@ static struct {
 	bool has_pic;
 } irq;
 
-/* --- PIC -------------------------------------------------------------------------------------- */
+/* --- PIC ----------------------------------------------------------------------------------- */
 
 static void pic_mask(void)
 {
@@ -52,8 +52,10 @@ static void pic_init(void)
 		uint16_t port;
 		uint8_t value;
 	} setup[] = {
-		{ PIC1_CMD, 0x11 }, { PIC1_DATA, VEC_PIC_BASE },     { PIC1_DATA, 4 }, { PIC1_DATA, 1 },
-		{ PIC2_CMD, 0x11 }, { PIC2_DATA, VEC_PIC_BASE + 8 }, { PIC2_DATA, 2 }, { PIC2_DATA, 1 },
+		{ PIC1_CMD, 0x11 }, { PIC1_DATA, VEC_PIC_BASE },
+		{ PIC1_DATA, 4 },   { PIC1_DATA, 1 },
+		{ PIC2_CMD, 0x11 }, { PIC2_DATA, VEC_PIC_BASE + 8 },
+		{ PIC2_DATA, 2 },   { PIC2_DATA, 1 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(setup); i++)
@@ -62,7 +64,7 @@ static void pic_init(void)
 	pic_mask();
 }
 
-/* --- I/O APIC --------------------------------------------------------------------------------- */
+/* --- I/O APIC ------------------------------------------------------------------------------ */
 
 static uint32_t ioapic_read(unsigned n, uint32_t reg)
 {
@@ -132,7 +134,7 @@ static uint32_t isa_trigger(unsigned line, const struct acpi_madt *madt)
 int irq_route_isa(unsigned line, unsigned vector, unsigned way, const struct acpi_madt *madt)
 {
 	if (way == IRQ_BY_IOAPIC) {
-		/* The entry's destination has 8 bits; a boot CPU beyond needs remapping: not ours. */
+		/* The entry's destination has 8 bits: a boot CPU beyond is polled. */
 		if (apic_id() > 0xfe)
 			return -ENODEV;
 		return rte_write(madt ? madt->isa_gsi[line] : line, apic_id() << 24,

@@ -14,7 +14,7 @@
 #include "kernel/base/log.h"
 #include "kernel/machine/page_node.h"
 
-/* --- lists of nodes by their best order ------------------------------------------------------- */
+/* --- lists of nodes by their best order ---------------------------------------------------- */
 
 static unsigned node_level(uint32_t id) { return id % NODES_PER_CHUNK == 0 ? 1 : 0; }
 
@@ -54,7 +54,7 @@ static void list_update(struct page_core *c, uint32_t id)
 	*head = id;
 }
 
-/* --- nodes ------------------------------------------------------------------------------------ */
+/* --- nodes --------------------------------------------------------------------------------- */
 
 static uint32_t chunk_node(const struct page_core *c, uint64_t chunk)
 {
@@ -114,7 +114,7 @@ static void settle_slot(struct page_core *c, uint32_t parent, unsigned slot)
 	}
 }
 
-/* --- size and start --------------------------------------------------------------------------- */
+/* --- size and start ------------------------------------------------------------------------ */
 
 static uint64_t runs_chunks(const struct page_run *runs, size_t n)
 {
@@ -236,7 +236,7 @@ void page_core_add(struct page_core *c, struct page_run run)
 	}
 }
 
-/* --- taking ----------------------------------------------------------------------------------- */
+/* --- taking -------------------------------------------------------------------------------- */
 
 static int64_t chunk_pop(struct page_core *c, uint8_t owner)
 {
@@ -327,7 +327,7 @@ pfn_t page_core_alloc(struct page_core *c, enum page_owner owner, unsigned order
 	return pfn;
 }
 
-/* --- giving ----------------------------------------------------------------------------------- */
+/* --- giving -------------------------------------------------------------------------------- */
 
 static bool slots_belong(const struct page_core *c, uint32_t id, unsigned slot, unsigned count,
 			 uint8_t owner)
@@ -348,7 +348,8 @@ static bool pages_belong(const struct page_core *c, uint64_t pfn, unsigned order
 {
 	uint64_t chunk = pfn >> CHUNK_ORDER;
 
-	if (order > CHUNK_ORDER || !is_aligned(pfn, UINT64_C(1) << order) || chunk >= c->chunk_count)
+	if (order > CHUNK_ORDER || !is_aligned(pfn, UINT64_C(1) << order) ||
+	    chunk >= c->chunk_count)
 		return false;
 	if (c->chunk[chunk].owner != OWNER_SPLIT)
 		return c->chunk[chunk].owner == owner;
@@ -415,9 +416,9 @@ int page_core_give(struct page_core *c, pfn_t pfn, unsigned order, enum page_own
 	if (order == CHUNK_ORDER) {
 		give_chunk(c, chunk, (uint8_t)to);
 	} else {
-		uint32_t id = c->chunk[chunk].owner == OWNER_SPLIT ?
-				      chunk_node(c, chunk) :
-				      chunk_split(c, chunk, (uint8_t)from);
+		uint32_t id = c->chunk[chunk].owner == OWNER_SPLIT
+				      ? chunk_node(c, chunk)
+				      : chunk_split(c, chunk, (uint8_t)from);
 		if (order >= 9)
 			give_slots(c, id, (unsigned)(pfn.v / NODE_SLOTS % NODE_SLOTS), order - 9,
 				   (uint8_t)to);
@@ -429,7 +430,7 @@ int page_core_give(struct page_core *c, pfn_t pfn, unsigned order, enum page_own
 	return 0;
 }
 
-/* --- asking ----------------------------------------------------------------------------------- */
+/* --- asking -------------------------------------------------------------------------------- */
 
 uint8_t page_core_owner(const struct page_core *c, pfn_t pfn)
 {

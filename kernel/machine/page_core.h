@@ -24,22 +24,22 @@
 #include "kernel/base/types.h"
 #include "kernel/machine/port.h"
 
-#define NODE_SLOTS  512
-#define NODE_ORDERS 9
-#define CHUNK_ORDER 18
-#define CHUNK_PAGES (UINT64_C(1) << CHUNK_ORDER)
+#define NODE_SLOTS      512
+#define NODE_ORDERS     9
+#define CHUNK_ORDER     18
+#define CHUNK_PAGES     (UINT64_C(1) << CHUNK_ORDER)
 #define NODES_PER_CHUNK (NODE_SLOTS + 1)
-#define NODE_NIL UINT32_MAX
+#define NODE_NIL        UINT32_MAX
 
 /* Owner bytes beyond enum page_owner. */
 #define OWNER_SPLIT  0xfe /* ask the node below */
 #define OWNER_ABSENT 0xff /* no RAM, or not ours */
 
 struct page_node {
-	uint64_t free[16];           /* buddy bitmaps of orders 0..8, packed: see node.c */
+	uint64_t free[16]; /* buddy bitmaps of orders 0..8, packed: see node.c */
 	uint16_t free_blocks[NODE_ORDERS];
-	int16_t best;                /* largest order with a free block; -1: none */
-	uint32_t next, prev;         /* list of nodes of this level with this best */
+	int16_t best;        /* largest order with a free block; -1: none */
+	uint32_t next, prev; /* list of nodes of this level with this best */
 	uint64_t first_pfn;
 	uint8_t owner[NODE_SLOTS];
 };
@@ -54,7 +54,7 @@ struct page_core {
 	struct page_chunk *chunk; /* chunk_count of them */
 	struct page_node *node;   /* dense_max * NODES_PER_CHUNK */
 	uint32_t chunk_count, dense_count, dense_max;
-	uint32_t free_chunks;     /* list head */
+	uint32_t free_chunks; /* list head */
 	uint32_t list[2][NODE_ORDERS];
 	uint64_t count[PAGE_OWNER_COUNT];
 };

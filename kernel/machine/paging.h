@@ -1,7 +1,7 @@
 /*
  * paging.h - the format of the CPU's 4-level page tables.
  *
- * Bits: SDM volume 3A, tables "Format of a Page-Table Entry that Maps a 4-KByte Page" and following.
+ * Bits: SDM volume 3A, "Format of a Page-Table Entry that Maps a 4-KByte Page" and following.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -20,17 +20,17 @@
 #include "kernel/machine/room.h"
 #include "kernel/machine/time.h"
 
-#define BOCHS_PORT       0x8900 /* write "Shutdown": Bochs ends */
-#define QEMU_EXIT_PORT   0xf4   /* isa-debug-exit */
-#define KEYBOARD_PORT    0x64
-#define KEYBOARD_RESET   0xfe
-#define PM_SLEEP_ENABLE  BIT32(13)
+#define BOCHS_PORT      0x8900 /* write "Shutdown": Bochs ends */
+#define QEMU_EXIT_PORT  0xf4   /* isa-debug-exit */
+#define KEYBOARD_PORT   0x64
+#define KEYBOARD_RESET  0xfe
+#define PM_SLEEP_ENABLE BIT32(13)
 
 /* UEFI specification, "EFI Runtime Services Table": 24-byte header, then function pointers. */
-#define SYSTEM_TABLE_SIGNATURE  UINT64_C(0x5453595320494249)
-#define RUNTIME_SIGNATURE       UINT64_C(0x56524553544e5552)
-#define SYSTEM_TABLE_RUNTIME    88
-#define RUNTIME_RESET_SYSTEM    104
+#define SYSTEM_TABLE_SIGNATURE UINT64_C(0x5453595320494249)
+#define RUNTIME_SIGNATURE      UINT64_C(0x56524553544e5552)
+#define SYSTEM_TABLE_RUNTIME   88
+#define RUNTIME_RESET_SYSTEM   104
 
 enum efi_reset { EFI_RESET_COLD, EFI_RESET_WARM, EFI_RESET_SHUTDOWN };
 typedef void (*efi_reset_fn)(enum efi_reset type, uint64_t status, uint64_t size, void *data)

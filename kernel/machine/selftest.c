@@ -40,8 +40,8 @@ static const char *pages_add_up(void)
 		return "no 2 MiB free";
 	for (uint64_t i = 0; i < 512; i++)
 		page_free(hpa_add(big, i * PAGE_SIZE), PAGE_GUEST);
-	return page_count(PAGE_FREE) == free ? page_core_check(page_core_global()) :
-					       "pages were lost";
+	return page_count(PAGE_FREE) == free ? page_core_check(page_core_global())
+					     : "pages were lost";
 }
 
 static const char *page_is_zero(void)
@@ -69,7 +69,7 @@ static const char *missing_msr_is_an_error(void)
 
 	if (msr_read_safe(0x1b, &v) || !(v & BIT64(11)))
 		return "IA32_APIC_BASE cannot be read";
-	/* Whether an unknown MSR faults depends on the machine (Bochs: no); that we come back does not. */
+	/* An unknown MSR need not fault (Bochs: no); that we come back is what counts. */
 	return msr_read_safe(0x4fffffff, &v) > 0 ? "a positive error" : NULL;
 }
 
@@ -91,11 +91,11 @@ static const char *text_is_read_only(void)
 		return "the image is not mapped";
 	if (copy_safe(kernel_text_start, &byte, 1) == 0)
 		return "text can be written";
-	return copy_safe(hpa_to_ptr(hpa), &byte, 1) == 0 ? "text can be written by the direct map" :
-							   NULL;
+	return copy_safe(hpa_to_ptr(hpa), &byte, 1) == 0 ? "text can be written by the direct map"
+							 : NULL;
 }
 
-/* --- hiding ------------------------------------------------------------------------------------- */
+/* --- hiding -------------------------------------------------------------------------------- */
 
 static struct {
 	uint64_t *ptr;
@@ -174,7 +174,7 @@ static const char *hidden_2m_splits(void)
 	return wrong;
 }
 
-/* --- interrupts ----------------------------------------------------------------------------------- */
+/* --- interrupts ---------------------------------------------------------------------------- */
 
 static volatile unsigned delivered;
 
@@ -246,7 +246,7 @@ static const char *kicks_arrive(void)
 			continue;
 		nmis_before = cpu_get(nmi_cpu)->nmi_count;
 		cpu_kick(nmi_cpu);
-		/* In a guest the NMI is an exit and is not counted here; cpu_call covers that case. */
+		/* In a guest the NMI is an exit, not counted here; cpu_call covers it. */
 		if (strcmp(cpu_get(nmi_cpu)->running, "idle") == 0 && !wait_until(nmi_arrived))
 			return "an idle CPU got no NMI";
 	}

@@ -22,11 +22,11 @@
 #include "kernel/machine/room.h"
 #include "kernel/machine/time.h"
 
-#define AP_PARAMS     0x800 /* ap_entry.asm */
-#define AREA_ORDER    4     /* struct cpu and its stacks: 64 KiB */
-#define STACKS        4
+#define AP_PARAMS      0x800 /* ap_entry.asm */
+#define AREA_ORDER     4     /* struct cpu and its stacks: 64 KiB */
+#define STACKS         4
 #define SECOND_SIPI_US 1000
-#define INIT_WAIT_US  10000 /* SDM volume 3A, "MP Initialization Protocol Algorithm" */
+#define INIT_WAIT_US   10000 /* SDM volume 3A, "MP Initialization Protocol Algorithm" */
 #define START_LIMIT_US 1000000
 
 struct ap_params {
@@ -80,8 +80,10 @@ static struct cpu *make_area(unsigned number)
 		uint8_t **top;
 		uint64_t bytes;
 	} stack[STACKS] = {
-		{ &c->stack_top, CPU_STACK_BYTES }, { &c->nmi_stack_top, CPU_NMI_BYTES },
-		{ &c->df_stack_top, CPU_DF_BYTES }, { &c->mc_stack_top, CPU_MC_BYTES },
+		{ &c->stack_top, CPU_STACK_BYTES },
+		{ &c->nmi_stack_top, CPU_NMI_BYTES },
+		{ &c->df_stack_top, CPU_DF_BYTES },
+		{ &c->mc_stack_top, CPU_MC_BYTES },
 	};
 	hpa_t at = hpa_add(base, PAGE_SIZE << AREA_ORDER);
 

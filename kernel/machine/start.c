@@ -67,7 +67,7 @@ const struct boot_file *boot_file_find(const char *path)
 	return NULL;
 }
 
-/* --- ACPI and the list of CPUs ------------------------------------------------------------------ */
+/* --- ACPI and the list of CPUs ------------------------------------------------------------- */
 
 /* Tables are read through the direct map: only where the memory map has RAM. */
 static const void *map_table(uint64_t hpa, uint64_t bytes)
@@ -110,13 +110,14 @@ static void read_acpi(void)
 	has_madt = acpi_read_madt(&acpi_tables, &madt, NULL, NULL) == 0;
 }
 
-/* --- start -------------------------------------------------------------------------------------- */
+/* --- start --------------------------------------------------------------------------------- */
 
 static void take_boot_info(const struct boot_info *bi)
 {
 	if (bi->magic != BOOT_INFO_MAGIC || bi->version != BOOT_INFO_VERSION ||
 	    bi->size != sizeof(boot))
-		panic("boot record: magic %#llx, version %u, %u bytes; expected version %u, %u bytes",
+		panic("boot record: magic %#llx, version %u, %u bytes; expected version %u, %u "
+		      "bytes",
 		      (unsigned long long)bi->magic, bi->version, bi->size, BOOT_INFO_VERSION,
 		      (unsigned)sizeof(boot));
 	boot = *bi;
@@ -142,7 +143,8 @@ void machine_init(const struct boot_info *bi)
 	if (has_madt)
 		(void)!acpi_read_madt(&acpi_tables, &madt, add_madt_cpu, NULL);
 	(void)cpu_running("run loop");
-	log_info("machine: %u CPUs listed, %llu MiB usable, TSC %llu.%03llu MHz by %s, %s, console %s",
+	log_info("machine: %u CPUs listed, %llu MiB usable, TSC %llu.%03llu MHz by %s, %s, console "
+		 "%s",
 		 cpu_count(), (unsigned long long)(page_count(PAGE_FREE) >> 8),
 		 (unsigned long long)(tsc_hz() / 1000000),
 		 (unsigned long long)(tsc_hz() / 1000 % 1000), tsc_source(),

@@ -2,7 +2,7 @@
  * time.c - the TSC's rate, and waiting by it.
  *
  * The TSC is counted over a window of CALIBRATE_US of the ACPI PM timer where the FADT names one,
- * else of PIT channel 2. The same window measures the LAPIC's counter where there is no TSC deadline.
+ * else of PIT channel 2. The same window measures the LAPIC's counter if there is no TSC deadline.
  *
  * Invariants (beside those of time.h)
  *   - Each sample of a device's counter is bracketed by two RDTSC; of a few tries the tightest
@@ -21,14 +21,14 @@
 #include "kernel/machine/room.h"
 
 #define CALIBRATE_US 5000
-#define GUESS_HZ     UINT64_C(2000000000) /* before it is known: only delays use it, too long is safe */
+#define GUESS_HZ     UINT64_C(2000000000) /* until it is known: delays too long are safe */
 
-#define PM_TIMER_HZ 3579545u
-#define PIT_HZ      1193182u
-#define PIT_CH2     0x42
-#define PIT_CMD     0x43
-#define PIT_GATE    0x61
-#define MAX_READS   2000000u
+#define PM_TIMER_HZ  3579545u
+#define PIT_HZ       1193182u
+#define PIT_CH2      0x42
+#define PIT_CMD      0x43
+#define PIT_GATE     0x61
+#define MAX_READS    2000000u
 #define SAMPLE_TRIES 5
 
 static struct {
@@ -77,7 +77,7 @@ void time_init(const struct boot_info *bi)
 	clock.kernel_entry = bi->tsc_kernel_entry;
 }
 
-/* --- devices that count ------------------------------------------------------------------------ */
+/* --- devices that count -------------------------------------------------------------------- */
 
 struct counter {
 	const char *name;
@@ -124,7 +124,8 @@ static struct sample sample(const struct counter *c)
 
 		if (after - before < tightest) {
 			tightest = after - before;
-			best = (struct sample){ before + (after - before) / 2, count & c->mask, apic };
+			best = (struct sample){ before + (after - before) / 2, count & c->mask,
+						apic };
 		}
 	}
 	return best;
@@ -148,7 +149,7 @@ static uint64_t measure(const struct counter *c, bool apic_counts)
 	return scale(last.tsc - first.tsc, c->hz, counted);
 }
 
-/* CPUID 15h, for its precision: only with a crystal frequency, and only if the device agrees to 1 %. */
+/* CPUID 15h, for its precision: with a crystal frequency, and if the device agrees to 1 %. */
 static uint64_t cpuid_hz(uint64_t measured)
 {
 	if (cpuid(0, 0).eax < 0x15)

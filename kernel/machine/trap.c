@@ -80,7 +80,7 @@ void irq_register(unsigned vector, irq_handler_t fn)
 	irq_handlers[vector] = fn;
 }
 
-/* --- NMI: no lock, no log, no fault ----------------------------------------------------------- */
+/* --- NMI: no lock, no log, no fault -------------------------------------------------------- */
 
 static void nmi(struct trap_frame *f)
 {
@@ -94,15 +94,17 @@ static void nmi(struct trap_frame *f)
 		f->rip = (uint64_t)cpu_sleep_window_end;
 }
 
-/* --- exceptions ------------------------------------------------------------------------------- */
+/* --- exceptions ---------------------------------------------------------------------------- */
 
+/* clang-format off */
 static const char *const exception_name[32] = {
 	"#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound",
 	"#UD invalid opcode", "#NM no FPU", "#DF double fault", "vector 9", "#TS invalid TSS",
 	"#NP segment not present", "#SS stack fault", "#GP general protection", "#PF page fault",
-	"vector 15", "#MF x87", "#AC alignment", "#MC machine check", "#XM SIMD", "#VE virtualization",
-	"#CP control protection", [28] = "#HV", "#VC", "#SX",
+	"vector 15", "#MF x87", "#AC alignment", "#MC machine check", "#XM SIMD",
+	"#VE virtualization", "#CP control protection", [28] = "#HV", "#VC", "#SX",
 };
+/* clang-format on */
 
 static bool fixed_up(struct trap_frame *f)
 {
@@ -130,14 +132,14 @@ static void exception(struct trap_frame *f)
 		return;
 	const char *name = exception_name[f->vector];
 
-	/* A stack that is full cannot take the page fault's frame: that one becomes a double fault. */
+	/* A full stack cannot take the page fault's frame: that is a double fault. */
 	if ((f->vector == VEC_PF || f->vector == VEC_DF) &&
 	    direct_map_explain(cr2_read(), f->error, what, sizeof(what)))
 		name = what;
 	crash(name ? name : "reserved exception", f);
 }
 
-/* --- external interrupts ---------------------------------------------------------------------- */
+/* --- external interrupts ------------------------------------------------------------------- */
 
 void irq_deliver(unsigned vector)
 {

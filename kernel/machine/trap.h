@@ -24,6 +24,7 @@ struct trap_frame {
 };
 _Static_assert(sizeof(struct trap_frame) == 22 * 8, "trap_entry.asm pushes 22 quadwords");
 
+/* clang-format off */
 enum {
 	VEC_DE = 0, VEC_DB = 1, VEC_NMI = 2, VEC_BP = 3, VEC_OF = 4, VEC_BR = 5, VEC_UD = 6,
 	VEC_NM = 7, VEC_DF = 8, VEC_TS = 10, VEC_NP = 11, VEC_SS = 12, VEC_GP = 13, VEC_PF = 14,
@@ -36,6 +37,7 @@ enum {
 	VEC_CALL = 0xf1,      /* cpu_call and wake */
 	VEC_SPURIOUS = 0xff,
 };
+/* clang-format on */
 
 /* Give every CPU the IDT. The boot CPU calls it first; APs load the same table. */
 void trap_init_cpu(void);

@@ -30,9 +30,15 @@ static const void *map(uint64_t hpa, uint64_t bytes)
 	return hpa < MEMORY && bytes <= MEMORY - hpa ? memory + hpa : NULL;
 }
 
-static void put16(uint32_t at, uint32_t v) { memory[at] = (uint8_t)v, memory[at + 1] = (uint8_t)(v >> 8); }
+static void put16(uint32_t at, uint32_t v)
+{
+	memory[at] = (uint8_t)v, memory[at + 1] = (uint8_t)(v >> 8);
+}
 static void put32(uint32_t at, uint32_t v) { put16(at, v), put16(at + 2, v >> 16); }
-static void put64(uint32_t at, uint64_t v) { put32(at, (uint32_t)v), put32(at + 4, (uint32_t)(v >> 32)); }
+static void put64(uint32_t at, uint64_t v)
+{
+	put32(at, (uint32_t)v), put32(at + 4, (uint32_t)(v >> 32));
+}
 
 static void sum(uint32_t at, uint32_t bytes, uint32_t field)
 {
@@ -212,8 +218,8 @@ static void madt_entries_that_lie_end_the_walk(void **state)
 
 static void fadt_gives_timer_reset_and_s5(void **state)
 {
-	static const uint8_t s5[] = { 0x08, '_', 'S', '5', '_', 0x12, 0x08, 0x04,
-				      0x0a, 0x05, 0x01, 0x00, 0x00 };
+	static const uint8_t s5[] = { 0x08, '_',  'S',  '5',  '_',  0x12, 0x08,
+				      0x04, 0x0a, 0x05, 0x01, 0x00, 0x00 };
 	struct acpi_fadt f;
 	uint32_t dsdt, at;
 

@@ -31,20 +31,29 @@ static uint8_t chip_read(unsigned reg)
 	if ((chip.lcr & 0x80) && reg < 2)
 		return reg ? chip.dlm : chip.dll;
 	switch (reg) {
-	case 0: return chip.rx_next < chip.rx_count ? chip.rx[chip.rx_next++] : 0;
-	case 1: return chip.ier;
-	case 2: return chip.fifo && (chip.fcr & 1) ? 0xc1 : 0x01;
-	case 3: return chip.lcr;
-	case 4: return chip.mcr;
-	case 5: return (uint8_t)(chip.lsr | (chip.rx_next < chip.rx_count));
-	case 7: return chip.scr;
-	default: return 0;
+	case 0:
+		return chip.rx_next < chip.rx_count ? chip.rx[chip.rx_next++] : 0;
+	case 1:
+		return chip.ier;
+	case 2:
+		return chip.fifo && (chip.fcr & 1) ? 0xc1 : 0x01;
+	case 3:
+		return chip.lcr;
+	case 4:
+		return chip.mcr;
+	case 5:
+		return (uint8_t)(chip.lsr | (chip.rx_next < chip.rx_count));
+	case 7:
+		return chip.scr;
+	default:
+		return 0;
 	}
 }
 
 static void chip_write(unsigned reg, uint8_t v)
 {
-	uint8_t *const file[] = { NULL, &chip.ier, &chip.fcr, &chip.lcr, &chip.mcr, NULL, NULL, &chip.scr };
+	uint8_t *const file[] = { NULL,      &chip.ier, &chip.fcr, &chip.lcr,
+				  &chip.mcr, NULL,      NULL,      &chip.scr };
 
 	if (!chip.there)
 		return;
@@ -60,7 +69,10 @@ uint8_t io_in8(uint16_t port) { return chip_read(port - 0x3f8u); }
 void io_out8(uint16_t port, uint8_t v) { chip_write(port - 0x3f8u, v); }
 
 static uint8_t bar[32];
-static unsigned bar_reg(const volatile void *p) { return (unsigned)((const volatile uint8_t *)p - bar) / 4; }
+static unsigned bar_reg(const volatile void *p)
+{
+	return (unsigned)((const volatile uint8_t *)p - bar) / 4;
+}
 uint8_t mmio_read8(const volatile void *r) { return (void)r, 0xff; }
 void mmio_write8(volatile void *r, uint8_t v) { (void)r, (void)v; }
 uint32_t mmio_read32(const volatile void *r) { return chip_read(bar_reg(r)); }

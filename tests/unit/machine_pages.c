@@ -73,7 +73,9 @@ static const struct page_run big[] = {
 	{ GIB(7000), GIB(1192) },
 };
 
-static const struct page_run small[] = { { 1, 0x9f }, { 0x100, MIB(64) - 0x100 }, { MIB(80) + 1, 700 } };
+static const struct page_run small[] = { { 1, 0x9f },
+					 { 0x100, MIB(64) - 0x100 },
+					 { MIB(80) + 1, 700 } };
 
 static bool inside(const struct page_run *runs, size_t n, uint64_t pfn, uint64_t count)
 {
@@ -142,7 +144,8 @@ static void a_gib_comes_back_page_by_page(void **state)
 	p = page_core_alloc(&core, PAGE_TDX_PAMT, CHUNK_ORDER);
 	assert_false(pfn_is_none(p));
 	for (uint64_t i = 0; i < CHUNK_PAGES; i++)
-		assert_int_equal(page_core_give(&core, pfn_add(p, i), 0, PAGE_TDX_PAMT, PAGE_FREE), 0);
+		assert_int_equal(page_core_give(&core, pfn_add(p, i), 0, PAGE_TDX_PAMT, PAGE_FREE),
+				 0);
 	assert_int_equal(core.count[PAGE_TDX_PAMT], 0);
 	assert_null(page_core_check(&core));
 	assert_false(pfn_is_none(page_core_alloc(&core, PAGE_GUEST, CHUNK_ORDER)));
@@ -180,8 +183,10 @@ static void what_is_not_yours_is_refused(void **state)
 	assert_int_equal(page_core_give(&core, p, 0, PAGE_GUEST, PAGE_FREE), -EINVAL);
 	/* A hole, the end of memory, far beyond it, and a block that is not aligned. */
 	assert_int_equal(page_core_give(&core, (pfn_t){ 0xa0 }, 0, PAGE_GUEST, PAGE_FREE), -EINVAL);
-	assert_int_equal(page_core_give(&core, (pfn_t){ GIB(1) }, 0, PAGE_GUEST, PAGE_FREE), -EINVAL);
-	assert_int_equal(page_core_give(&core, (pfn_t){ GIB(900) }, 0, PAGE_GUEST, PAGE_FREE), -EINVAL);
+	assert_int_equal(page_core_give(&core, (pfn_t){ GIB(1) }, 0, PAGE_GUEST, PAGE_FREE),
+			 -EINVAL);
+	assert_int_equal(page_core_give(&core, (pfn_t){ GIB(900) }, 0, PAGE_GUEST, PAGE_FREE),
+			 -EINVAL);
 	p = page_core_alloc(&core, PAGE_GUEST, 3);
 	assert_int_equal(page_core_give(&core, pfn_add(p, 1), 1, PAGE_GUEST, PAGE_FREE), -EINVAL);
 	assert_int_equal(core.count[PAGE_FREE], total - 8);
@@ -219,7 +224,8 @@ static void random_use_keeps_the_books(void **state)
 			unsigned i = r / 5 % n;
 
 			assert_int_equal(page_core_give(&core, held[i].p, held[i].order,
-							held[i].owner, PAGE_FREE), 0);
+							held[i].owner, PAGE_FREE),
+					 0);
 			out -= UINT64_C(1) << held[i].order;
 			held[i] = held[--n];
 		}
@@ -228,8 +234,9 @@ static void random_use_keeps_the_books(void **state)
 			assert_null(page_core_check(&core));
 	}
 	while (n--)
-		assert_int_equal(page_core_give(&core, held[n].p, held[n].order, held[n].owner,
-						PAGE_FREE), 0);
+		assert_int_equal(
+			page_core_give(&core, held[n].p, held[n].order, held[n].owner, PAGE_FREE),
+			0);
 	assert_int_equal(core.count[PAGE_FREE], total);
 	finish();
 }
