@@ -1,0 +1,100 @@
+#!/usr/bin/python3
+"""Trust domains on the software module: the good one says all it should, a bad one ends alone with
+its reason, stock OVMF runs as a TD with the measurement it must have, and every page comes back."""
+import os
+import re
+
+import e2e
+from e2e import boot, check, theme
+
+GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "smp", "bad_loop", "bench"]
+FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
+OVMF = "/usr/share/ovmf/OVMF.fd"
+OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
+             "fb887fed0744d5631a212967fb231c47")  # 2022.11-6+deb12u2, pages extended as they are added
+ENDS = {
+    "hello": "stopped: powered off",
+    "bad_triple": "dead: triple fault",
+    "bad_pending": "dead: touched page 0x1000000 before accepting it",
+    "bad_memory": "dead: touched private memory that it does not have, at 0x80000000",
+    "bad_vmcall": "stopped: powered off",
+    "smp": "stopped: powered off",
+    "bench": "stopped: powered off",
+    "bad_loop": "stopped: by command",
+}
+
+
+def section(name, **keys):
+    lines = [f"[td {name}]", rf"firmware = \tain\{name}.fd"]
+    return "\n".join(lines + [f"{k} = {v}" for k, v in ({"memory": "32M"} | keys).items()]) + "\n"
+
+
+def pages(text):
+    """{owner: pages} of each `memory` that was typed."""
+    return [{m[1]: int(m[2]) for m in re.finditer(r"^([a-z-]+) +(\d+) +\d+$", part, re.M)}
+            for part in re.findall(r"tain> memory\n(.*?)\ntain> ", text, re.S)]
+
+
+def all_kinds(cpus):
+    config = "[tain]\n" + section("hello", attributes="debug")
+    config += section("bad_pending", attributes="sept-ve-disable") + section("smp", vcpus=2)
+    config += "".join(section(g) for g in GUESTS if g not in ("hello", "bad_pending", "smp"))
+    commands = ["memory", "start hello", "wait hello 30", "start bad_loop"]
+    for g in GUESTS[1:]:
+        commands += [f"start {g}", f"wait {g} 30"] if g != "bad_loop" else []
+    commands += ["guests", "start hello", "wait hello 30", "stop bad_loop", "wait bad_loop 10",
+                 "memory", "version"]
+    b = boot(cpus=cpus, config=config, files=FILES, commands=commands, timeout=400)
+    at = f"{cpus} CPU: "
+
+    check(at + "the run ends with 0", b.status == 0, b)
+    check(at + "the software module says what it is not", b.has("NO CONFIDENTIALITY"), b)
+    for name, end in ENDS.items():
+        check(at + f"{name}: {end}", b.has(rf"^tain: {name}: {re.escape(end)}"), b)
+    check(at + "hello says hello and goodbye, twice",
+          len(re.findall(r"^hello\| (?:hello from a trust domain|goodbye)$", b.text, re.M)) == 4, b)
+    check(at + "no guest saw anything fail", not b.has(r"^\w+\| FAIL"), b)
+    check(at + "hello made its 29 checks, twice",
+          len(re.findall(r"^hello\| ok ", b.text, re.M)) == 2 * 29, b)
+    check(at + "bad_vmcall was refused everything", b.has(r"^bad_vmcall\| bad_vmcall: all refused$"), b)
+    check(at + "two vCPUs lost nothing", b.has(r"^smp\| smp: 2 of 2 vCPUs, counter 2000"), b)
+    check(at + "a TD that never stops runs on beside the others",
+          re.search(r"^bad_loop +td +running", b.output_of("guests"), re.M), b)
+    mrtd = re.findall(r"^tain: td hello: MRTD ([0-9a-f]{96})$", b.text, re.M)
+    told = re.findall(r"^hello\| +MRTD +([0-9a-f]{96})$", b.text, re.M)
+    check(at + "the MRTD is the same twice, and the one in hello's reports",
+          len(mrtd) == 2 and mrtd == told and mrtd[0] == mrtd[1], f"{mrtd} {told}")
+    counts = pages(b.text)
+    check(at + "every page is back where it was",
+          len(counts) == 2 and counts[0] and counts[0] == counts[1], f"{counts}")
+
+
+def ovmf():
+    config = f"[tain]\n[td ovmf]\nfirmware = \\tain\\OVMF.fd\nmemory = 64M\n"
+    config += "attributes = debug, sept-ve-disable\n"
+    b = boot(config=config, files=[(OVMF, r"\tain\OVMF.fd")], timeout=400, commands=[
+        "memory", "trace off mirror seamcall tdexit", "start ovmf", "trace 4000 tdcall ovmf",
+        "-wait ovmf 1", "trace 4000 tdvmcall ovmf", "info ovmf", "stop ovmf", "wait ovmf 10",
+        "memory", "version"])
+
+    check("ovmf: the run ends with 0", b.status == 0, b)
+    check("ovmf: its MRTD is the one that it must have", b.has(f"^tain: td ovmf: MRTD {OVMF_MRTD}$"), b)
+    for what, pattern in {
+            "TDG.VP.INFO": r"tdcall .*TDG\.VP\.INFO",
+            "page accepts": r"tdcall .*TDG\.MEM\.PAGE\.ACCEPT.*TDX_SUCCESS",
+            "PCI configuration": r"tdvmcall .*IO out cf8",
+            "fw_cfg": r"tdvmcall .*IO out 510"}.items():
+        check(f"ovmf: the trace shows {what}", b.has(pattern), b)
+    check("ovmf: stopped by command", b.has(r"^tain: ovmf: stopped: by command$"), b)
+    counts = pages(b.text)
+    check("ovmf: every page is back where it was",
+          len(counts) == 2 and all(counts[0][k] == counts[1][k] for k in counts[0]
+                                   if k not in ("free", "kernel")), f"{counts}")
+
+
+for cpu_count in (1, 2):
+    with theme(f"trust domains on {cpu_count} CPU"):
+        all_kinds(cpu_count)
+with theme("ovmf"):
+    ovmf()
+e2e.finish()
