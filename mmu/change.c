@@ -156,7 +156,8 @@ int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
 	int err = -EBUSY;
 
 	for (unsigned i = 0; err == -EBUSY && i < HOOK_TRIES; i++) {
-		spte_t seen = { __atomic_exchange_n(&w->entry->raw, SPTE_FROZEN_RAW, __ATOMIC_ACQ_REL) };
+		spte_t seen = { __atomic_exchange_n(&w->entry->raw, SPTE_FROZEN_RAW,
+						    __ATOMIC_ACQ_REL) };
 
 		assert(spte_equal(seen, w->old));
 		err = carry(mmu, w, new);

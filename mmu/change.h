@@ -33,7 +33,8 @@ int change_shared(struct mmu *mmu, struct walk *w, spte_t new) MUST_CHECK;
  * again, bounded; 0, -EAGAIN (still busy; nothing changed), -EIO (bugged; nothing changed), or
  * -EOWNERDEAD (done, and the old frame is leaked).
  */
-int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new) MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;
+int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
+	MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;
 
 /* A direct entry, which cannot fail. */
 void change_direct(struct mmu *mmu, struct walk *w, spte_t new) MUST_HOLD_WRITE(mmu->lock);

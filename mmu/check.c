@@ -66,7 +66,8 @@ static void check_leaf(struct check *c, gfn_t gfn, int level, spte_t s)
 		find(c, 2, gfn, level, "a blocked leaf in a direct table");
 	if (!slot)
 		find(c, 1, gfn, level, "a leaf outside of every slot");
-	else if (slot->ops->owns && !slot->ops->owns(slot, c->root, guest_gfn(c, gfn), spte_pfn(s), level))
+	else if (slot->ops->owns &&
+		 !slot->ops->owns(slot, c->root, guest_gfn(c, gfn), spte_pfn(s), level))
 		find(c, 1, gfn, level, "a leaf maps a frame that is not its slot's");
 }
 
@@ -101,7 +102,8 @@ static void check_link(struct check *c, gfn_t gfn, int level, spte_t s)
 		find(c, 5, gfn, level, "a table is linked twice");
 	} else {
 		if (child->level != level - 1 || child->gfn.v != gfn.v || child->root != c->root)
-			find(c, 2, gfn, level, "a table says another level, GFN or root than its path");
+			find(c, 2, gfn, level,
+			     "a table says another level, GFN or root than its path");
 		else
 			check_table(c, child);
 	}
@@ -155,7 +157,8 @@ static void check_seen(struct mmu_page *sp, void *arg)
 	sp->seen = 0;
 }
 
-unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_finding *f), void *arg)
+unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_finding *f),
+		   void *arg)
 {
 	struct check c = { .mmu = mmu, .report = report, .arg = arg };
 

@@ -22,9 +22,8 @@ unsigned dead_add_tree(struct mmu *mmu, struct dead_tables *dead, struct mmu_pag
 				tables += dead_add_tree(mmu, dead, page_of_entry(table_of(mmu, s)));
 		}
 	if (unlikely(mmu->ops->trace != NULL) && page_leaves(sp) > 0)
-		mmu->ops->trace(mmu, MMU_DIRECT,
-				(gfn_t){ sp->gfn.v & ~mmu->gfn_bits[MMU_DIRECT] }, SPTE_FROZEN,
-				SPTE_NONE, sp->level, page_leaves(sp));
+		mmu->ops->trace(mmu, MMU_DIRECT, (gfn_t){ sp->gfn.v & ~mmu->gfn_bits[MMU_DIRECT] },
+				SPTE_FROZEN, SPTE_NONE, sp->level, page_leaves(sp));
 	sp->population = 0;
 	dead_add(dead, sp);
 	return tables;

@@ -48,7 +48,8 @@ static inline uint64_t log_bits(const struct mmu *mmu, int level)
 	return SPTE_W | (mmu->ad == MMU_AD_NONE ? 0 : SPTE_DIRTY);
 }
 
-static void trace_part(struct mmu *mmu, const struct part *part, spte_t was, uint64_t bits, unsigned count)
+static void trace_part(struct mmu *mmu, const struct part *part, spte_t was, uint64_t bits,
+		       unsigned count)
 {
 	if (unlikely(mmu->ops->trace != NULL) && count > 0)
 		mmu->ops->trace(mmu, MMU_DIRECT, part->gfn, was, (spte_t){ was.raw & ~bits },
@@ -75,8 +76,9 @@ static int sweep_part(struct mmu *mmu, const struct part *part, void *arg)
 		count++;
 		last = was;
 		if (sweep->slot && (was.raw & SPTE_DIRTY))
-			slot_mark_dirty(sweep->slot,
-					gfn_add(part->gfn, (i - part->first) * level_frames(part->level)));
+			slot_mark_dirty(
+				sweep->slot,
+				gfn_add(part->gfn, (i - part->first) * level_frames(part->level)));
 	}
 	trace_part(mmu, part, last, bits, count);
 	sweep->count += count;

@@ -58,8 +58,8 @@ static inline ALWAYS_INLINE bool is_spurious(const struct mmu_fault *f, const st
 }
 
 /* The largest level that a new leaf at this hole may have (rule D1). */
-static int largest_level(const struct mmu *mmu, const struct mmu_fault *f, const struct memslot *slot,
-			 int hole)
+static int largest_level(const struct mmu *mmu, const struct mmu_fault *f,
+			 const struct memslot *slot, int hole)
 {
 	int level = mmu->max_level[f->root];
 
@@ -92,8 +92,8 @@ static int link_table(struct mmu *mmu, struct walk *w, gfn_t gfn)
 	return 0;
 }
 
-static int install(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, struct walk *w, pfn_t pfn,
-		   int level)
+static int install(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, struct walk *w,
+		   pfn_t pfn, int level)
 {
 	while (w->level > level) {
 		int err = link_table(mmu, w, f->gfn);
@@ -145,8 +145,8 @@ static int loosen(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, st
 	spte_t new = leaf_unage(w->old);
 	bool write = (f->access & MMU_WRITE) != 0;
 
-	if (write && !(new.raw & SPTE_W)) {
-		if (!(new.raw & SPTE_MMU_WRITABLE))
+	if (write && !(new.raw &SPTE_W)) {
+		if (!(new.raw &SPTE_MMU_WRITABLE))
 			return -EACCES;
 		if (slot->dirty && w->level > LEVEL_4K)
 			return split_shared(mmu, w) == -ENOMEM ? -ENOMEM : ATTEMPT_AGAIN;

@@ -22,8 +22,8 @@ static inline bool leaf_allows(spte_t s, unsigned access) { return (s.raw & acce
 /* Is a write seen by its D bit alone? */
 static inline bool log_by_dirty_bit(const struct mmu *mmu) { return mmu->ad == MMU_AD_HARDWARE; }
 
-static inline spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn, pfn_t pfn,
-			       unsigned access, bool prefetch)
+static inline spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn,
+			       pfn_t pfn, unsigned access, bool prefetch)
 {
 	uint64_t raw = mmu->leaf_bits | pfn.v << PAGE_SHIFT;
 

@@ -67,7 +67,8 @@ static inline struct mmu_cpu *mmu_look_begin(struct mmu_lock *l)
 	unsigned cpu = cpu_index();
 	struct mmu_cpu *me = &mmu_cpus[cpu];
 
-	if (unlikely(((__atomic_load_n(&l->cpus[cpu / 64], __ATOMIC_RELAXED) >> (cpu % 64)) & 1) == 0))
+	if (unlikely(((__atomic_load_n(&l->cpus[cpu / 64], __ATOMIC_RELAXED) >> (cpu % 64)) & 1) ==
+		     0))
 		mmu_lock_join(l, cpu);
 	__atomic_store_n(&me->visits, me->visits + 1, __ATOMIC_RELAXED);
 	(void)__atomic_exchange_n(&me->inside, l, __ATOMIC_SEQ_CST);
@@ -84,8 +85,8 @@ static inline void mmu_look_end(struct mmu_cpu *me)
  * writer cut meanwhile waits for us with the flag up, and we do not get past the flag.
  * False: a writer is there; we are still only looking.
  */
-static inline bool mmu_look_to_read(struct mmu_lock *l) TSA(try_acquire_shared_capability(true, *l))
-	NO_TSA
+static inline bool mmu_look_to_read(struct mmu_lock *l)
+	TSA(try_acquire_shared_capability(true, *l)) NO_TSA
 {
 	return likely(__atomic_load_n(&l->writing, __ATOMIC_SEQ_CST) == 0);
 }

@@ -106,7 +106,10 @@ int mmu_map_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t fra
 	*done = 0;
 	while (*done < frames) {
 		gfn_t gfn = gfn_add(start, *done);
-		struct mmu_fault f = { .gfn = gfn, .root = root, .access = MMU_READ, .prefetch = true,
+		struct mmu_fault f = { .gfn = gfn,
+				       .root = root,
+				       .access = MMU_READ,
+				       .prefetch = true,
 				       .max_level = (uint8_t)max_level };
 		int err = mmu_handle_fault(mmu, &f);
 

@@ -76,8 +76,7 @@ static int visit(struct removal *r, struct mmu_page *sp, visit_fn fn)
 }
 
 /* Open again what is blocked for something else than what we are about. */
-static int unblock(struct mmu *mmu, struct walk *w)
-	MUST_HOLD_WRITE(mmu->lock)
+static int unblock(struct mmu *mmu, struct walk *w) MUST_HOLD_WRITE(mmu->lock)
 {
 	gfn_t end = gfn_add(w->gfn, level_frames(w->level));
 	int err = owed_flush(mmu, MMU_MIRROR, w->gfn, end);
@@ -104,8 +103,7 @@ static int block(struct mmu *mmu, struct walk *w, enum spte_purpose purpose)
 }
 
 /* First half: leaves, and tables that were empty before this round. */
-static int block_entry(struct removal *r, struct walk *w)
-	MUST_HOLD_WRITE(r->mmu->lock)
+static int block_entry(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu->lock)
 {
 	enum spte_purpose purpose = spte_blocked_for(w->old);
 	int err = 0;
@@ -124,8 +122,7 @@ static int block_entry(struct removal *r, struct walk *w)
 }
 
 /* The entry and what it owns go. */
-static int remove_entry(struct removal *r, struct walk *w)
-	MUST_HOLD_WRITE(r->mmu->lock)
+static int remove_entry(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu->lock)
 {
 	spte_t old = w->old;
 	int err = change_exclusive(r->mmu, w, SPTE_NONE);
@@ -140,15 +137,13 @@ static int remove_entry(struct removal *r, struct walk *w)
 }
 
 /* Second half, after the flush. */
-static int remove_blocked(struct removal *r, struct walk *w)
-	MUST_HOLD_WRITE(r->mmu->lock)
+static int remove_blocked(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu->lock)
 {
 	return spte_blocked_for(w->old) == SPTE_FOR_REMOVAL ? remove_entry(r, w) : 0;
 }
 
 /* Nothing to block and nothing to flush: building, or released. */
-static int remove_now(struct removal *r, struct walk *w)
-	MUST_HOLD_WRITE(r->mmu->lock)
+static int remove_now(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu->lock)
 {
 	if (spte_has_table(w->old) && page_population(child_of(r->mmu, w)) != 0)
 		return 0;
@@ -160,8 +155,7 @@ static int remove_now(struct removal *r, struct walk *w)
 }
 
 /* Rounds: leaves, then the tables that they left empty, level by level. */
-static int remove_in_rounds(struct removal *r)
-	MUST_HOLD_WRITE(r->mmu->lock)
+static int remove_in_rounds(struct removal *r) MUST_HOLD_WRITE(r->mmu->lock)
 {
 	struct mmu_page *root = r->mmu->root[MMU_MIRROR];
 	int err;
@@ -180,8 +174,7 @@ static int remove_in_rounds(struct removal *r)
 }
 
 /* Make @gfn the first GFN of whatever maps it, so that no leaf reaches over the edge of a range. */
-static int split_at_edge(struct mmu *mmu, gfn_t gfn)
-	MUST_HOLD_WRITE(mmu->lock)
+static int split_at_edge(struct mmu *mmu, gfn_t gfn) MUST_HOLD_WRITE(mmu->lock)
 {
 	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_4K);
 	int err = 0;
@@ -195,9 +188,7 @@ static int split_at_edge(struct mmu *mmu, gfn_t gfn)
 
 int mirror_zap(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next)
 {
-	struct removal r = {
-		.mmu = mmu, .start = start.v, .limit = end.v, .budget = MIRROR_BATCH
-	};
+	struct removal r = { .mmu = mmu, .start = start.v, .limit = end.v, .budget = MIRROR_BATCH };
 	int err = 0;
 
 	mmu_assert_write_held(&r.mmu->lock);
@@ -239,12 +230,12 @@ static int block_flush_step(struct mmu *mmu, struct walk *w, enum spte_purpose p
 		err = change_exclusive(mmu, w, new);
 	if (err && err != -EOWNERDEAD && !mmu->is_bugged &&
 	    change_exclusive(mmu, w, spte_make_unblocked(w->old)))
-		log_warn("mmu: %s: gfn %#llx stays blocked", mmu->name, (unsigned long long)w->gfn.v);
+		log_warn("mmu: %s: gfn %#llx stays blocked", mmu->name,
+			 (unsigned long long)w->gfn.v);
 	return err;
 }
 
-static int split_one(struct mmu *mmu, struct walk *w)
-	MUST_HOLD_WRITE(mmu->lock)
+static int split_one(struct mmu *mmu, struct walk *w) MUST_HOLD_WRITE(mmu->lock)
 {
 	struct mmu_page *sp = pool_get(mmu, MMU_MIRROR, w->level - 1, w->gfn);
 
@@ -294,8 +285,7 @@ static bool one_run(const struct mmu_page *sp, pfn_t *first)
 	return true;
 }
 
-static int join(struct mmu *mmu, gfn_t gfn, int level)
-	MUST_HOLD_WRITE(mmu->lock)
+static int join(struct mmu *mmu, gfn_t gfn, int level) MUST_HOLD_WRITE(mmu->lock)
 {
 	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, level);
 	pfn_t first;

@@ -19,8 +19,8 @@
  * Remove what [start, end) maps, and tables that are empty then; at most MIRROR_BATCH leaves.
  * *next: where to go on, or @end. 0, -EAGAIN, -EIO, -ENOMEM (a split needs a table).
  */
-int mirror_zap(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next) MUST_HOLD_WRITE(mmu->lock)
-	MUST_CHECK;
+int mirror_zap(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next)
+	MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;
 
 /* Split the leaf over @gfn until none there is larger than @level. 0, -EAGAIN, -ENOMEM, -EIO. */
 int mirror_split(struct mmu *mmu, gfn_t gfn, int level) MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;

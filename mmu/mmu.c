@@ -16,8 +16,8 @@
 #include "mmu/slot.h"
 #include "mmu/walk.h"
 
-#define EPTP_MEMTYPE_WB    UINT64_C(6)
-#define EPTP_LEVELS_SHIFT  3
+#define EPTP_MEMTYPE_WB     UINT64_C(6)
+#define EPTP_LEVELS_SHIFT   3
 #define EPTP_ACCESSED_DIRTY BIT64(6)
 
 static bool config_is_sound(const struct mmu_config *c)
@@ -45,7 +45,8 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *c)
 		.levels = (uint8_t)c->levels,
 		.max_level = { c->max_level, c->mirror_max_level },
 		.gfn_bits = { c->has_mirror ? BIT64(c->shared_bit - PAGE_SHIFT) : 0, 0 },
-		.leaf_bits = SPTE_PRESENT | SPTE_LEAF | SPTE_R | SPTE_X | SPTE_SUPPRESS_VE | c->memtype,
+		.leaf_bits =
+			SPTE_PRESENT | SPTE_LEAF | SPTE_R | SPTE_X | SPTE_SUPPRESS_VE | c->memtype,
 		.ad = c->ad,
 		.mmio = c->mmio,
 	};

@@ -191,18 +191,18 @@ struct mmu {
 	uint64_t gfn_bits[MMU_ROOTS];     /* added to index the tables: a TD's SHARED bit */
 	uint64_t leaf_bits;               /* what every direct leaf carries */
 	struct mmu_lock lock;
-	enum mmu_phase phase;       /* written under lock for write; release/acquire */
-	bool is_bugged;             /* no more changes of the mirror */
+	enum mmu_phase phase; /* written under lock for write; release/acquire */
+	bool is_bugged;       /* no more changes of the mirror */
 	uint8_t levels;
 	uint8_t max_level[MMU_ROOTS];
 	enum mmu_ad_policy ad;
 	enum mmu_mmio_policy mmio;
-	unsigned mmio_generation;   /* lock */
-	unsigned slot_count;        /* lock */
+	unsigned mmio_generation;             /* lock */
+	unsigned slot_count;                  /* lock */
 	struct memslot *slots[MMU_MAX_SLOTS]; /* lock; sorted by base */
 	struct mmu_pool pool;
-	uint64_t flushes;           /* lock for write */
-	uint64_t leaked_tables;     /* lock for write */
+	uint64_t flushes;       /* lock for write */
+	uint64_t leaked_tables; /* lock for write */
 	const char *name;
 };
 
@@ -386,7 +386,8 @@ struct mmu_finding {
  * Walk everything and prove the invariants; @report gets what does not hold. Returns the number of
  * findings. Takes lock for write: faults wait meanwhile.
  */
-unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_finding *f), void *arg);
+unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_finding *f),
+		   void *arg);
 
 /* ---- what the hooks may ask ---- */
 

@@ -28,16 +28,16 @@ struct mmu;
 #define CHUNK_SIZE    (CHUNK_PAGES * PAGE_SIZE)
 
 struct mmu_page {
-	spte_t *entries;       /* the table, in the direct map */
-	hpa_t table;           /* the same, as the CPU sees it */
-	hpa_t external;        /* mirror: the S-EPT page, or HPA_NONE */
-	gfn_t gfn;             /* first GFN it maps, as the table is indexed (with the SHARED bit) */
-	uint32_t population;   /* low half: leaves, high half: tables; atomic */
-	uint8_t level;         /* of its entries: LEVEL_4K to LEVEL_256T */
-	uint8_t root;          /* enum mmu_root */
+	spte_t *entries;     /* the table, in the direct map */
+	hpa_t table;         /* the same, as the CPU sees it */
+	hpa_t external;      /* mirror: the S-EPT page, or HPA_NONE */
+	gfn_t gfn;           /* first GFN it maps, as the table is indexed (with the SHARED bit) */
+	uint32_t population; /* low half: leaves, high half: tables; atomic */
+	uint8_t level;       /* of its entries: LEVEL_4K to LEVEL_256T */
+	uint8_t root;        /* enum mmu_root */
 	uint8_t external_leaked; /* set by free_external_spt when the module keeps the page */
 	uint8_t seen;            /* by the self-check that is running */
-	struct mmu_page *next; /* in a list of dead tables */
+	struct mmu_page *next;   /* in a list of dead tables */
 	uint64_t spare[2];
 };
 _Static_assert(sizeof(struct mmu_page) * CHUNK_PAGES == PAGE_SIZE, "descriptors fill one page");
@@ -53,7 +53,7 @@ _Static_assert(sizeof(struct mmu_chunk) == sizeof(struct mmu_page), "it takes pl
 struct mmu_pool {
 	spinlock_t lock;
 	struct mmu_chunk *first, *last;
-	uint64_t chunks; /* lock */
+	uint64_t chunks;      /* lock */
 	uintptr_t direct_map; /* pointer minus HPA: the same for every chunk */
 };
 
@@ -64,7 +64,10 @@ static inline uint32_t page_population(const struct mmu_page *sp)
 {
 	return __atomic_load_n(&sp->population, __ATOMIC_RELAXED);
 }
-static inline unsigned page_leaves(const struct mmu_page *sp) { return page_population(sp) & 0xffff; }
+static inline unsigned page_leaves(const struct mmu_page *sp)
+{
+	return page_population(sp) & 0xffff;
+}
 static inline unsigned page_tables(const struct mmu_page *sp) { return page_population(sp) >> 16; }
 
 /* What one entry of this value adds to its table's population. */

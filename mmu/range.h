@@ -38,7 +38,8 @@ static inline int range_visit(struct mmu *mmu, struct mmu_page *sp, uint64_t sta
 		spte_t s = spte_read(&sp->entries[i]);
 
 		if (spte_is_open_table(s))
-			err = range_visit(mmu, page_of_entry(table_of(mmu, s)), start, end, fn, arg);
+			err = range_visit(mmu, page_of_entry(table_of(mmu, s)), start, end, fn,
+					  arg);
 	}
 	return err;
 }

@@ -43,8 +43,7 @@ static inline bool slot_holds_block(const struct memslot *slot, gfn_t gfn, int l
 {
 	uint64_t first = align_down(gfn.v, level_frames(level));
 
-	return first >= slot->base.v &&
-	       first + level_frames(level) <= slot->base.v + slot->frames;
+	return first >= slot->base.v && first + level_frames(level) <= slot->base.v + slot->frames;
 }
 
 static inline bool slot_bit(const uint64_t *map, const struct memslot *slot, gfn_t gfn)

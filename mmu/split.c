@@ -171,7 +171,8 @@ uint64_t mmu_recover_range(struct mmu *mmu, gfn_t start, uint64_t frames)
 	uint64_t joined = 0, end = start.v + frames;
 
 	while (start.v < end) {
-		uint64_t next = align_down(start.v, level_frames(LEVEL_1G)) + level_frames(LEVEL_1G);
+		uint64_t next =
+			align_down(start.v, level_frames(LEVEL_1G)) + level_frames(LEVEL_1G);
 
 		if (next > end)
 			next = end;

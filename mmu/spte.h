@@ -132,7 +132,8 @@ static inline bool spte_is_mmio(spte_t s)
 
 static inline bool spte_is_accessible_leaf(spte_t s)
 {
-	return (s.raw & (SPTE_PRESENT | SPTE_LEAF | SPTE_BLOCKED_FOR)) == (SPTE_PRESENT | SPTE_LEAF);
+	return (s.raw & (SPTE_PRESENT | SPTE_LEAF | SPTE_BLOCKED_FOR)) ==
+	       (SPTE_PRESENT | SPTE_LEAF);
 }
 /* A table that a walk may enter. */
 static inline bool spte_is_open_table(spte_t s)

@@ -81,8 +81,7 @@ static void zap_leaves(struct zap *z, struct mmu_page *sp, unsigned first, unsig
 	z->budget -= count < z->budget ? count : z->budget;
 }
 
-static void cut(struct zap *z, struct walk *w, struct mmu_page *child)
-	MUST_HOLD_WRITE(z->mmu->lock)
+static void cut(struct zap *z, struct walk *w, struct mmu_page *child) MUST_HOLD_WRITE(z->mmu->lock)
 {
 	change_direct(z->mmu, w, SPTE_NONE);
 	unsigned tables = dead_add_tree(z->mmu, &z->dead, child);
@@ -91,8 +90,7 @@ static void cut(struct zap *z, struct walk *w, struct mmu_page *child)
 	z->budget -= tables < z->budget ? tables : z->budget;
 }
 
-static void zap_leaf(struct zap *z, struct walk *w)
-	MUST_HOLD_WRITE(z->mmu->lock)
+static void zap_leaf(struct zap *z, struct walk *w) MUST_HOLD_WRITE(z->mmu->lock)
 {
 	change_direct(z->mmu, w, SPTE_NONE);
 	if (!spte_is_present(w->old))
@@ -104,8 +102,7 @@ static void zap_leaf(struct zap *z, struct walk *w)
 		z->budget--;
 }
 
-static int zap_table(struct zap *z, struct mmu_page *sp)
-	MUST_HOLD_WRITE(z->mmu->lock);
+static int zap_table(struct zap *z, struct mmu_page *sp) MUST_HOLD_WRITE(z->mmu->lock);
 
 /* One entry above 4K. It is done up to @after (the end of it or of the range), or z->next says. */
 static int zap_entry(struct zap *z, struct walk *w, bool covered, uint64_t after)
@@ -136,8 +133,7 @@ static int zap_entry(struct zap *z, struct walk *w, bool covered, uint64_t after
 }
 
 /* What of [z->next, z->end) lies in @sp, until the budget is used up; z->next moves on. */
-static int zap_table(struct zap *z, struct mmu_page *sp)
-	MUST_HOLD_WRITE(z->mmu->lock)
+static int zap_table(struct zap *z, struct mmu_page *sp) MUST_HOLD_WRITE(z->mmu->lock)
 {
 	uint64_t frames = level_frames(sp->level), end = sp->gfn.v + TABLE_ENTRIES * frames;
 

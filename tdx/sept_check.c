@@ -53,7 +53,4 @@ uint64_t td_external_pages(struct mmu *mmu)
 	return td->private_pages + td->sept_pages;
 }
 
-struct mmu *td_mmu(struct td *td)
-{
-	return td->mmu_alive ? &td->mmu : NULL;
-}
+struct mmu *td_mmu(struct td *td) { return td->mmu_alive ? &td->mmu : NULL; }

@@ -38,7 +38,10 @@ static struct sept_entry *find(const struct sept *s, gfn_t gfn, int level)
 	return e->key ? e : NULL;
 }
 
-const struct sept_entry *sept_find(struct sept *s, gfn_t gfn, int level) { return find(s, gfn, level); }
+const struct sept_entry *sept_find(struct sept *s, gfn_t gfn, int level)
+{
+	return find(s, gfn, level);
+}
 
 static void grow(struct sept *s)
 {
@@ -74,7 +77,7 @@ static void insert(struct sept *s, struct sept_entry e, gfn_t gfn, int level)
 		parent_of(s, gfn, level)->children++;
 }
 
-static void delete(struct sept *s, gfn_t gfn, int level)
+static void delete (struct sept *s, gfn_t gfn, int level)
 {
 	uint64_t i = place_of(s, key_of(gfn, level));
 
@@ -119,8 +122,7 @@ static const char *parent_fault(const struct call *c)
 
 static bool tracked(const struct call *c)
 {
-	return c->s->mmu.phase != MMU_RUNNING ||
-	       (c->e->blocked && c->s->epoch > c->e->blocked_in);
+	return c->s->mmu.phase != MMU_RUNNING || (c->e->blocked && c->s->epoch > c->e->blocked_in);
 }
 
 static const char *add(struct call *c, bool leaf, pfn_t page)
@@ -167,7 +169,7 @@ static const char *do_unblock(struct call *c)
 
 static const char *do_remove_leaf(struct call *c)
 {
-	delete(c->s, c->gfn, c->level);
+	delete (c->s, c->gfn, c->level);
 	return NULL;
 }
 
@@ -175,7 +177,7 @@ static const char *do_remove_table(struct call *c)
 {
 	if (c->e->children)
 		return "a table with children";
-	delete(c->s, c->gfn, c->level);
+	delete (c->s, c->gfn, c->level);
 	return NULL;
 }
 
@@ -187,7 +189,7 @@ static const char *do_split(struct call *c)
 
 	if (c->level == LEVEL_4K)
 		return "a 4K page cannot be split";
-	delete(c->s, gfn, c->level);
+	delete (c->s, gfn, c->level);
 	insert(c->s, table, gfn, c->level);
 	for (unsigned i = 0; i < TABLE_ENTRIES; i++) {
 		uint64_t step = i * level_frames(c->level - 1);
@@ -212,8 +214,8 @@ static const char *do_join(struct call *c)
 			return "children that are no run";
 	}
 	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
-		delete(c->s, gfn_add(c->gfn, i * level_frames(c->level - 1)), c->level - 1);
-	delete(c->s, c->gfn, c->level);
+		delete (c->s, gfn_add(c->gfn, i * level_frames(c->level - 1)), c->level - 1);
+	delete (c->s, c->gfn, c->level);
 	insert(c->s, (struct sept_entry){ .leaf = true, .pfn = first }, c->gfn, c->level);
 	return NULL;
 }
@@ -392,7 +394,8 @@ static int read_external(struct mmu *mmu, gfn_t gfn, int level, struct mmu_exter
 
 	*out = (struct mmu_external){ .kind = SPTE_IS_NONE };
 	if (e && e->leaf)
-		*out = (struct mmu_external){ e->blocked ? SPTE_IS_BLOCKED_LEAF : SPTE_IS_LEAF, e->pfn };
+		*out = (struct mmu_external){ e->blocked ? SPTE_IS_BLOCKED_LEAF : SPTE_IS_LEAF,
+					      e->pfn };
 	else if (e)
 		out->kind = e->blocked ? SPTE_IS_BLOCKED_TABLE : SPTE_IS_TABLE;
 	return 0;
@@ -472,7 +475,8 @@ const char *sept_compare(struct sept *s)
 	return fault;
 }
 
-void sept_fail(struct sept *s, enum spte_step step, unsigned nth, unsigned times, enum sept_fail how)
+void sept_fail(struct sept *s, enum spte_step step, unsigned nth, unsigned times,
+	       enum sept_fail how)
 {
 	s->fail_step = step;
 	s->fail_in = nth;
@@ -498,7 +502,8 @@ static int resolve(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t *p
 		return 0;
 	}
 	/* One 2M block of numbers for each, so that any level is aligned. */
-	uint64_t block = __atomic_fetch_add(&f->next_private, level_frames(LEVEL_2M), __ATOMIC_RELAXED);
+	uint64_t block =
+		__atomic_fetch_add(&f->next_private, level_frames(LEVEL_2M), __ATOMIC_RELAXED);
 
 	__atomic_fetch_add(&f->out, level_frames(*level), __ATOMIC_RELAXED);
 	*pfn = (pfn_t){ block + in_block };
@@ -582,8 +587,8 @@ void sept_end(struct sept *s)
 	if (s->complaint)
 		panic("the external table complained: %s", s->complaint);
 	if (s->count != 0 || leaked != page_count(PAGE_LEAKED))
-		panic("%llu external entries left, %llu tables leaked", (unsigned long long)s->count,
-		      (unsigned long long)leaked);
+		panic("%llu external entries left, %llu tables leaked",
+		      (unsigned long long)s->count, (unsigned long long)leaked);
 	if (page_count(PAGE_MMU) != 0 || page_count(PAGE_TDX_SEPT) != 0)
 		panic("pages left: %llu MMU, %llu S-EPT", (unsigned long long)page_count(PAGE_MMU),
 		      (unsigned long long)page_count(PAGE_TDX_SEPT));

@@ -42,9 +42,9 @@ struct sept_entry {
 struct sept {
 	struct mmu mmu; /* under test; the hooks find us by container_of */
 	pthread_mutex_t lock;
-	struct sept_entry *entries; /* hash table, power of two */
+	struct sept_entry *entries;   /* hash table, power of two */
 	uint64_t room, count, frames; /* places; entries; 4K frames in leaves */
-	uint64_t epoch;             /* counts tracks */
+	uint64_t epoch;               /* counts tracks */
 	struct sept_call log[SEPT_LOG];
 	unsigned calls;             /* ever made; the log keeps the first SEPT_LOG */
 	unsigned steps[STEP_COUNT]; /* that succeeded */
@@ -52,14 +52,14 @@ struct sept {
 	unsigned freed_tables;
 	unsigned traced[STEP_COUNT]; /* mirror, by step */
 	unsigned traced_direct;
-	const char *bugged;         /* why, or NULL */
-	bool compare;               /* compare both tables around each call */
+	const char *bugged; /* why, or NULL */
+	bool compare;       /* compare both tables around each call */
 	/* On demand: from the fail_in-th call of fail_step on (1: the next), fail_times calls fail. */
 	enum spte_step fail_step;
 	enum sept_fail fail_how;
 	unsigned fail_in, fail_times;
-	bool keep_tables;           /* free_external_spt leaks */
-	const char *complaint;      /* first rule of the external table that a call broke */
+	bool keep_tables;      /* free_external_spt leaks */
+	const char *complaint; /* first rule of the external table that a call broke */
 };
 
 /* A TD (with mirror, SHARED bit 47) or a VM behind @s->mmu, in phase MMU_BUILDING. */
@@ -71,7 +71,8 @@ void sept_start_with(struct sept *s, struct mmu_config config);
 void sept_end(struct sept *s);
 
 /* The next @times calls of @step, starting with the @nth from now, end as @how says. */
-void sept_fail(struct sept *s, enum spte_step step, unsigned nth, unsigned times, enum sept_fail how);
+void sept_fail(struct sept *s, enum spte_step step, unsigned nth, unsigned times,
+	       enum sept_fail how);
 
 /* NULL: mirror and external table agree; else what is wrong. */
 const char *sept_compare(struct sept *s);
@@ -85,10 +86,10 @@ const struct sept_entry *sept_find(struct sept *s, gfn_t gfn, int level);
 struct fake_slot {
 	struct memslot slot;
 	pfn_t first;
-	uint64_t next_private;  /* atomic */
-	uint64_t out;           /* private frames given and not released; atomic */
-	int largest;            /* level of the runs that resolve() offers */
-	int fail;               /* what resolve() returns, if not 0 */
+	uint64_t next_private; /* atomic */
+	uint64_t out;          /* private frames given and not released; atomic */
+	int largest;           /* level of the runs that resolve() offers */
+	int fail;              /* what resolve() returns, if not 0 */
 };
 
 void fake_slot_add(struct sept *s, struct fake_slot *f, gfn_t base, uint64_t frames);

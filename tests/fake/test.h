@@ -20,7 +20,7 @@
 #undef assert
 #include "kernel/base/log.h"
 
-#define CHECK(cond) assert_true(cond)
+#define CHECK(cond)                assert_true(cond)
 #define CHECK_INT(value, expected) assert_int_equal((value), (expected))
 
 #define TEST(name) static void name(void **state __attribute__((unused)))

@@ -157,7 +157,8 @@ int main(int argc, char **argv)
 		fault = "private frames are lost";
 	if (!fault && s.bugged)
 		fault = s.bugged;
-	printf("mmu_stress: %llu operations, %u threads, %llu asked to come again, %u calls of the hook, "
+	printf("mmu_stress: %llu operations, %u threads, %llu asked to come again, %u calls of the "
+	       "hook, "
 	       "%u + %u flushes, %u tables freed, seed %llu: %s\n",
 	       (unsigned long long)done, THREADS, (unsigned long long)again, s.calls, s.flushes[0],
 	       s.flushes[1], s.freed_tables, (unsigned long long)seed, fault ? fault : "agree");

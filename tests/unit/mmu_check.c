@@ -43,8 +43,11 @@ static void td(void)
 	mmu_set_phase(&s.mmu, MMU_RUNNING);
 	for (unsigned root = 0; root < MMU_ROOTS; root++)
 		for (unsigned i = 0; i < 40; i++) {
-			struct mmu_fault f = { .gfn = at(i * 100), .root = root, .access = MMU_WRITE,
-					       .max_level = (uint8_t)(i % 3 ? LEVEL_4K : LEVEL_2M) };
+			struct mmu_fault f = { .gfn = at(i * 100),
+					       .root = root,
+					       .access = MMU_WRITE,
+					       .max_level =
+						       (uint8_t)(i % 3 ? LEVEL_4K : LEVEL_2M) };
 
 			CHECK_INT(mmu_handle_fault(&s.mmu, &f), 0);
 		}
@@ -55,13 +58,13 @@ static void td(void)
 }
 
 /* Exactly this was found: @rule at @gfn. Then undo the damage, and nothing is found. */
-#define FOUND(n, r, where)                                                                         \
-	do {                                                                                       \
-		CHECK(check() >= 1);                                                               \
-		CHECK_INT(first.rule, n);                                                          \
-		CHECK_INT(of_rule[n], 1);                                                          \
-		CHECK_INT(first.root, r);                                                          \
-		CHECK_INT(first.gfn.v, (where).v);                                                 \
+#define FOUND(n, r, where)                         \
+	do {                                       \
+		CHECK(check() >= 1);               \
+		CHECK_INT(first.rule, n);          \
+		CHECK_INT(of_rule[n], 1);          \
+		CHECK_INT(first.root, r);          \
+		CHECK_INT(first.gfn.v, (where).v); \
 	} while (0)
 
 static struct walk leaf(enum mmu_root root, uint64_t offset)

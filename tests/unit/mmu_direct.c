@@ -79,7 +79,9 @@ TEST(A4_a_leaf_says_what_the_slot_allows)
 
 TEST(D1_the_level_is_what_slot_backing_and_configuration_allow)
 {
-	static const struct { int largest, max, want; } rows[] = {
+	static const struct {
+		int largest, max, want;
+	} rows[] = {
 		{ LEVEL_1G, LEVEL_1G, LEVEL_1G }, { LEVEL_2M, LEVEL_1G, LEVEL_2M },
 		{ LEVEL_1G, LEVEL_2M, LEVEL_2M }, { LEVEL_4K, LEVEL_1G, LEVEL_4K },
 		{ LEVEL_1G, LEVEL_4K, LEVEL_4K },
@@ -430,16 +432,26 @@ TEST(B2_who_loses_the_race_learns_what_is_there)
 
 TEST(slots_do_not_overlap_and_lie_inside_the_address_space)
 {
-	static const struct { uint64_t base, frames; int want; } rows[] = {
-		{ 0x40000 - 1, 2, -EEXIST }, { 0x40000, 1, -EEXIST }, { 0x40000 + 4 * G1 - 1, 9, -EEXIST },
-		{ 0x3ffff, 5 * G1, -EEXIST }, { 1, 0, -EINVAL },       { UINT64_C(1) << 36, 1, -EINVAL },
-		{ 1, ~UINT64_C(0), -EINVAL }, { (UINT64_C(1) << 36) - 1, 2, -EINVAL },
-		{ 0x3ffff, 1, 0 },            { 0x40000 + 4 * G1, 1, 0 },
+	static const struct {
+		uint64_t base, frames;
+		int want;
+	} rows[] = {
+		{ 0x40000 - 1, 2, -EEXIST },
+		{ 0x40000, 1, -EEXIST },
+		{ 0x40000 + 4 * G1 - 1, 9, -EEXIST },
+		{ 0x3ffff, 5 * G1, -EEXIST },
+		{ 1, 0, -EINVAL },
+		{ UINT64_C(1) << 36, 1, -EINVAL },
+		{ 1, ~UINT64_C(0), -EINVAL },
+		{ (UINT64_C(1) << 36) - 1, 2, -EINVAL },
+		{ 0x3ffff, 1, 0 },
+		{ 0x40000 + 4 * G1, 1, 0 },
 	};
 
 	vm();
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		struct memslot extra = { .base = { rows[i].base }, .frames = rows[i].frames,
+		struct memslot extra = { .base = { rows[i].base },
+					 .frames = rows[i].frames,
 					 .ops = slot.slot.ops };
 
 		CHECK_INT(mmu_slot_add(&s.mmu, &extra), rows[i].want);

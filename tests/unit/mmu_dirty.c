@@ -49,7 +49,8 @@ static int guest(unsigned i, unsigned access)
 
 		if (spte_is_accessible_leaf(w.old) && (w.old.raw & access) == access) {
 			if (s.mmu.ad != MMU_AD_NONE)
-				w.entry->raw |= SPTE_ACCESSED | (access & MMU_WRITE ? SPTE_DIRTY : 0);
+				w.entry->raw |=
+					SPTE_ACCESSED | (access & MMU_WRITE ? SPTE_DIRTY : 0);
 			break;
 		}
 		struct mmu_fault f = { .gfn = at(i), .access = access };
@@ -185,7 +186,8 @@ TEST(a_2M_page_costs_one_fault_and_is_logged_in_4K)
 
 TEST(the_page_modification_log_marks_what_it_names)
 {
-	uint64_t gpas[] = { gfn_to_gpa(at(5)).v, gfn_to_gpa(at(4095)).v, 0x1000, ~UINT64_C(0) << 12 };
+	uint64_t gpas[] = { gfn_to_gpa(at(5)).v, gfn_to_gpa(at(4095)).v, 0x1000,
+			    ~UINT64_C(0) << 12 };
 
 	vm(MMU_AD_HARDWARE);
 	map_all(LEVEL_4K);

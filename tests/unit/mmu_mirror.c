@@ -81,9 +81,9 @@ static int level_at(gfn_t gfn)
 static const char *calls(unsigned from)
 {
 	static const char letter[STEP_COUNT] = {
-		[STEP_NOTHING] = 'F',    [STEP_ADD_TABLE] = 'T', [STEP_ADD_LEAF] = 'L',
-		[STEP_BLOCK] = 'b',      [STEP_UNBLOCK] = 'u',   [STEP_REMOVE_LEAF] = 'r',
-		[STEP_REMOVE_TABLE] = 't', [STEP_SPLIT] = 's',   [STEP_JOIN] = 'j',
+		[STEP_NOTHING] = 'F',      [STEP_ADD_TABLE] = 'T', [STEP_ADD_LEAF] = 'L',
+		[STEP_BLOCK] = 'b',        [STEP_UNBLOCK] = 'u',   [STEP_REMOVE_LEAF] = 'r',
+		[STEP_REMOVE_TABLE] = 't', [STEP_SPLIT] = 's',     [STEP_JOIN] = 'j',
 		[STEP_MOVE] = 'm',
 	};
 	static char text[256];
@@ -91,7 +91,8 @@ static const char *calls(unsigned from)
 
 	for (unsigned i = from; i < s.calls && n + 1 < sizeof(text); i++)
 		text[n++] = s.log[i].result && s.log[i].result != -EOWNERDEAD
-				    ? '!' : letter[s.log[i].step];
+				    ? '!'
+				    : letter[s.log[i].step];
 	text[n] = '\0';
 	return text;
 }
@@ -210,7 +211,8 @@ TEST(D3_a_table_that_was_not_linked_goes_back_at_once)
 
 TEST(C4_a_child_must_be_what_it_says)
 {
-	static const char *const why[] = { "without an external page", "another level", "another GFN" };
+	static const char *const why[] = { "without an external page", "another level",
+					   "another GFN" };
 
 	for (unsigned i = 0; i < ARRAY_LEN(why); i++) {
 		td(MMU_RUNNING);
@@ -290,7 +292,10 @@ TEST(C13_emptied_tables_go_bottom_up_one_round_a_level)
 	unsigned from = s.calls;
 
 	CHECK_INT(mmu_zap_all(&s.mmu, MMU_MIRROR), 0);
-	assert_string_equal(calls(from), "bbbFrrr" "bbbFttt" "bFt" "bFt");
+	assert_string_equal(calls(from), "bbbFrrr"
+					 "bbbFttt"
+					 "bFt"
+					 "bFt");
 	CHECK_INT(s.count, 0);
 	CHECK_INT(s.freed_tables, 5);
 	CHECK_INT(page_count(PAGE_TDX_SEPT), 0);
@@ -348,7 +353,8 @@ TEST(C16_an_interrupted_removal_can_be_finished)
 	unsigned from = s.calls;
 
 	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(0), 4), 0);
-	assert_string_equal(calls(from), "Frr" "bFtbFtbFt");
+	assert_string_equal(calls(from), "Frr"
+					 "bFtbFtbFt");
 	end();
 }
 

@@ -50,7 +50,9 @@ static void do_fault(void)
 {
 	enum mmu_root root = rnd(2) ? MMU_MIRROR : MMU_DIRECT;
 	uint64_t i = rnd(FRAMES);
-	struct mmu_fault f = { .gfn = at(i), .root = root, .access = rnd(2) ? MMU_WRITE : MMU_READ,
+	struct mmu_fault f = { .gfn = at(i),
+			       .root = root,
+			       .access = rnd(2) ? MMU_WRITE : MMU_READ,
 			       .max_level = (uint8_t)rnd(3) };
 	bool was = expected[root][i] != 0;
 
@@ -127,11 +129,12 @@ static void do_split_or_recover(void)
 
 static void do_trouble(void)
 {
-	static const enum spte_step steps[] = { STEP_ADD_TABLE, STEP_ADD_LEAF, STEP_BLOCK,
+	static const enum spte_step steps[] = { STEP_ADD_TABLE,   STEP_ADD_LEAF,     STEP_BLOCK,
 						STEP_REMOVE_LEAF, STEP_REMOVE_TABLE, STEP_SPLIT };
 
 	/* Busy a few times: every operation gets over it. */
-	sept_fail(&s, steps[rnd(ARRAY_LEN(steps))], 1 + (unsigned)rnd(20), 1 + (unsigned)rnd(8), SEPT_BUSY);
+	sept_fail(&s, steps[rnd(ARRAY_LEN(steps))], 1 + (unsigned)rnd(20), 1 + (unsigned)rnd(8),
+		  SEPT_BUSY);
 }
 
 static void compare_all(void)

@@ -70,10 +70,7 @@ TEST(A3_absent_entries_suppress_ve)
 	CHECK(spte_make_table(table).raw & SPTE_SUPPRESS_VE);
 }
 
-TEST(C8_private_leaves_are_rwx)
-{
-	CHECK((spte_make_private(pfn).raw & SPTE_RWX) == SPTE_RWX);
-}
+TEST(C8_private_leaves_are_rwx) { CHECK((spte_make_private(pfn).raw & SPTE_RWX) == SPTE_RWX); }
 
 /* Values for the rows and columns of the step table. */
 static spte_t sample(enum spte_kind kind, pfn_t frame)
@@ -81,13 +78,20 @@ static spte_t sample(enum spte_kind kind, pfn_t frame)
 	spte_t t = spte_make_table(pfn_to_hpa(frame)), l = spte_make_private(frame);
 
 	switch (kind) {
-	case SPTE_IS_NONE: return SPTE_NONE;
-	case SPTE_IS_MMIO: return spte_make_mmio((gfn_t){ 3 }, 0, false);
-	case SPTE_IS_FROZEN: return SPTE_FROZEN;
-	case SPTE_IS_TABLE: return t;
-	case SPTE_IS_LEAF: return l;
-	case SPTE_IS_BLOCKED_TABLE: return spte_make_blocked(t, SPTE_FOR_JOIN);
-	default: return spte_make_blocked(l, SPTE_FOR_MOVE);
+	case SPTE_IS_NONE:
+		return SPTE_NONE;
+	case SPTE_IS_MMIO:
+		return spte_make_mmio((gfn_t){ 3 }, 0, false);
+	case SPTE_IS_FROZEN:
+		return SPTE_FROZEN;
+	case SPTE_IS_TABLE:
+		return t;
+	case SPTE_IS_LEAF:
+		return l;
+	case SPTE_IS_BLOCKED_TABLE:
+		return spte_make_blocked(t, SPTE_FOR_JOIN);
+	default:
+		return spte_make_blocked(l, SPTE_FOR_MOVE);
 	}
 }
 

@@ -117,7 +117,8 @@ static void start(struct bench *b, bool td, int largest)
 	memset(b->per_cpu, 0, sizeof(b->per_cpu));
 	b->largest = largest;
 	check(mmu_init(&b->mmu, &config), "init");
-	b->slot = (struct memslot){ .base = BASE, .frames = b->frames, .ops = &slot_ops, .owner = b };
+	b->slot =
+		(struct memslot){ .base = BASE, .frames = b->frames, .ops = &slot_ops, .owner = b };
 	check(mmu_slot_add(&b->mmu, &b->slot), "slot");
 	if (td)
 		mmu_set_phase(&b->mmu, MMU_RUNNING);
@@ -189,7 +190,8 @@ static void map_ahead(struct bench *b, uint64_t from, uint64_t to)
 static void zap_range(struct bench *b, uint64_t from, uint64_t to)
 {
 	for (uint64_t i = from; i < to; i += FRAMES_2M)
-		check(mmu_zap_range(&b->mmu, MMU_DIRECT, gfn_add(BASE, i + 1), FRAMES_2M - 2), "zap");
+		check(mmu_zap_range(&b->mmu, MMU_DIRECT, gfn_add(BASE, i + 1), FRAMES_2M - 2),
+		      "zap");
 }
 
 static void zap_mirror(struct bench *b, uint64_t from, uint64_t to)
@@ -320,8 +322,10 @@ static uint64_t now_ns(void)
 }
 
 /* Instruction counters look for this name: everything measured happens inside. */
-__attribute__((noinline)) void mmu_bench_measured(run_fn run, struct bench *b, uint64_t from, uint64_t to);
-__attribute__((noinline)) void mmu_bench_measured(run_fn run, struct bench *b, uint64_t from, uint64_t to)
+__attribute__((noinline)) void mmu_bench_measured(run_fn run, struct bench *b, uint64_t from,
+						  uint64_t to);
+__attribute__((noinline)) void mmu_bench_measured(run_fn run, struct bench *b, uint64_t from,
+						  uint64_t to)
 {
 	run(b, from, to);
 }
@@ -347,7 +351,10 @@ static uint64_t run_parts(struct bench *b, const struct op *op)
 
 	pthread_barrier_init(&barrier, NULL, b->threads);
 	for (unsigned i = 0; i < b->threads; i++) {
-		parts[i] = (struct part){ .barrier = &barrier, .b = b, .run = op->run, .index = i,
+		parts[i] = (struct part){ .barrier = &barrier,
+					  .b = b,
+					  .run = op->run,
+					  .index = i,
 					  .from = blocks * i / b->threads * FRAMES_2M,
 					  .to = blocks * (i + 1) / b->threads * FRAMES_2M };
 		if (i > 0)
@@ -419,8 +426,9 @@ static void measure(struct bench *b, const struct op *op, unsigned repeat, bool 
 
 static NORETURN void usage(void)
 {
-	fprintf(stderr, "usage: mmu-bench [--op NAME|all] [--threads N] [--gib G] [--repeat R] [--csv]\n"
-			"ops:");
+	fprintf(stderr,
+		"usage: mmu-bench [--op NAME|all] [--threads N] [--gib G] [--repeat R] [--csv]\n"
+		"ops:");
 	for (size_t i = 0; i < ARRAY_LEN(op_table); i++)
 		fprintf(stderr, " %s", op_table[i].name);
 	fprintf(stderr, "\n");
@@ -470,7 +478,8 @@ int main(int argc, char **argv)
 	if (!b.bitmap)
 		return 1;
 	printf(csv ? "op,pages,threads,min_ns,median_ns,hooks,flushes,table_bytes_per_gib\n"
-		   : "op                pages threads     ns min  ns median     hooks  flushes bytes/GiB\n");
+		   : "op                pages threads     ns min  ns median     hooks  flushes "
+		     "bytes/GiB\n");
 	for (size_t i = 0; i < ARRAY_LEN(op_table); i++)
 		if (!strcmp(name, "all") || !strcmp(name, op_table[i].name)) {
 			measure(&b, &op_table[i], repeat, csv);
