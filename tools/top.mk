@@ -14,13 +14,18 @@ image: build/tain.img ## build/tain.img for a USB stick; KEY=file CERT=file sign
 build/image.keys: FORCE
 	$(Q)mkdir -p $(@D); echo '$(KEY) $(CERT)' | cmp -s - $@ || echo '$(KEY) $(CERT)' > $@
 
+ifneq ($(strip $(KEY)$(CERT)),)
+ifneq ($(words $(KEY) $(CERT)) $(words $(wildcard $(KEY) $(CERT))),2 2)
+$(error signing needs KEY=file and CERT=file, two files that exist)
+endif
+endif
+
 build/stick/BOOTX64.EFI: build/tain.efi build/image.keys $(KEY) $(CERT)
 	$(Q)mkdir -p $(@D)
-ifneq ($(strip $(KEY)$(CERT)),)
-	$(if $(and $(KEY),$(CERT)),,$(error signing needs both KEY= and CERT=))
+ifneq ($(strip $(KEY)),)
 	$(call say,SIGN,$@)
-	$(Q)sbsign --key '$(KEY)' --cert '$(CERT)' --output $@ build/tain.efi >/dev/null
-	$(Q)sbverify --cert '$(CERT)' $@ >/dev/null
+	$(Q)sbsign --key '$(KEY)' --cert '$(CERT)' --output $@ build/tain.efi >$(@D)/log 2>&1 && \
+		sbverify --cert '$(CERT)' $@ >>$(@D)/log 2>&1 || { cat $(@D)/log; exit 1; }
 else
 	$(Q)cp build/tain.efi $@
 endif
@@ -29,7 +34,7 @@ SAMPLE_FILES := $(shell sed -e 's/\#.*//' -e '/^ *$$/d' tools/sample/files)
 SAMPLE_HOST  := $(foreach f,$(SAMPLE_FILES),$(firstword $(subst =, ,$(f))))
 
 build/tain.img: build/stick/BOOTX64.EFI tools/sample/tain.cfg tools/sample/files tools/mkimage \
-		tools/esp.py all
+		tools/esp.py $(wildcard $(SAMPLE_HOST)) | all
 	$(call say,IMAGE,$@)
 	$(Q)tools/mkimage $@ build/stick/BOOTX64.EFI=EFI/BOOT/BOOTX64.EFI \
 		tools/sample/tain.cfg=tain/tain.cfg \
