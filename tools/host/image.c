@@ -114,7 +114,7 @@ static int print_mrtd(const struct request *q)
 
 /*
  * The file that tain.cfg names: the start volume's root is the directory of tain.cfg, the one above
- * it or the current one; or the file lies beside tain.cfg under its own name. To be freed; NULL.
+ * it, the current one, or this machine's; or the file lies beside tain.cfg under its own name. To be freed; NULL.
  */
 static char *find_file(const char *config, const char *path)
 {
@@ -132,7 +132,8 @@ static char *find_file(const char *config, const char *path)
 		int length;
 		const char *between, *name;
 	} places[] = {
-		{ length, "", name }, { length, "../", name }, { 0, "", name }, { length, "", base }
+		{ length, "", name }, { length, "../", name }, { 0, "", name },
+		{ 0, "/", name },     { length, "", base },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(places); i++) {
