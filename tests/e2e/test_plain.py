@@ -82,9 +82,22 @@ def bad_images():
     check("and the run ends in order", b.has(r"^tain: exit \d+$"), b)
 
 
+def flood():
+    config = "[tain]\nstart = flood\n" + section("flood", "bad_flood.elf") + section("plain", "plain.elf")
+    image = os.path.join(e2e.ROOT, "build", "guests", "bad_flood.elf")
+    b = boot(config=config, files=FILES[:1] + [(image, r"\tain\bad_flood.elf")],
+             commands=["stop flood", "wait flood 20", "start plain", "wait plain 20"])
+    check("a guest that prints without end is cut, and the loss is told",
+          b.has(r"^flood\| \[\d+ lines lost\]$"), b)
+    check("the console lives on: `stop` ends it", b.has(r"^tain: flood: stopped: by command$"), b)
+    check("and the next guest is heard", b.status == 0 and b.has(r"^plain\| good-bye$"), b)
+
+
 for cpu_count in (1, 2):
     with theme(f"plain guests on {cpu_count} CPU"):
         all_kinds(cpu_count)
+with theme("a flood of output"):
+    flood()
 with theme("bad images"):
     bad_images()
 e2e.finish()
