@@ -16,8 +16,7 @@
 enum msr_kind {
 	MSR_CONSTANT, /* reads `value`; writes are ignored */
 	MSR_INDEX,    /* reads the vCPU's x2APIC id */
-	MSR_DEADLINE,
-	MSR_BASE, /* IA32_APIC_BASE */
+	MSR_BASE,     /* IA32_APIC_BASE */
 };
 
 /* clang-format off */
@@ -41,7 +40,6 @@ static const struct msr_row {
 	{ 0x258, 0x259, MSR_CONSTANT, UINT64_C(0x0606060606060606) },
 	{ 0x268, 0x26f, MSR_CONSTANT, UINT64_C(0x0606060606060606) },
 	{ 0x2ff, 0x2ff, MSR_CONSTANT, 0xc06 },      /* IA32_MTRR_DEF_TYPE: on, WB */
-	{ 0x6e0, 0x6e0, MSR_DEADLINE, 0 },
 	{ 0x802, 0x802, MSR_INDEX,    0 },          /* x2APIC id */
 	{ 0x803, 0x803, MSR_CONSTANT, 0x50014 },    /* version: 6 LVT entries */
 	{ 0x80d, 0x80d, MSR_INDEX,    0 },          /* LDR */
@@ -79,9 +77,6 @@ bool td_msr_read(struct td_vcpu *v, uint32_t msr, uint64_t *value)
 	case MSR_INDEX:
 		*value = msr == 0x80d ? BIT64(v->index % 16) | (v->index / 16) << 16 : v->index;
 		break;
-	case MSR_DEADLINE:
-		*value = v->tsc_deadline;
-		break;
 	case MSR_BASE:
 		*value = APIC_BASE_X2 | (v->index == 0 ? APIC_BASE_BSP : 0);
 		break;
@@ -89,15 +84,12 @@ bool td_msr_read(struct td_vcpu *v, uint32_t msr, uint64_t *value)
 	return true;
 }
 
+/* None of them keeps what is written. */
 bool td_msr_write(struct td_vcpu *v, uint32_t msr, uint64_t value)
 {
-	const struct msr_row *row = find(msr);
-
-	if (!row)
-		return false;
-	if (row->kind == MSR_DEADLINE)
-		v->tsc_deadline = value;
-	return true;
+	(void)v;
+	(void)value;
+	return find(msr) != NULL;
 }
 
 /* Leaves that the module answers by #VE: what no row names is zero. */

@@ -65,7 +65,7 @@ static struct answer call_hlt(struct td_vcpu *v, struct seam_regs *r)
 			return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_STOPPED };
 		}
 	}
-	v->run->wake_tsc = v->tsc_deadline && !v->halted ? v->tsc_deadline : WAKE_NEVER;
+	v->run->wake_tsc = WAKE_NEVER;
 	return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_WAIT };
 }
 
@@ -267,9 +267,11 @@ enum td_next td_vmcall(struct td_vcpu *v)
 	uint64_t start = tsc_now();
 	struct answer a;
 
-	if ((in.rcx & MASK_R10_R11) != MASK_R10_R11)
+	if ((in.rcx & MASK_R10_R11) != MASK_R10_R11 && !v->warned_mask) {
+		v->warned_mask = true;
 		log_warn("tdx: %s: TDVMCALL mask 0x%llx hides R10 or R11: no answer can reach it",
 			 v->td->name, (unsigned long long)(in.rcx & TDVMCALL_MASK_GPRS));
+	}
 	/* R10 other than 0 is a vendor's space, and we are none of them. */
 	a = in.r10 ? ANSWER(INVALID_OPERAND) : dispatch(v, r);
 	r->r10 = a.status;
