@@ -25,11 +25,11 @@ enum { IN_TAIN = 1, IN_TD = 2, IN_VM = 4, IN_GUEST = IN_TD | IN_VM, IN_NOTHING =
 
 struct parser {
 	struct config *cfg;
-	struct guest_config *guest;  /* the open guest section, or NULL */
-	struct config_lines *lines;  /* its */
-	unsigned where;              /* IN_* of the open section; 0: one whose keys are skipped */
+	struct guest_config *guest; /* the open guest section, or NULL */
+	struct config_lines *lines; /* its */
+	unsigned where;             /* IN_* of the open section; 0: one whose keys are skipped */
 	unsigned line;
-	uint64_t seen;               /* bit per row of keys[] met in this section */
+	uint64_t seen; /* bit per row of keys[] met in this section */
 	unsigned start_line;
 	char value[CFG_LINE_MAX + 1];
 };
@@ -67,7 +67,8 @@ static void refuse(struct config *cfg, struct guest_config *g, unsigned line, co
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
 	make_printable(reason);
-	snprintf(text, sizeof(text), "[%s %s] %s", g->kind == GUEST_TD ? "td" : "vm", g->name, reason);
+	snprintf(text, sizeof(text), "[%s %s] %s", g->kind == GUEST_TD ? "td" : "vm", g->name,
+		 reason);
 	add_message(cfg, line, text);
 	if (!g->refusal[0])
 		snprintf(g->refusal, sizeof(g->refusal), "tain.cfg:%u: %s", line, reason);
@@ -242,7 +243,7 @@ struct key {
 	const char *name;
 	unsigned where; /* IN_* */
 	set_fn set;
-	size_t offset; /* in struct tain_config or struct guest_config */
+	size_t offset;      /* in struct tain_config or struct guest_config */
 	size_t line_offset; /* paths: in struct config_lines */
 	const struct word *words;
 	uint64_t min, max;
@@ -363,8 +364,8 @@ static void set_console(struct parser *p, const struct key *k, const char *value
 	if (w) {
 		t->console = (enum console_choice)w->value;
 	} else if (read_number(&end, &v) || *end || v == 0) {
-		complain(p, "%s: '%.24s' is none of auto, com1, com2, a port, an MMIO address", k->name,
-			 value);
+		complain(p, "%s: '%.24s' is none of auto, com1, com2, a port, an MMIO address",
+			 k->name, value);
 	} else {
 		t->console = v <= UINT16_MAX - 7 ? CONSOLE_PORT : CONSOLE_MMIO;
 		t->console_address = v;
@@ -374,7 +375,8 @@ static void set_console(struct parser *p, const struct key *k, const char *value
 static void set_module(struct parser *p, const struct key *k, const char *value)
 {
 	struct tain_config *t = &p->cfg->tain;
-	const struct word *w = find_word(k->words, value), *profile = find_word(profile_words, value);
+	const struct word *w = find_word(k->words, value),
+			  *profile = find_word(profile_words, value);
 
 	if (w) {
 		t->module = (enum module_choice)w->value;
@@ -382,7 +384,9 @@ static void set_module(struct parser *p, const struct key *k, const char *value)
 		t->module = MODULE_SOFT;
 		t->profile = (enum module_profile)profile->value;
 	} else if (!strchr(value, '\\') && !strchr(value, '/')) {
-		complain(p, "%s: '%.24s' is none of auto, hardware, soft[:1.5.01|:1.5.05|:2.0], none, a path",
+		complain(p,
+			 "%s: '%.24s' is none of auto, hardware, soft[:1.5.01|:1.5.05|:2.0], none, "
+			 "a path",
 			 k->name, value);
 	} else if (path_into(p, k->name, value, &t->module_file)) {
 		t->module = MODULE_FILE;
@@ -398,7 +402,8 @@ static void set_start(struct parser *p, const struct key *k, const char *value)
 	p->start_line = p->line;
 	while (next_item(&value, item, sizeof(item))) {
 		if (strlen(item) > GUEST_NAME_MAX)
-			complain(p, "%s: '%s...' is longer than a guest's name may be", k->name, item);
+			complain(p, "%s: '%s...' is longer than a guest's name may be", k->name,
+				 item);
 		else if (t->start_count == CONFIG_GUESTS_MAX)
 			complain(p, "%s: more than %d guests", k->name, CONFIG_GUESTS_MAX);
 		else
@@ -451,10 +456,10 @@ static void take_key(struct parser *p, const char *name, const char *value)
 			complain(p, "%s stands before any section", k->name);
 		else if (!(k->where & p->where))
 			complain(p, "%s belongs in a %s section", k->name,
-				 k->where == IN_TAIN ? "[tain]" :
-				 k->where == IN_TD   ? "[td]" :
-				 k->where == IN_VM   ? "[vm]" :
-						       "[td] or [vm]");
+				 k->where == IN_TAIN ? "[tain]"
+				 : k->where == IN_TD ? "[td]"
+				 : k->where == IN_VM ? "[vm]"
+						     : "[td] or [vm]");
 		else if (p->seen & BIT64(i))
 			complain(p, "%s is given twice", k->name);
 		else
@@ -494,8 +499,8 @@ static void open_guest(struct parser *p, enum guest_kind kind, const char *name)
 	struct guest_config *g = config_guest(cfg, name);
 
 	if (!good_name(name)) {
-		complain(p, "'%.40s' is no name for a guest (1 to %d of letters, digits, - _ .)", name,
-			 GUEST_NAME_MAX);
+		complain(p, "'%.40s' is no name for a guest (1 to %d of letters, digits, - _ .)",
+			 name, GUEST_NAME_MAX);
 	} else if (g) {
 		complain(p, "guest %s is already defined in line %u: this section is ignored", name,
 			 g->line);
@@ -544,8 +549,8 @@ static void open_section(struct parser *p, const char *kind, const char *name)
 	else if (strcmp(kind, "vm") == 0)
 		open_guest(p, GUEST_VM, name);
 	else
-		complain(p, "[%.16s%s%.32s] is no section: expected [tain], [td NAME] or [vm NAME]", kind,
-			 *name ? " " : "", name);
+		complain(p, "[%.16s%s%.32s] is no section: expected [tain], [td NAME] or [vm NAME]",
+			 kind, *name ? " " : "", name);
 }
 
 /* ------------------------------------------------------------------ the whole */
@@ -558,7 +563,8 @@ static void check_guest(struct config *cfg, struct guest_config *g)
 	if (g->refusal[0])
 		return;
 	if (ways == 0 && !g->kernel.path[0])
-		refuse(cfg, g, g->line, "needs firmware%s or kernel", g->kind == GUEST_VM ? ", image" : "");
+		refuse(cfg, g, g->line, "needs firmware%s or kernel",
+		       g->kind == GUEST_VM ? ", image" : "");
 	else if (g->image.path[0] && (ways > 1 || g->kernel.path[0]))
 		refuse(cfg, g, g->line, "image excludes firmware and kernel");
 	else if (g->initrd.path[0] && !g->kernel.path[0])
@@ -641,8 +647,12 @@ void config_parse(struct config *cfg, const char *text, size_t size)
 void config_defaults(struct config *cfg)
 {
 	cfg->tain = (struct tain_config){
-		.console = CONSOLE_AUTO, .baud = 115200, .log = LOG_INFO, .module = MODULE_AUTO,
-		.gdb = GDB_COM2, .bringup = BRINGUP_ON,
+		.console = CONSOLE_AUTO,
+		.baud = 115200,
+		.log = LOG_INFO,
+		.module = MODULE_AUTO,
+		.gdb = GDB_COM2,
+		.bringup = BRINGUP_ON,
 	};
 	cfg->guest_count = 0;
 	cfg->script_line = cfg->module_line = 0;
@@ -684,8 +694,8 @@ void config_attach_files(struct config *cfg, const char *(*find)(struct guest_fi
 
 	for (size_t j = 0; j < ARRAY_LEN(ours); j++)
 		if ((why = attach(ours[j].file, find))) {
-			snprintf(text, sizeof(text), "%s: %.64s: %s", ours[j].key, ours[j].file->path,
-				 why);
+			snprintf(text, sizeof(text), "%s: %.64s: %s", ours[j].key,
+				 ours[j].file->path, why);
 			make_printable(text);
 			add_message(cfg, ours[j].line, text);
 		}

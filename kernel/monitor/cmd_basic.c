@@ -38,7 +38,9 @@ static int cmd_help(struct call *c)
 
 	if (c->argc == 0) {
 		help_all(c);
-		out_printf(c->out, "`help COMMAND` says more. Tab completes, ^P and ^N walk the history.\n");
+		out_printf(
+			c->out,
+			"`help COMMAND` says more. Tab completes, ^P and ^N walk the history.\n");
 		return 0;
 	}
 	row = command_find(c->argv[0]);

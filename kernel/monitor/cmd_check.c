@@ -61,8 +61,8 @@ static void no_page_is_leaked(struct finding *f)
 }
 
 /* Owners whose pages a guest brings and takes along. */
-static const enum page_owner of_guests[] = { PAGE_MMU, PAGE_GUEST, PAGE_VMX, PAGE_TDX_CONTROL,
-					     PAGE_TDX_SEPT, PAGE_TDX_PRIVATE };
+static const enum page_owner of_guests[] = { PAGE_MMU,         PAGE_GUEST,    PAGE_VMX,
+					     PAGE_TDX_CONTROL, PAGE_TDX_SEPT, PAGE_TDX_PRIVATE };
 
 static unsigned running_guests(void)
 {

@@ -142,13 +142,14 @@ static int cmd_expect(struct call *c)
 		if (e.met || output_contains(&e.guest->output, 0, e.text))
 			return 0;
 		return command_fail(c, "%s is %s and has not printed \"%.60s\"",
-				    e.guest->config->name, guest_state_name(e.guest->state), e.text);
+				    e.guest->config->name, guest_state_name(e.guest->state),
+				    e.text);
 	case WAIT_INTERRUPTED:
 		return command_fail(c, "interrupted");
 	case WAIT_TIMEOUT:
 	default:
-		return command_fail(c, "%s has not printed \"%.60s\" in %s s", e.guest->config->name,
-				    e.text, c->argv[2]);
+		return command_fail(c, "%s has not printed \"%.60s\" in %s s",
+				    e.guest->config->name, e.text, c->argv[2]);
 	}
 }
 

@@ -96,8 +96,8 @@ static int memory_by_owner(struct call *c)
 
 static int memory_map(struct call *c)
 {
-	static const char *const kinds[] = { "usable", "tain", "runtime", "acpi", "nvs", "mmio",
-					     "reserved", "unusable" };
+	static const char *const kinds[] = { "usable", "tain", "runtime",  "acpi",
+					     "nvs",    "mmio", "reserved", "unusable" };
 	size_t count;
 	const struct boot_mem *map = boot_mem_map(&count);
 

@@ -19,10 +19,13 @@ static int cmd_explain(struct call *c)
 	int64_t leaf = TDX_LEAF_UNKNOWN;
 
 	if (tdx_parse_status(c->argv[0], &value) != 0)
-		return command_fail(c, "'%.40s' is no status: expected hexadecimal, as in explain "
-				       "0xc000010000000045 21", c->argv[0]);
+		return command_fail(c,
+				    "'%.40s' is no status: expected hexadecimal, as in explain "
+				    "0xc000010000000045 21",
+				    c->argv[0]);
 	if (c->argc == 2 && tdx_parse_leaf(c->argv[1], &leaf) != 0)
-		return command_fail(c, "'%.40s' is no leaf: expected its number or name", c->argv[1]);
+		return command_fail(c, "'%.40s' is no leaf: expected its number or name",
+				    c->argv[1]);
 	tdx_explain((tdx_status_t){ value }, leaf, text_line, c->out);
 	return 0;
 }

@@ -181,8 +181,8 @@ static int cmd_expect_trace(struct call *c)
 		return command_fail(c, "interrupted");
 	case WAIT_TIMEOUT:
 	default:
-		return command_fail(c, "the trace of %s shows no \"%.60s\" after %s s", g->config->name,
-				    s.text, c->argv[2]);
+		return command_fail(c, "the trace of %s shows no \"%.60s\" after %s s",
+				    g->config->name, s.text, c->argv[2]);
 	}
 }
 

@@ -14,7 +14,7 @@
 #include "kernel/monitor/words.h"
 
 static const struct command *const lists[] = { basic_commands, machine_commands, guest_commands,
-					       tdx_commands, check_commands, trace_commands,
+					       tdx_commands,   check_commands,   trace_commands,
 					       inject_commands };
 
 const struct command *command_at(unsigned nth)
@@ -82,9 +82,10 @@ static int check_words(struct call *c)
 }
 
 /* Like printf, to the line's writer. */
-static void say(void (*write)(void *ctx, const char *text, size_t n), void *ctx, const char *fmt, ...)
-	PRINTF_LIKE(3, 4);
-static void say(void (*write)(void *ctx, const char *text, size_t n), void *ctx, const char *fmt, ...)
+static void say(void (*write)(void *ctx, const char *text, size_t n), void *ctx, const char *fmt,
+		...) PRINTF_LIKE(3, 4);
+static void say(void (*write)(void *ctx, const char *text, size_t n), void *ctx, const char *fmt,
+		...)
 {
 	char text[320];
 	va_list ap;
@@ -96,8 +97,8 @@ static void say(void (*write)(void *ctx, const char *text, size_t n), void *ctx,
 }
 
 /* Run the words; the reason of a failure is in @c->why. */
-static int run_words(struct call *c, char *name, void (*write)(void *ctx, const char *text, size_t n),
-		     void *ctx)
+static int run_words(struct call *c, char *name,
+		     void (*write)(void *ctx, const char *text, size_t n), void *ctx)
 {
 	int err;
 
@@ -134,8 +135,8 @@ enum command_result command_run(char *line, void (*write)(void *ctx, const char 
 	if (words == 0)
 		return COMMAND_OK;
 	if (words < 0) {
-		err = command_fail(&c, words == -EINVAL ? "a double quote is not closed" :
-							  "more than 32 words");
+		err = command_fail(&c, words == -EINVAL ? "a double quote is not closed"
+							: "more than 32 words");
 	} else {
 		c.argc = words - 1;
 		c.argv = argv + 1;

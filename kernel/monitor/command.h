@@ -21,8 +21,8 @@ struct command;
 struct call {
 	const struct command *row;
 	struct out *out;
-	bool json;     /* --json was among the words */
-	int argc;      /* words without the command's name and --json */
+	bool json; /* --json was among the words */
+	int argc;  /* words without the command's name and --json */
 	char **argv;
 	bool has_run;  /* its words were good: what it says of failure counts */
 	char why[240]; /* the reason of command_fail() */
@@ -43,7 +43,7 @@ struct command {
 	int (*run)(struct call *c);
 	int min_words, max_words;
 	enum complete_kind complete;
-	unsigned flags; /* COMMAND_* */
+	unsigned flags;      /* COMMAND_* */
 	const char *details; /* more lines for `help NAME`, or NULL */
 };
 

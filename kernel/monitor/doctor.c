@@ -30,14 +30,15 @@
 #define MSR_SEAMRR_BASE        0x1400
 #define MSR_SEAMRR_MASK        0x1401
 
-#define MTRRCAP_SEAMRR        BIT64(15)
-#define SEAMRR_MASK_LOCK      BIT64(10)
-#define SEAMRR_MASK_ENABLED   BIT64(11)
+#define MTRRCAP_SEAMRR         BIT64(15)
+#define SEAMRR_MASK_LOCK       BIT64(10)
+#define SEAMRR_MASK_ENABLED    BIT64(11)
 #define SEAMRR_BASE_CONFIGURED BIT64(3)
 
-static void say(struct doctor_finding *f, enum doctor_verdict v, const char *advice, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
-static void say(struct doctor_finding *f, enum doctor_verdict v, const char *advice, const char *fmt, ...)
+static void say(struct doctor_finding *f, enum doctor_verdict v, const char *advice,
+		const char *fmt, ...) PRINTF_LIKE(4, 5);
+static void say(struct doctor_finding *f, enum doctor_verdict v, const char *advice,
+		const char *fmt, ...)
 {
 	va_list ap;
 
@@ -69,8 +70,8 @@ static void check_cpus(struct doctor_finding *f)
 	unsigned all = cpu_count(), online = cpu_online_count();
 
 	if (online < all)
-		say(f, DOCTOR_FAIL, "see `log`: which CPU did not answer", "%u of %u online", online,
-		    all);
+		say(f, DOCTOR_FAIL, "see `log`: which CPU did not answer", "%u of %u online",
+		    online, all);
 	else
 		say(f, DOCTOR_OK, "", "%u online", online);
 }
@@ -84,8 +85,8 @@ static void check_vmx(struct doctor_finding *f)
 		say(f, DOCTOR_OK, "", "on, on every CPU");
 	else
 		say(f, DOCTOR_FAIL,
-		    locked_off ? "firmware set-up: enable VMX (Intel Virtualization Technology)" :
-				 "without VMX no guest runs here",
+		    locked_off ? "firmware set-up: enable VMX (Intel Virtualization Technology)"
+			       : "without VMX no guest runs here",
 		    "%s", vmx_reason());
 }
 
@@ -110,13 +111,15 @@ static void check_seamrr(struct doctor_finding *f)
 		say(f, DOCTOR_NOTE, "", "not there");
 		return;
 	}
-	if (msr_read_safe(MSR_SEAMRR_BASE, &base) != 0 || msr_read_safe(MSR_SEAMRR_MASK, &mask) != 0)
+	if (msr_read_safe(MSR_SEAMRR_BASE, &base) != 0 ||
+	    msr_read_safe(MSR_SEAMRR_MASK, &mask) != 0)
 		say(f, DOCTOR_FAIL, "microcode or firmware too old", "its MSRs cannot be read");
 	else if (!(base & SEAMRR_BASE_CONFIGURED) || !(mask & SEAMRR_MASK_ENABLED) ||
 		 !(mask & SEAMRR_MASK_LOCK))
 		say(f, DOCTOR_FAIL, "firmware set-up: enable TDX and its SEAM loader",
 		    "base %#llx, mask %#llx:%s%s%s", (unsigned long long)base,
-		    (unsigned long long)mask, base & SEAMRR_BASE_CONFIGURED ? "" : " not configured",
+		    (unsigned long long)mask,
+		    base & SEAMRR_BASE_CONFIGURED ? "" : " not configured",
 		    mask & SEAMRR_MASK_ENABLED ? "" : " not enabled",
 		    mask & SEAMRR_MASK_LOCK ? "" : " not locked");
 	else
@@ -131,7 +134,8 @@ static void check_keyids(struct doctor_finding *f)
 	if (msr_read_safe(MSR_KEYID_PARTITIONING, &part) != 0)
 		say(f, DOCTOR_NOTE, "", "IA32_MKTME_KEYID_PARTITIONING is not there");
 	else if (part >> 32 == 0)
-		say(f, DOCTOR_NOTE, "firmware set-up: memory encryption (TME-MT), then a TDX KeyID split",
+		say(f, DOCTOR_NOTE,
+		    "firmware set-up: memory encryption (TME-MT), then a TDX KeyID split",
 		    "no private KeyIDs (%#llx)", (unsigned long long)part);
 	else
 		say(f, DOCTOR_OK, "", "%llu private, %llu shared", (unsigned long long)(part >> 32),
@@ -185,8 +189,12 @@ static void check_log(struct doctor_finding *f)
 {
 	uint64_t errors = log_count(LOG_ERROR), warnings = log_count(LOG_WARN);
 
-	say(f, errors ? DOCTOR_FAIL : warnings ? DOCTOR_NOTE : DOCTOR_OK, errors || warnings ? "see `log`" : "",
-	    "%llu errors, %llu warnings", (unsigned long long)errors, (unsigned long long)warnings);
+	say(f,
+	    errors     ? DOCTOR_FAIL
+	    : warnings ? DOCTOR_NOTE
+		       : DOCTOR_OK,
+	    errors || warnings ? "see `log`" : "", "%llu errors, %llu warnings",
+	    (unsigned long long)errors, (unsigned long long)warnings);
 }
 
 static const struct check {

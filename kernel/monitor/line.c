@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define CTRL(c) ((c) & 0x1f)
+#define CTRL(c) ((c)&0x1f)
 #define DEL_KEY 0x7f
 #define ESC_KEY 0x1b
 
@@ -204,7 +204,10 @@ static void key_end(struct line *l) { move_to(l, l->len); }
 static void key_up(struct line *l) { history_go(l, 1); }
 static void key_down(struct line *l) { history_go(l, -1); }
 static void key_backspace(struct line *l) { cut(l, l->pos ? l->pos - 1 : 0, l->pos, false); }
-static void key_delete(struct line *l) { cut(l, l->pos, l->pos < l->len ? l->pos + 1 : l->pos, false); }
+static void key_delete(struct line *l)
+{
+	cut(l, l->pos, l->pos < l->len ? l->pos + 1 : l->pos, false);
+}
 static void key_kill_end(struct line *l) { cut(l, l->pos, l->len, true); }
 static void key_kill_start(struct line *l) { cut(l, 0, l->pos, true); }
 static void key_kill_word(struct line *l) { cut(l, word_start(l, l->pos), l->pos, true); }

@@ -31,8 +31,8 @@ struct line {
 	const char *prompt;
 	void (*write)(void *ctx, const char *text, size_t length);
 	/*
-	 * The @nth word that completes the word that starts at @text + @start and ends at @end; NULL:
-	 * no more. May be NULL.
+	 * The @nth word that completes the word that starts at @text + @start and ends at @end;
+	 * NULL: no more. May be NULL.
 	 */
 	const char *(*complete)(void *ctx, const char *text, unsigned start, unsigned end,
 				unsigned nth);

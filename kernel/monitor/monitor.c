@@ -161,7 +161,8 @@ static void write_typed(void *ctx, const char *text, size_t n)
 }
 
 /* Tab: the command's name first, then what its row says. */
-static const char *complete_word(void *ctx, const char *text, unsigned start, unsigned end, unsigned nth)
+static const char *complete_word(void *ctx, const char *text, unsigned start, unsigned end,
+				 unsigned nth)
 {
 	size_t length = end - start, name_length = strcspn(text, " ");
 	const struct command *row = NULL;
@@ -330,9 +331,10 @@ const char *monitor_tdx_text(char *buf, size_t size)
 	if (tdx_phase() == TDX_READY)
 		return tdx_module_text(buf, size);
 	snprintf(buf, size, "none: %s",
-		 tdx_reason()[0]     ? tdx_reason() :
-		 !vmx_available()    ? vmx_reason() :
-				       "not brought up (see `log`, and module and bringup in tain.cfg)");
+		 tdx_reason()[0] ? tdx_reason()
+		 : !vmx_available()
+			 ? vmx_reason()
+			 : "not brought up (see `log`, and module and bringup in tain.cfg)");
 	return buf;
 }
 

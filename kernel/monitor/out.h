@@ -36,7 +36,8 @@ struct out {
 
 	enum { OUT_PLAIN, OUT_TABLE, OUT_RECORD } shape;
 	unsigned rows, column;
-	/* A text table is laid out when it is complete: cells of all rows, NUL terminated, in turn. */
+	/* A text table is laid out when it is complete: cells of all rows, NUL terminated, in turn.
+	 */
 	char *cells;
 	size_t cells_used, cells_room;
 	const char *names[OUT_COLUMNS];

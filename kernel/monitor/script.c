@@ -26,8 +26,8 @@ static bool take_line(const char *text, size_t size, size_t *pos, char line[SCRI
 	return true;
 }
 
-unsigned script_run(const char *text, size_t size, enum script_step (*run)(void *ctx, const char *line),
-		    void *ctx)
+unsigned script_run(const char *text, size_t size,
+		    enum script_step (*run)(void *ctx, const char *line), void *ctx)
 {
 	char line[SCRIPT_LINE_BYTES];
 	size_t pos = 0;

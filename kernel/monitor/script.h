@@ -20,7 +20,7 @@ enum script_step { SCRIPT_GO_ON, SCRIPT_STOP, SCRIPT_FAILED };
  * Hand each line of @text (without its end, blank lines and # lines left out) to @run until it says
  * other than GO_ON. Returns 0, or the number of the line that failed.
  */
-unsigned script_run(const char *text, size_t size, enum script_step (*run)(void *ctx, const char *line),
-		    void *ctx);
+unsigned script_run(const char *text, size_t size,
+		    enum script_step (*run)(void *ctx, const char *line), void *ctx);
 
 #endif

@@ -21,9 +21,9 @@ static void text_leaf(const struct trace_record *r, const char *name, char *buf,
 	char status[100];
 
 	tdx_status_text((tdx_status_t){ r->status }, status, sizeof(status));
-	snprintf(buf, size, "%s(%u) RCX %llx RDX %llx R8 %llx: %s; RCX %llx RDX %llx", name ? name : "leaf",
-		 (unsigned)r->leaf, (ull)r->a[0], (ull)r->a[1], (ull)r->a[2], status, (ull)r->a[3],
-		 (ull)r->a[4]);
+	snprintf(buf, size, "%s(%u) RCX %llx RDX %llx R8 %llx: %s; RCX %llx RDX %llx",
+		 name ? name : "leaf", (unsigned)r->leaf, (ull)r->a[0], (ull)r->a[1], (ull)r->a[2],
+		 status, (ull)r->a[3], (ull)r->a[4]);
 }
 
 static void text_seamcall(const struct trace_record *r, char *buf, size_t size)
@@ -38,18 +38,21 @@ static void text_tdcall(const struct trace_record *r, char *buf, size_t size)
 
 static void text_tdexit(const struct trace_record *r, char *buf, size_t size)
 {
-	static const char *const kinds[] = { "", " ACCEPT", "", "", "", " ATTR.WR", " of a pending page" };
+	static const char *const kinds[] = { "",         " ACCEPT",           "", "", "",
+					     " ATTR.WR", " of a pending page" };
 	const char *name = tdx_exit_name(r->leaf);
 	enum tdx_eeq_type type = tdx_eeq_type(r->a[1]);
 
 	if (r->leaf == TDX_EXIT_EPT_VIOLATION)
-		snprintf(buf, size, "%s%s%s%s GPA %llx%s", name, r->a[0] & TDX_EPTQ_READ ? " read" : "",
+		snprintf(buf, size, "%s%s%s%s GPA %llx%s", name,
+			 r->a[0] & TDX_EPTQ_READ ? " read" : "",
 			 r->a[0] & TDX_EPTQ_WRITE ? " write" : "",
 			 r->a[0] & TDX_EPTQ_FETCH ? " fetch" : "", (ull)r->a[2],
 			 type < ARRAY_LEN(kinds) ? kinds[type] : "");
 	else
-		snprintf(buf, size, "%s(%u) RCX %llx RDX %llx R8 %llx R9 %llx", name ? name : "exit",
-			 (unsigned)r->leaf, (ull)r->a[0], (ull)r->a[1], (ull)r->a[2], (ull)r->a[3]);
+		snprintf(buf, size, "%s(%u) RCX %llx RDX %llx R8 %llx R9 %llx",
+			 name ? name : "exit", (unsigned)r->leaf, (ull)r->a[0], (ull)r->a[1],
+			 (ull)r->a[2], (ull)r->a[3]);
 }
 
 /* Ports and addresses that firmware is expected to touch, by name. */
@@ -59,10 +62,14 @@ static const char *port_name(uint64_t port)
 		uint16_t first, last;
 		const char *name;
 	} ports[] = {
-		{ 0x3f8, 0x3ff, " (COM1)" },        { 0xcf8, 0xcf8, " (PCI config address)" },
-		{ 0xcfc, 0xcff, " (PCI config data)" }, { 0x510, 0x51b, " (fw_cfg)" },
-		{ 0x70, 0x71, " (CMOS)" },          { 0x402, 0x402, " (debug port)" },
-		{ 0xb000, 0xb03f, " (ACPI PM)" },   { 0x600, 0x63f, " (ACPI PM)" },
+		{ 0x3f8, 0x3ff, " (COM1)" },
+		{ 0xcf8, 0xcf8, " (PCI config address)" },
+		{ 0xcfc, 0xcff, " (PCI config data)" },
+		{ 0x510, 0x51b, " (fw_cfg)" },
+		{ 0x70, 0x71, " (CMOS)" },
+		{ 0x402, 0x402, " (debug port)" },
+		{ 0xb000, 0xb03f, " (ACPI PM)" },
+		{ 0x600, 0x63f, " (ACPI PM)" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(ports); i++)
@@ -79,20 +86,22 @@ static void text_tdvmcall(const struct trace_record *r, char *buf, size_t size)
 	switch (r->leaf) {
 	case TDVMCALL_IO:
 		if (a[1])
-			snprintf(buf, size, "IO out %llx%s, %llu bytes: %llx", (ull)a[2], port_name(a[2]),
-				 (ull)a[0], (ull)a[3]);
+			snprintf(buf, size, "IO out %llx%s, %llu bytes: %llx", (ull)a[2],
+				 port_name(a[2]), (ull)a[0], (ull)a[3]);
 		else
-			snprintf(buf, size, "IO in %llx%s, %llu bytes: %llx", (ull)a[2], port_name(a[2]),
-				 (ull)a[0], (ull)a[4]);
+			snprintf(buf, size, "IO in %llx%s, %llu bytes: %llx", (ull)a[2],
+				 port_name(a[2]), (ull)a[0], (ull)a[4]);
 		return;
 	case TDVMCALL_CPUID:
 		snprintf(buf, size, "CPUID %llx.%llx", (ull)a[0], (ull)a[1]);
 		return;
 	case TDVMCALL_RDMSR:
-		snprintf(buf, size, "RDMSR %llx: R10 %llx, %llx", (ull)a[0], (ull)r->status, (ull)a[4]);
+		snprintf(buf, size, "RDMSR %llx: R10 %llx, %llx", (ull)a[0], (ull)r->status,
+			 (ull)a[4]);
 		return;
 	case TDVMCALL_WRMSR:
-		snprintf(buf, size, "WRMSR %llx = %llx: R10 %llx", (ull)a[0], (ull)a[1], (ull)r->status);
+		snprintf(buf, size, "WRMSR %llx = %llx: R10 %llx", (ull)a[0], (ull)a[1],
+			 (ull)r->status);
 		return;
 	case TDVMCALL_MAP_GPA:
 		snprintf(buf, size, "MAP_GPA %llx, %llu bytes: R10 %llx", (ull)a[0], (ull)a[1],
@@ -124,9 +133,12 @@ static const struct {
 	const char *name;
 	void (*text)(const struct trace_record *r, char *buf, size_t size);
 } kinds[TRACE_KINDS] = {
-	[TRACE_SEAMCALL] = { "seamcall", text_seamcall }, [TRACE_TDEXIT] = { "tdexit", text_tdexit },
-	[TRACE_TDVMCALL] = { "tdvmcall", text_tdvmcall }, [TRACE_TDCALL] = { "tdcall", text_tdcall },
-	[TRACE_VMEXIT] = { "vmexit", text_vmexit },       [TRACE_MIRROR] = { "mirror", text_mirror },
+	[TRACE_SEAMCALL] = { "seamcall", text_seamcall },
+	[TRACE_TDEXIT] = { "tdexit", text_tdexit },
+	[TRACE_TDVMCALL] = { "tdvmcall", text_tdvmcall },
+	[TRACE_TDCALL] = { "tdcall", text_tdcall },
+	[TRACE_VMEXIT] = { "vmexit", text_vmexit },
+	[TRACE_MIRROR] = { "mirror", text_mirror },
 };
 
 const char *trace_kind_name(unsigned kind) { return kind < TRACE_KINDS ? kinds[kind].name : NULL; }

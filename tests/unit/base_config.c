@@ -43,31 +43,31 @@ static void expect_message(unsigned line, const char *part)
 	fail_msg("no message '%s' for line %u", part, line);
 }
 
-#define MANUAL                                                                                     \
-	"[tain]\n"                                                                                 \
-	"console = auto            # ACPI SPCR, DBG2, else com1\n"                                 \
-	"baud    = 115200\n"                                                                       \
-	"log     = debug\n"                                                                        \
-	"module  = soft:1.5.05\n"                                                                  \
-	"start   = hello, plain\n"                                                                 \
-	"script  = /tain/boot.txt  # console commands\n"                                           \
-	"gdb     = off\n"                                                                          \
-	"bringup = step\n"                                                                         \
-	"\n"                                                                                       \
-	"[td hello]                # a trust domain\n"                                             \
-	"firmware = \\tain\\hello.fd\n"                                                            \
-	"kernel   = \\tain\\vmlinuz\n"                                                             \
-	"initrd   = \\tain\\initrd\n"                                                              \
-	"cmdline  = console=ttyS0 root=\"/dev/vda 1\"\n"                                           \
-	"memory   = 256M\n"                                                                        \
-	"vcpus    = 2\n"                                                                           \
-	"attributes = debug, sept-ve-disable\n"                                                    \
-	"accept   = eager\n"                                                                       \
-	"page     = 4K\n"                                                                          \
-	"measure  = two-pass\n"                                                                    \
-	"[vm plain]\r\n"                                                                           \
-	"image    = \\tain\\plain.bin\r\n"                                                         \
-	"load     = 1M\r\n"                                                                        \
+#define MANUAL                                                     \
+	"[tain]\n"                                                 \
+	"console = auto            # ACPI SPCR, DBG2, else com1\n" \
+	"baud    = 115200\n"                                       \
+	"log     = debug\n"                                        \
+	"module  = soft:1.5.05\n"                                  \
+	"start   = hello, plain\n"                                 \
+	"script  = /tain/boot.txt  # console commands\n"           \
+	"gdb     = off\n"                                          \
+	"bringup = step\n"                                         \
+	"\n"                                                       \
+	"[td hello]                # a trust domain\n"             \
+	"firmware = \\tain\\hello.fd\n"                            \
+	"kernel   = \\tain\\vmlinuz\n"                             \
+	"initrd   = \\tain\\initrd\n"                              \
+	"cmdline  = console=ttyS0 root=\"/dev/vda 1\"\n"           \
+	"memory   = 256M\n"                                        \
+	"vcpus    = 2\n"                                           \
+	"attributes = debug, sept-ve-disable\n"                    \
+	"accept   = eager\n"                                       \
+	"page     = 4K\n"                                          \
+	"measure  = two-pass\n"                                    \
+	"[vm plain]\r\n"                                           \
+	"image    = \\tain\\plain.bin\r\n"                         \
+	"load     = 1M\r\n"                                        \
 	"memory   = 0x8000000\r\n"
 
 static void every_key_of_the_manual_is_understood(void **state)
@@ -87,7 +87,8 @@ static void every_key_of_the_manual_is_understood(void **state)
 	assert_int_equal(cfg.tain.gdb, GDB_OFF);
 	assert_int_equal(cfg.tain.bringup, BRINGUP_STEP);
 
-	const struct guest_config *h = config_guest(&cfg, "hello"), *p = config_guest(&cfg, "plain");
+	const struct guest_config *h = config_guest(&cfg, "hello"),
+				  *p = config_guest(&cfg, "plain");
 
 	assert_non_null(h);
 	assert_int_equal(h->kind, GUEST_TD);
@@ -157,7 +158,8 @@ static void a_spoilt_guest_names_its_line_and_is_refused_alone(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(bad_guests); i++) {
-		snprintf(text, sizeof(text), "[td bad]\n%s[td good]\nfirmware = g\n[tain]\nstart = bad good\n",
+		snprintf(text, sizeof(text),
+			 "[td bad]\n%s[td good]\nfirmware = g\n[tain]\nstart = bad good\n",
 			 bad_guests[i].keys);
 		parse(text);
 		expect_message(bad_guests[i].line, bad_guests[i].says);
@@ -197,7 +199,8 @@ static void start_keeps_only_names_that_exist(void **state)
 static void a_name_is_given_once_and_is_printable(void **state)
 {
 	(void)state;
-	parse("[vm v]\nkernel = k\n[td v]\nfirmware = f\nmemory = nonsense\n[vm a/b]\n[vm]\n[cat tom]\n"
+	parse("[vm v]\nkernel = k\n[td v]\nfirmware = f\nmemory = nonsense\n[vm a/b]\n[vm]\n[cat "
+	      "tom]\n"
 	      "[td 0123456789012345678901234567890123456789]\n");
 	assert_int_equal(cfg.guest_count, 1);
 	assert_int_equal(cfg.guests[0].kind, GUEST_VM);
@@ -233,7 +236,8 @@ static void a_broken_section_line_does_not_leak_keys_into_the_one_before(void **
 static void what_a_vm_cannot_have_is_said(void **state)
 {
 	(void)state;
-	parse("[vm a]\nimage = i\nkernel = k\n[vm b]\nimage = i\nload = 128M\n[vm c]\nkernel = k\nload = 4K\n"
+	parse("[vm a]\nimage = i\nkernel = k\n[vm b]\nimage = i\nload = 128M\n[vm c]\nkernel = "
+	      "k\nload = 4K\n"
 	      "[vm d]\nkernel = k\naccept = lazy\n[vm e]\n");
 	expect_message(1, "image excludes");
 	expect_message(4, "load lies beyond");
@@ -329,7 +333,8 @@ static void a_missing_file_refuses_its_guest_and_names_the_line(void **state)
 	assert_int_equal(asked, 3);
 	assert_string_equal(config_guest(&cfg, "a")->refusal, "");
 	assert_int_equal(config_guest(&cfg, "a")->firmware.size, 2);
-	assert_string_equal(config_guest(&cfg, "b")->refusal, "tain.cfg:7: kernel: \\nowhere: no such file");
+	assert_string_equal(config_guest(&cfg, "b")->refusal,
+			    "tain.cfg:7: kernel: \\nowhere: no such file");
 	expect_message(7, "[vm b] kernel: \\nowhere: no such file");
 	expect_message(2, "script: \\tain\\gone.txt: no such file");
 }
@@ -341,12 +346,18 @@ static void sizes_are_read_whole_or_not_at_all(void **state)
 		int err;
 		uint64_t bytes;
 	} rows[] = {
-		{ "0", 0, 0 },          { "1", 0, 1 },
-		{ "64k", 0, 65536 },    { "1G", 0, 1 << 30 },
-		{ "2t", 0, 1ULL << 41 }, { "0xffffffffffffffff", 0, ~0ULL },
-		{ "16777216T", -ERANGE, 0 }, { "0x10000000000000000", -ERANGE, 0 },
-		{ "", -EINVAL, 0 },     { "0x", -EINVAL, 0 },
-		{ "1MB", -EINVAL, 0 },  { " 1", -EINVAL, 0 },
+		{ "0", 0, 0 },
+		{ "1", 0, 1 },
+		{ "64k", 0, 65536 },
+		{ "1G", 0, 1 << 30 },
+		{ "2t", 0, 1ULL << 41 },
+		{ "0xffffffffffffffff", 0, ~0ULL },
+		{ "16777216T", -ERANGE, 0 },
+		{ "0x10000000000000000", -ERANGE, 0 },
+		{ "", -EINVAL, 0 },
+		{ "0x", -EINVAL, 0 },
+		{ "1MB", -EINVAL, 0 },
+		{ " 1", -EINVAL, 0 },
 		{ "K", -EINVAL, 0 },
 	};
 

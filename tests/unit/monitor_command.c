@@ -4,7 +4,8 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* links: kernel/monitor/command.c kernel/monitor/words.c kernel/monitor/out.c kernel/monitor/script.c */
+/* links: kernel/monitor/command.c kernel/monitor/words.c kernel/monitor/out.c
+ * kernel/monitor/script.c */
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/script.h"
 
@@ -89,7 +90,7 @@ static char printed[65536];
 static size_t printed_length;
 static unsigned writes;
 
-static void catch(void *ctx, const char *text, size_t n)
+static void catch (void *ctx, const char *text, size_t n)
 {
 	(void)ctx;
 	assert_true(printed_length + n < sizeof(printed));
@@ -174,9 +175,10 @@ static void a_table_is_one_json_line_for_programs(void **state)
 {
 	(void)state;
 	run("list a \"b\\\"\\\\\" --json");
-	assert_string_equal(printed,
-			    "[{\"word\": \"a\", \"length\": 1, \"bits\": \"0xabc\", \"long\": false}, "
-			    "{\"word\": \"b\\\"\\\\\", \"length\": 3, \"bits\": \"0xabc0\", \"long\": false}]\n");
+	assert_string_equal(
+		printed, "[{\"word\": \"a\", \"length\": 1, \"bits\": \"0xabc\", \"long\": false}, "
+			 "{\"word\": \"b\\\"\\\\\", \"length\": 3, \"bits\": \"0xabc0\", \"long\": "
+			 "false}]\n");
 	assert_int_equal(writes, 1);
 	run("list --json");
 	assert_string_equal(printed, "[]\n");
@@ -236,9 +238,9 @@ static enum script_step note(void *ctx, const char *line)
 	(void)ctx;
 	strcat(script_log, line);
 	strcat(script_log, ";");
-	return strcmp(line, "fail") == 0 ? SCRIPT_FAILED :
-	       strcmp(line, "stop") == 0 ? SCRIPT_STOP :
-					   SCRIPT_GO_ON;
+	return strcmp(line, "fail") == 0   ? SCRIPT_FAILED
+	       : strcmp(line, "stop") == 0 ? SCRIPT_STOP
+					   : SCRIPT_GO_ON;
 }
 
 static unsigned script(const char *text, size_t size)
@@ -283,7 +285,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_line_runs_its_command_with_its_words),
 		cmocka_unit_test(a_bad_line_does_nothing_and_says_what_was_expected),
-		cmocka_unit_test(a_failing_command_says_one_error_line_and_counts_if_it_is_a_verdict),
+		cmocka_unit_test(
+			a_failing_command_says_one_error_line_and_counts_if_it_is_a_verdict),
 		cmocka_unit_test(a_table_is_aligned_for_people),
 		cmocka_unit_test(a_table_is_one_json_line_for_programs),
 		cmocka_unit_test(a_record_is_lines_or_one_object),

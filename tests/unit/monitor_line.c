@@ -65,7 +65,8 @@ static void to_screen(void *ctx, const char *text, size_t n)
 
 static const char *const names[] = { "guests", "guard", "help", "hello" };
 
-static const char *completion(void *ctx, const char *text, unsigned start, unsigned end, unsigned nth)
+static const char *completion(void *ctx, const char *text, unsigned start, unsigned end,
+			      unsigned nth)
 {
 	(void)ctx;
 	for (size_t i = 0; i < ARRAY_LEN(names); i++)
@@ -225,7 +226,8 @@ static void tab_completes_as_far_as_it_is_sure(void **state)
 
 static void any_keys_leave_screen_and_text_in_agreement(void **state)
 {
-	static const char alphabet[] = "ab \x01\x02\x04\x05\x06\x08\x0b\x0e\x10\x15\x17\x19\x7f\t\x1b[ADCBHF~3";
+	static const char alphabet[] =
+		"ab \x01\x02\x04\x05\x06\x08\x0b\x0e\x10\x15\x17\x19\x7f\t\x1b[ADCBHF~3";
 	uint32_t seed = 7;
 
 	(void)state;
@@ -235,7 +237,8 @@ static void any_keys_leave_screen_and_text_in_agreement(void **state)
 		seed = seed * 1664525 + 1013904223;
 		if (line.len > 300)
 			line_key(&line, 0x15);
-		if (line_key(&line, (uint8_t)alphabet[(seed >> 16) % (sizeof(alphabet) - 1)]) != LINE_MORE)
+		if (line_key(&line, (uint8_t)alphabet[(seed >> 16) % (sizeof(alphabet) - 1)]) !=
+		    LINE_MORE)
 			line_start(&line);
 		else
 			screen_agrees();
