@@ -67,8 +67,9 @@ static void read_config(void)
 		config_attach_files(&config, attach_file);
 	} else if (!boot_info()->loader_note[0]) { /* else the loader has said why */
 		log_info("no tain.cfg (%s): console only",
-			 count && files[0].status < ARRAY_LEN(file_status) ?
-				 file_status[files[0].status] : "none was looked for");
+			 count && files[0].status < ARRAY_LEN(file_status)
+				 ? file_status[files[0].status]
+				 : "none was looked for");
 	}
 	log_threshold = (enum log_level)config.tain.log;
 }
@@ -84,8 +85,10 @@ static void place_console(const struct tain_config *t)
 	if (t->console == CONSOLE_PORT || t->console == CONSOLE_MMIO)
 		snprintf(where, sizeof(where), "%#llx", (unsigned long long)t->console_address);
 	else
-		snprintf(where, sizeof(where), "%s", t->console == CONSOLE_COM1 ? "com1" :
-						      t->console == CONSOLE_COM2 ? "com2" : "auto");
+		snprintf(where, sizeof(where), "%s",
+			 t->console == CONSOLE_COM1   ? "com1"
+			 : t->console == CONSOLE_COM2 ? "com2"
+						      : "auto");
 	err = console_select(where, t->baud);
 	if (err)
 		log_warn("console = %s: no UART there (%d): it stays where it is", where, err);
@@ -100,10 +103,7 @@ static void vmx_on(void *arg)
 		return; /* the boot CPU says why, once: vmx_reason() */
 }
 
-NORETURN static void ap_main(void)
-{
-	sched_run();
-}
+NORETURN static void ap_main(void) { sched_run(); }
 
 static void start_vmx(void)
 {
@@ -204,7 +204,8 @@ static bool provide_module(const struct tain_config *t)
 		return false;
 	case MODULE_HARDWARE:
 		if (!hardware)
-			log_error("tdx: module = hardware, but this machine has none: see `doctor`");
+			log_error(
+				"tdx: module = hardware, but this machine has none: see `doctor`");
 		return hardware;
 	case MODULE_SOFT:
 		if (hardware) {
@@ -221,6 +222,7 @@ static bool provide_module(const struct tain_config *t)
 		log_warn("tdx: the software module has the profile 1.5.01 only: it is used");
 	if (soft_vmx_start() != 0)
 		return false;
+	tdx_host.module_label = "SOFTWARE TDX module (no confidentiality)";
 	tdx_host.msr_read = soft_vmx_msr_read;
 	tdx_host.package_of = soft_vmx_package_of;
 	tdx_host.cache_flush = NULL; /* nothing is encrypted */

@@ -396,13 +396,15 @@ const char *tdx_reason(void) { return tdx_state.reason; }
 const char *tdx_module_text(char *buf, size_t size)
 {
 	const struct tdx_metadata *md = &tdx_state.md;
+	const char *label = tdx_state.host.module_label;
 
 	if (tdx_state.phase == TDX_ABSENT)
 		snprintf(buf, size, "no TDX module");
 	else
-		snprintf(buf, size, "TDX module %llu.%llu.%02llu, build %llu.%llu, vendor %llx",
-			 (unsigned long long)md->major, (unsigned long long)md->minor,
-			 (unsigned long long)md->update, (unsigned long long)md->build_date,
-			 (unsigned long long)md->build_num, (unsigned long long)md->vendor);
+		snprintf(buf, size, "%s %llu.%llu.%02llu, build %llu.%llu, vendor %llx",
+			 label ? label : "TDX module", (unsigned long long)md->major,
+			 (unsigned long long)md->minor, (unsigned long long)md->update,
+			 (unsigned long long)md->build_date, (unsigned long long)md->build_num,
+			 (unsigned long long)md->vendor);
 	return buf;
 }

@@ -26,6 +26,8 @@
  * programs supply their own.
  */
 struct tdx_host {
+	/* What to call whoever answers SEAMCALL, for people only. NULL: "TDX module". */
+	const char *module_label;
 	/* RDMSR, guarded: -EIO instead of #GP. Also answers for MSRs that the module in use stands
 	 * for. */
 	int (*msr_read)(uint32_t msr, uint64_t *value);
