@@ -1,10 +1,8 @@
 """emulator.py - start Bochs or QEMU on an image, with COM1 on a socket of ours.
 
-Every file lies in the run's own folder; the emulator is a process group of its own and dies with us
-(PR_SET_PDEATHSIG), so that nothing survives a run.
+Every file lies in the run's own folder; the emulator is a process group of its own. A guard process
+ends both when we are killed, so that nothing survives a run.
 """
-import ctypes
-import functools
 import os
 import pty
 import shutil
@@ -18,22 +16,14 @@ FIRMWARE = "/usr/share/ovmf/OVMF.fd"
 SECURE_CODE = "/usr/share/OVMF/OVMF_CODE_4M.secboot.fd"
 SECURE_VARS = "/usr/share/OVMF/OVMF_VARS_4M.snakeoil.fd"
 IPS = 200_000_000  # Bochs's instructions per second of its own time: fixed, so ticks are comparable
-PR_SET_PDEATHSIG = 1
 
 
 class StartError(Exception):
     """The emulator could not be started: one line for the user."""
 
 
-LIBC = ctypes.CDLL(None)
-
-
-def die_with(parent):
-    """In the child: end when @parent does, even if it ended before we asked."""
-    os.setsid()
-    LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
+# Reads from us until we end, however that happens; then ends the emulator and removes our folder.
+GUARD = 'read -r pid; read -r _; kill -s KILL -- "-$pid" 2>/dev/null; rm -rf "$1"'
 
 
 def drain(fd):
@@ -76,6 +66,12 @@ class Emulator:
         self.serial = None
         self.listener = None
         self.terminal = None
+        self.guard = None
+
+    def start_guard(self):
+        self.guard = subprocess.Popen(["/bin/sh", "-c", GUARD, "guard", self.folder],
+                                      stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL, start_new_session=True)
 
     def start(self, machine, image, cpus, memory, allow_reboot=False, secure_boot=False):
         if not os.path.exists(FIRMWARE):
@@ -84,18 +80,20 @@ class Emulator:
             words, stdio = self.prepare_bochs(image, cpus, memory)
         else:
             words, stdio = self.prepare_qemu(image, cpus, memory, allow_reboot, secure_boot)
+        self.start_guard()
         env = dict(os.environ, TERM="xterm", LC_ALL="C")
         try:
             with open(os.path.join(self.folder, "stderr"), "wb") as err:
                 self.child = subprocess.Popen(
                     words, stdin=stdio, stdout=stdio, stderr=err if machine == "qemu" else stdio,
-                    cwd=self.folder, env=env, close_fds=True,
-                    preexec_fn=functools.partial(die_with, os.getpid()))
+                    cwd=self.folder, env=env, start_new_session=True)
         except OSError as error:
             raise StartError(f"{words[0]}: {error.strerror}") from error
         finally:
             if stdio is not None and stdio >= 0:
                 os.close(stdio)
+        self.guard.stdin.write(b"%d\n" % self.child.pid)
+        self.guard.stdin.flush()
         self.accept()
 
     def prepare_bochs(self, image, cpus, memory):
@@ -180,6 +178,11 @@ class Emulator:
                     break
                 except (subprocess.TimeoutExpired, ProcessLookupError):
                     continue
+        if self.guard:
+            self.guard.kill()
+            self.guard.stdin.close()
+            self.guard.wait()
+            self.guard = None
         for sock in (self.serial, self.listener):
             if sock:
                 sock.close()

@@ -49,7 +49,7 @@ def write(name, content):
 
 
 def run_words(config="none", commands=(), files=(), machine="bochs", cpus=1, memory=None,
-              timeout=240, extra=()):
+              timeout=480, extra=()):
     """The command line of tools/run. @config: 'none', None for the sample, or text."""
     words = [RUN, "--machine", machine, "--cpus", str(cpus), "--timeout", str(timeout)]
     if memory:

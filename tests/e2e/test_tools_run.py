@@ -84,10 +84,13 @@ def interrupted(number):
     child.send_signal(number)
     child.wait(20)
     name = signal.Signals(number).name
+    until = time.monotonic() + 30  # the end of a killed process takes a moment
+    while (any(map(alive, emulators)) or os.listdir(own)) and time.monotonic() < until:
+        time.sleep(0.1)
     check(f"after {name} the emulator is gone", emulators and not any(map(alive, emulators)),
           " ".join(map(describe, emulators)))
+    check(f"after {name} no temporary file is left", there and not os.listdir(own), str(there))
     if number != signal.SIGKILL:
-        check(f"after {name} no temporary file is left", there and not os.listdir(own), str(there))
         check(f"after {name} the exit status tells the signal", child.returncode == 128 + number,
               str(child.returncode))
 
