@@ -170,13 +170,10 @@ static bool enter(struct td_vcpu *v, tdx_status_t *st)
 	return true;
 }
 
-/* Another CPU has it: take it away there, then here. */
-static bool moved_here(struct td_vcpu *v, uint32_t was)
+/* If another CPU has it, take it away there. False: that CPU's module would not. */
+static bool belongs_here(struct td_vcpu *v)
 {
-	if (v->cpu == was || was == NO_CPU)
-		return true;
-	v->cpu = was;
-	return td_vcpu_flush(v) == 0;
+	return v->cpu == NO_CPU || v->cpu == cpu_index() || td_vcpu_flush(v) == 0;
 }
 
 static enum td_next one_round(struct td_vcpu *v)
@@ -187,7 +184,7 @@ static enum td_next one_round(struct td_vcpu *v)
 	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
 	if (!fault_resolved(v, &next))
 		return next;
-	if (v->cpu != NO_CPU && v->cpu != cpu_index() && !moved_here(v, v->cpu))
+	if (!belongs_here(v))
 		return td_dead(v, "vCPU %u could not be moved to CPU %u", v->index, cpu_index());
 	if (!enter(v, &st))
 		return TD_NEXT_ENTER;
