@@ -54,6 +54,17 @@ static void spend(struct removal *r, const struct walk *w)
 		r->limit = w->gfn.v + level_frames(w->level);
 }
 
+/*
+ * A table is blocked when it is empty, or to be joined: then it is left alone until it is open
+ * again, except when the key is gone and nothing opens it any more.
+ */
+static bool to_descend(const struct removal *r, const struct walk *w)
+{
+	return (r->mmu->phase == MMU_RUNNING ? spte_is_open_table(w->old) :
+					       spte_has_table(w->old)) &&
+	       page_population(child_of(r->mmu, w)) != 0;
+}
+
 /* Call @fn for each present entry of [r->start, r->limit) in @sp, children before their parent. */
 static int visit(struct removal *r, struct mmu_page *sp, visit_fn fn)
 {
@@ -67,7 +78,7 @@ static int visit(struct removal *r, struct mmu_page *sp, visit_fn fn)
 
 		if (!spte_is_present(w.old))
 			continue;
-		if (spte_is_open_table(w.old) && page_population(child_of(r->mmu, &w)) != 0)
+		if (to_descend(r, &w))
 			err = visit(r, child_of(r->mmu, &w), fn);
 		if (!err)
 			err = fn(r, &w);
