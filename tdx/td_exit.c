@@ -14,6 +14,7 @@
 
 #include "kernel/base/log.h"
 #include "tdx/abi/explain.h"
+#include "tdx/retry.h"
 #include "tdx/td_impl.h"
 
 typedef enum td_next (*exit_fn)(struct td_vcpu *v);
@@ -154,10 +155,11 @@ static enum td_next exit_by_status(struct td_vcpu *v, tdx_status_t st)
 	char text[100];
 
 	trace_exit(v, st);
-	switch (tdx_code(st)) {
-	case TDX_OPERAND_BUSY:
+	if (tdx_is_transient(st)) {
 		v->enter_busy++;
 		return TD_NEXT_LEAVE;
+	}
+	switch (tdx_code(st)) {
 	case TDX_HOST_PRIORITY_BUSY_TIMEOUT:
 	case TDX_INTERRUPTED_RESUMABLE:
 		return TD_NEXT_ENTER;
