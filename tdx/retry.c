@@ -11,11 +11,14 @@
 #include "kernel/base/log.h"
 #include "tdx/abi/explain.h"
 
-#define RETRY_BOUND     1000u
 #define RETRY_PAUSE_MAX 1024u /* PAUSEs between two attempts */
 
 void (*tdx_irq_window)(void);
 uint64_t tdx_retries, tdx_retries_exhausted;
+unsigned tdx_retry_bound = 1000;
+#ifdef TAIN_NATIVE
+_Thread_local struct tdx_site *tdx_site_now;
+#endif
 
 /* Nothing was changed by a call that ended so; X(status, an interrupt must be let through first) */
 #define TRANSIENT_TABLE(X)                                                          \
@@ -50,7 +53,7 @@ static bool wants_interrupts(tdx_status_t st)
 
 bool tdx_retry_again(struct tdx_retry *retry, tdx_status_t st)
 {
-	unsigned bound = retry->bound ? retry->bound : RETRY_BOUND;
+	unsigned bound = retry->bound ? retry->bound : tdx_retry_bound;
 	unsigned pauses = retry->attempts < 10 ? 1u << retry->attempts : RETRY_PAUSE_MAX;
 
 	if (!tdx_is_transient(st))

@@ -12,6 +12,7 @@
 
 #include "kernel/base/types.h"
 #include "tdx/abi/status.h"
+#include "tdx/call_site.h"
 
 struct tdx_retry {
 	unsigned attempts;
@@ -30,7 +31,7 @@ bool tdx_is_transient(tdx_status_t st);
 		struct tdx_retry tdx_retry_state_ = { 0 };                     \
 		tdx_status_t tdx_retry_status_;                                \
 		do                                                             \
-			tdx_retry_status_ = (call);                            \
+			tdx_retry_status_ = TDX_CALL(call);                    \
 		while (tdx_retry_again(&tdx_retry_state_, tdx_retry_status_)); \
 		tdx_retry_status_;                                             \
 	})
@@ -45,6 +46,9 @@ int tdx_refused(const char *who, const char *leaf, tdx_status_t st);
 
 /* Let pending interrupts through between attempts at an interruptible leaf; tdx_init() sets it. */
 extern void (*tdx_irq_window)(void);
+
+/* The usual bound on attempts. */
+extern unsigned tdx_retry_bound;
 
 /* Retries made, and retries given up, since start. */
 extern uint64_t tdx_retries, tdx_retries_exhausted;

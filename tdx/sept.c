@@ -36,7 +36,7 @@
 		struct tdx_retry retry_ = { .bound = HOOK_BOUND }; \
 		tdx_status_t st_;                                  \
 		do                                                 \
-			st_ = (call);                              \
+			st_ = TDX_CALL(call);                      \
 		while (tdx_retry_again(&retry_, st_));             \
 		st_;                                               \
 	})

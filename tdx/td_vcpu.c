@@ -163,7 +163,7 @@ static bool enter(struct td_vcpu *v, tdx_status_t *st)
 		return false;
 	}
 	start = tsc_now();
-	*st = tdh_vp_enter(v->vp, 0, &v->regs);
+	*st = TDX_CALL(tdh_vp_enter(v->vp, 0, &v->regs));
 	v->enter_ticks += tsc_now() - start;
 	__atomic_store_n(&v->inside, inside + 2, __ATOMIC_SEQ_CST);
 	v->entries++;
