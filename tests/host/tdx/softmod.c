@@ -29,12 +29,13 @@ static char said[300];
 
 void (*softmod_guest)(struct soft_vcpu *v, struct soft_exit *x);
 bool (*softmod_intercept)(struct soft_regs *r);
+bool softmod_interrupt;
 
 _Static_assert(sizeof(struct soft_regs) == sizeof(struct seam_regs), "the same sixteen registers");
 
 /* clang-format off */
 static const struct { uint32_t msr; uint64_t value; } msrs[] = {
-	{ 0x3b, 0 }, { 0x87, UINT64_C(0x200000001f) }, { 0x98, 1 }, { 0x99, 1 }, { 0xbc, 1 },
+	{ 0x3b, 0 }, { 0x87, UINT64_C(0x200000001f) }, { 0x98, 4 }, { 0x99, 4 }, { 0xbc, 1 },
 	{ 0xbd, 1 }, { 0xcf, 0 }, { 0xfe, 0x4d0a }, { 0x10a, 0x20fdeb }, { 0x1a0, 0x40001 },
 	{ 0x1f2, 0x3ff00006 }, { 0x1f3, 0xfff00c00 }, { 0x345, 0x2000 },
 	{ 0x480, UINT64_C(0xd8040000000011) }, { 0x485, 0x7004c1e7 }, { 0x486, 0x80000021 },
@@ -117,7 +118,7 @@ static bool op_pending(void *ctx, unsigned lp)
 {
 	(void)ctx;
 	(void)lp;
-	return false;
+	return softmod_interrupt;
 }
 
 static enum soft_pconfig op_pconfig(void *ctx, unsigned lp, uint16_t hkid)
@@ -289,6 +290,7 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 	maxphyaddr = bits;
 	softmod_guest = NULL;
 	softmod_intercept = NULL;
+	softmod_interrupt = false;
 	said[0] = 0;
 	machine = (struct soft_machine){
 		.ops = &machine_ops,

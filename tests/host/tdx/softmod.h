@@ -34,6 +34,9 @@ uint64_t softmod_field(struct soft_vcpu *v, uint32_t field);
  */
 extern bool (*softmod_intercept)(struct soft_regs *r);
 
+/* An interrupt is pending on all CPUs: interruptible leaves say so. */
+extern bool softmod_interrupt;
+
 /* No module answers (VMfailInvalid) from now on. */
 void softmod_unload(void);
 
