@@ -13,9 +13,9 @@
 
 #include "kernel/monitor/words.h"
 
-static const struct command *const lists[] = { basic_commands, machine_commands, guest_commands,
-					       tdx_commands,   check_commands,   trace_commands,
-					       inject_commands };
+static const struct command *const lists[] = { basic_commands,  machine_commands, guest_commands,
+					       tdx_commands,    check_commands,   trace_commands,
+					       inject_commands, bench_commands };
 
 const struct command *command_at(unsigned nth)
 {
