@@ -119,8 +119,10 @@ static int block_entry(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu
 	enum spte_purpose purpose = spte_blocked_for(w->old);
 	int err = 0;
 
-	if (purpose != SPTE_NOT_BLOCKED && purpose != SPTE_FOR_REMOVAL)
+	if (purpose != SPTE_NOT_BLOCKED && purpose != SPTE_FOR_REMOVAL) {
 		err = unblock(r->mmu, w);
+		r->pending++; /* what lies below is for the next round: there must be one */
+	}
 	if (err || (spte_is_open_table(w->old) && page_population(child_of(r->mmu, w)) != 0))
 		return err;
 	if (!spte_is_blocked(w->old))

@@ -498,6 +498,27 @@ TEST(C18_pages_that_are_no_run_are_not_joined)
 	end();
 }
 
+/* A join that was refused, and whose undoing was refused too: the table stands blocked, and full. */
+TEST(C16_a_removal_opens_what_a_join_left_blocked_and_empties_it)
+{
+	td(MMU_RUNNING);
+	CHECK_INT(fault_at(at(0), LEVEL_2M), 0);
+	CHECK_INT(fault_at(at(0), LEVEL_4K), 0);
+	struct walk w = walk_to(&s.mmu, MMU_MIRROR, at(0), LEVEL_2M);
+	struct sept_entry *table = (struct sept_entry *)(uintptr_t)sept_find(&s, at(0), LEVEL_2M);
+
+	w.entry->raw = spte_make_blocked(w.old, SPTE_FOR_JOIN).raw;
+	table->blocked = true;
+	table->blocked_in = s.epoch;
+	CHECK(sept_compare(&s) == NULL);
+
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(0), 512), 0);
+	CHECK_INT(sept_find(&s, at(0), LEVEL_4K) == NULL, 1);
+	CHECK_INT(sept_find(&s, at(0), LEVEL_2M) == NULL, 1);
+	CHECK_INT(slot.out, 0);
+	end();
+}
+
 TEST(C18_a_page_moves_to_another_frame)
 {
 	td(MMU_RUNNING);
@@ -591,6 +612,7 @@ int main(void)
 		cmocka_unit_test(zapping_part_of_a_2M_page_splits_it_first),
 		cmocka_unit_test(C18_512_pages_of_one_run_become_one),
 		cmocka_unit_test(C18_pages_that_are_no_run_are_not_joined),
+		cmocka_unit_test(C16_a_removal_opens_what_a_join_left_blocked_and_empties_it),
 		cmocka_unit_test(C18_a_page_moves_to_another_frame),
 		cmocka_unit_test(D1_the_largest_level_that_slot_backing_and_guest_allow),
 		cmocka_unit_test(D4_a_spurious_private_fault_calls_nobody),
