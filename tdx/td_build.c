@@ -342,12 +342,16 @@ static int release_vcpus(struct td *td)
 	return 0;
 }
 
+/* A busy module gets this many rounds to let one page through. */
+#define AHEAD_FRUITLESS_MAX 1000
+
 /* accept = eager: all RAM is there, pending, before the first instruction. */
 static int map_ahead(struct td *td)
 {
 	for (unsigned i = 0; i < td->slot_count && td->config->accept == TD_ACCEPT_EAGER; i++) {
 		const struct memslot *slot = &td->slots[i];
 		uint64_t done = 0;
+		unsigned fruitless = 0; /* rounds without a page */
 		int err;
 
 		if (slot->base.v == td->tdvf.bottom >> PAGE_SHIFT)
@@ -358,7 +362,9 @@ static int map_ahead(struct td *td)
 			err = mmu_map_range(&td->mmu, MMU_MIRROR, gfn_add(slot->base, done),
 					    slot->frames - done, td->config->page_level, &more);
 			done += more;
-		} while ((err == -ENOMEM && tdx_pages_extend() == 0) || err == -EAGAIN);
+			fruitless = more ? 0 : fruitless + 1;
+		} while ((err == -ENOMEM && tdx_pages_extend() == 0) ||
+			 (err == -EAGAIN && fruitless < AHEAD_FRUITLESS_MAX));
 		if (err)
 			return td_fail(td, err, "memory could not be mapped ahead (%d)", -err);
 	}

@@ -28,13 +28,15 @@ static bool flush_vcpus(struct td *td)
 	return ok;
 }
 
-/* An interrupted write-back goes on where it stopped. */
+/* An interrupted write-back goes on where it stopped; one that never ends is given up. */
+#define CACHE_WB_RESUMES_MAX 1000000u
+
 static void cache_wb_here(void *arg)
 {
 	tdx_status_t *first_error = arg;
 	tdx_status_t st = TDX_RETRY(tdh_phymem_cache_wb(false));
 
-	while (tdx_is(st, TDX_INTERRUPTED_RESUMABLE)) {
+	for (unsigned i = 0; tdx_is(st, TDX_INTERRUPTED_RESUMABLE) && i < CACHE_WB_RESUMES_MAX; i++) {
 		if (tdx_irq_window)
 			tdx_irq_window();
 		st = TDX_RETRY(tdh_phymem_cache_wb(true));
