@@ -96,23 +96,31 @@ static const struct {
 	{ 0x1401, "IA32_SEAMRR_PHYS_MASK" },
 };
 
-/* P-SEAMLDR (TDX module ABI, "P-SEAMLDR status codes"): whole 64-bit values, no detail. */
-static const struct {
+/* The SEAM loaders (TDX module ABI, "P-SEAMLDR status codes"): whole 64-bit values, no detail. */
+static const struct seamldr_row {
 	uint64_t value;
 	const char *name, *hint;
 } seamldr_rows[] = {
-	{ 0, "SUCCESS", "done" },
-	{ 0x8000000000000000, "EBADPARAM", "a parameter, a reserved bit or the leaf is wrong" },
-	{ 0x8000000000000003, "EBADCALL",
+	{ 0, "P-SEAMLDR SUCCESS", "done" },
+	{ 0x8000000000000000, "P-SEAMLDR EBADPARAM",
+	  "a parameter, a reserved bit or the leaf is wrong" },
+	{ 0x8000000000000001, "NP-SEAMLDR EMODBUSY",
+	  "a P-SEAMLDR or a module is live, or this is the wrong LP" },
+	{ 0x8000000000000002, "NP-SEAMLDR ELDRINPROG", "a loader runs already" },
+	{ 0x8000000000000003, "P-SEAMLDR EBADCALL",
 	  "this LP has called already, or a shutdown is under way" },
-	{ 0x8000000000000004, "EBADHANDOFF", "the old module's data cannot be taken over" },
-	{ 0x8000000000010002, "ENOMEM", "the module does not fit into SEAMRR" },
-	{ 0x8000000000010003, "EUNSPECERR", "unspecified" },
-	{ 0x8000000000010004, "EUNSUPCPU", "this CPU is not on the module's list" },
-	{ 0x8000000000020000, "EBADSIG", "the signature is not good" },
-	{ 0x8000000000020001, "EBADHASH", "the module image does not have the signed hash" },
-	{ 0x8000000000030000, "EINTERRUPT", "interrupted: call again" },
-	{ 0x8000000000030001, "ENOENTROPY", "no random numbers: call again on this LP" },
+	{ 0x8000000000000004, "P-SEAMLDR EBADHANDOFF",
+	  "the old module's data cannot be taken over" },
+	{ 0x8000000000010000, "NP-SEAMLDR EBADRANGE", "SEAMRR is not usable" },
+	{ 0x8000000000010001, "NP-SEAMLDR EBADPLATF", "the CPUs differ in family or model" },
+	{ 0x8000000000010002, "P-SEAMLDR ENOMEM", "the module does not fit into SEAMRR" },
+	{ 0x8000000000010003, "P-SEAMLDR EUNSPECERR", "unspecified" },
+	{ 0x8000000000010004, "P-SEAMLDR EUNSUPCPU", "this CPU is not on the module's list" },
+	{ 0x8000000000020000, "P-SEAMLDR EBADSIG", "the signature is not good" },
+	{ 0x8000000000020001, "P-SEAMLDR EBADHASH",
+	  "the module image does not have the signed hash" },
+	{ 0x8000000000030000, "P-SEAMLDR EINTERRUPT", "interrupted: call again" },
+	{ 0x8000000000030001, "P-SEAMLDR ENOENTROPY", "no random numbers: call again on this LP" },
 };
 
 static const struct status_row *find_row(tdx_status_t st)
@@ -290,6 +298,27 @@ static void explain_bits(tdx_status_t st, const struct printer *p)
 	p->line(p->ctx, buf);
 }
 
+static const struct seamldr_row *find_seamldr(tdx_status_t st)
+{
+	for (size_t i = 0; i < ARRAY_LEN(seamldr_rows); i++)
+		if (seamldr_rows[i].value == st.raw)
+			return &seamldr_rows[i];
+	return NULL;
+}
+
+/* False: no status of a SEAM loader. */
+static bool say_seamldr(tdx_status_t st, const struct printer *p)
+{
+	const struct seamldr_row *row = find_seamldr(st);
+	char buf[160];
+
+	if (!row)
+		return false;
+	snprintf(buf, sizeof(buf), "meaning  %s: %s", row->name, row->hint);
+	p->line(p->ctx, buf);
+	return true;
+}
+
 static void explain_seamldr(tdx_status_t st, uint64_t leaf, const struct printer *p)
 {
 	static const char *const leaves[] = {
@@ -302,15 +331,8 @@ static void explain_seamldr(tdx_status_t st, uint64_t leaf, const struct printer
 	snprintf(buf, sizeof(buf), "leaf     %s",
 		 leaf < ARRAY_LEN(leaves) ? leaves[leaf] : "unknown");
 	p->line(p->ctx, buf);
-	for (size_t i = 0; i < ARRAY_LEN(seamldr_rows); i++) {
-		if (seamldr_rows[i].value != st.raw)
-			continue;
-		snprintf(buf, sizeof(buf), "meaning  P-SEAMLDR %s: %s", seamldr_rows[i].name,
-			 seamldr_rows[i].hint);
-		p->line(p->ctx, buf);
-		return;
-	}
-	p->line(p->ctx, "meaning  not a status that the P-SEAMLDR is known to return");
+	if (!say_seamldr(st, p))
+		p->line(p->ctx, "meaning  not a status that the P-SEAMLDR is known to return");
 }
 
 void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text),
@@ -323,6 +345,7 @@ void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const ch
 	snprintf(buf, sizeof(buf), "status   0x%016llx %s", (unsigned long long)st.raw,
 		 row                      ? row->name
 		 : tdx_is_unreachable(st) ? "(no module reached)"
+		 : find_seamldr(st)       ? "(of a SEAM loader)"
 					  : "(unknown code)");
 	line(ctx, buf);
 	if (leaf >= TDX_LEAF_SEAMLDR) {
@@ -341,6 +364,9 @@ void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const ch
 		line(ctx, buf);
 		return;
 	}
+	/* The numbers of the P-SEAMLDR are no numbers of the module's. */
+	if (!row && leaf < 0 && say_seamldr(st, &p))
+		return;
 	explain_bits(st, &p);
 	detail_text(row ? row->detail : TDX_D_NONE, tdx_detail(st), detail, sizeof(detail));
 	if (detail[0]) {

@@ -58,6 +58,8 @@ static void reported_statuses_are_explained(void **state)
 		{ 0x8000020000000092, 0, { "OPERAND_BUSY", "SEPT_TREE", "retry" } },
 		{ 0x4000000100000002, 0, { "NON_RECOVERABLE_VCPU", "TRIPLE_FAULT" } },
 		{ 0x8000ff00ffff0000, -1, { "VMfailInvalid" } },
+		{ 0x8000000000020000, -1, { "P-SEAMLDR EBADSIG" } },
+		{ 0x8000000000010001, -1, { "NP-SEAMLDR EBADPLATF" } },
 		{ 0xe000060400000000, 0, { "TD_FATAL", "fatal to the TD" } },
 		{ 0x00000a0300000000, 36, { "TDMR_ALREADY_INITIALIZED", "informational" } },
 		{ 0xc0000a1200030201,
