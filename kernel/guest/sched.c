@@ -17,9 +17,12 @@
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/time.h"
+#include "kernel/machine/vtimer.h"
 
 /* The boot CPU looks at the console this often where nothing wakes it. */
 #define CONSOLE_POLL_US 2000
+/* A stay is never shorter than this, so that a guest gets on however often its timers fire. */
+#define STAY_MIN_US 20
 
 struct sched_cpu {
 	spinlock_t lock;
@@ -31,7 +34,7 @@ static struct {
 	struct sched_cpu *cpu;
 	void (*poll_hook)(void);
 	bool in_hook;
-	uint64_t slice_ticks;
+	uint64_t slice_ticks, stay_min_ticks;
 } sched;
 
 static void nothing_more_than_wake(void)
@@ -42,8 +45,9 @@ int sched_init(void)
 {
 	sched.cpu = heap_alloc(cpu_count() * sizeof(sched.cpu[0]));
 	sched.slice_ticks = us_to_ticks(SCHED_SLICE_US);
+	sched.stay_min_ticks = us_to_ticks(STAY_MIN_US);
 	timer_on_tick(nothing_more_than_wake);
-	return sched.cpu ? 0 : -ENOMEM;
+	return sched.cpu ? vtimer_start() : -ENOMEM;
 }
 
 void sched_set_poll_hook(void (*hook)(void))
@@ -106,13 +110,23 @@ static void retire(struct sched_cpu *c, struct sched_vcpu *v, enum vcpu_outcome 
 	guest_vcpu_ended(v, outcome);
 }
 
+/* A stay ends with the slice, or when the next virtual timer of this CPU is due. */
+static uint64_t stay_ticks(void)
+{
+	uint64_t next = vtimer_next(), now = tsc_now();
+
+	if (next == VTIMER_NEVER || next > now + sched.slice_ticks)
+		return sched.slice_ticks;
+	return next > now + sched.stay_min_ticks ? next - now : sched.stay_min_ticks;
+}
+
 static void run_slice(struct sched_cpu *c, struct sched_vcpu *v)
 {
 	if (vcpu_requests(v->run) & VCPU_REQ_STOP) {
 		retire(c, v, RUN_AGAIN);
 		return;
 	}
-	v->run->slice_tsc = sched.slice_ticks;
+	v->run->slice_tsc = stay_ticks();
 
 	uint64_t start = tsc_now();
 	enum vcpu_outcome outcome = guest_vcpu_run(v);
@@ -137,6 +151,7 @@ static bool one_round(void)
 	irq_window();
 	if (cpu_index() == 0)
 		guests_reap();
+	vtimer_run();
 	spin_lock(&c->lock);
 	struct sched_vcpu *v = queue_pick(&c->queue, tsc_now());
 	spin_unlock(&c->lock);
@@ -145,13 +160,14 @@ static bool one_round(void)
 	return v != NULL;
 }
 
-/* Until something comes, a vCPU's time has come, or the console wants to be looked at. */
+/* Until something comes, a vCPU's or a timer's time has come, or the console wants a look. */
 static void idle(struct sched_cpu *c)
 {
 	spin_lock(&c->lock);
 	uint64_t until = queue_next_wake(&c->queue);
 	spin_unlock(&c->lock);
-
+	if (vtimer_next() < until)
+		until = vtimer_next();
 	if (cpu_index() == 0) {
 		/* A key that came after the monitor's look has had its interrupt already. */
 		if (!sched.in_hook && console_key_waiting())
