@@ -12,6 +12,8 @@
  *   - A page that came back is written back under its KeyID before anyone else gets it; if that is
  *     refused, or the module keeps it, it is leaked and counted.
  *   - TRACK is serialised per TD, and the kick comes after it (rule C11).
+ *   - td->tree_lock is held as the module holds its own tree lock for the leaf (rule C19): our CPUs
+ *     never make each other busy. Guests, and the zero-step filter of VP.ENTER, still can.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -232,18 +234,41 @@ static int nothing(struct change *c)
 }
 
 /* One row per step; a step without a row is a bug of the MMU. */
-static int (*const carry[STEP_COUNT])(struct change *c) = {
-	[STEP_NOTHING] = nothing,
-	[STEP_ADD_TABLE] = add_table,
-	[STEP_ADD_LEAF] = add_leaf,
-	[STEP_BLOCK] = block,
-	[STEP_UNBLOCK] = unblock,
-	[STEP_REMOVE_LEAF] = remove_leaf,
-	[STEP_REMOVE_TABLE] = remove_table,
-	[STEP_SPLIT] = split,
-	[STEP_JOIN] = join,
-	[STEP_MOVE] = move,
+/* clang-format off */
+static const struct step {
+	int (*carry)(struct change *c);
+	bool alone; /* the leaf takes the module's S-EPT tree lock exclusively */
+} steps[STEP_COUNT] = {
+	[STEP_NOTHING]      = { nothing,      false },
+	[STEP_ADD_TABLE]    = { add_table,    false },
+	[STEP_ADD_LEAF]     = { add_leaf,     false },
+	[STEP_BLOCK]        = { block,        true },
+	[STEP_UNBLOCK]      = { unblock,      true },
+	[STEP_REMOVE_LEAF]  = { remove_leaf,  false },
+	[STEP_REMOVE_TABLE] = { remove_table, true },
+	[STEP_SPLIT]        = { split,        false },
+	[STEP_JOIN]         = { join,         false },
+	[STEP_MOVE]         = { move,         false },
 };
+/* clang-format on */
+
+static int carry_alone(const struct step *step, struct change *c)
+{
+	write_lock(&c->td->tree_lock);
+	int err = step->carry(c);
+
+	write_unlock(&c->td->tree_lock);
+	return err;
+}
+
+static int carry_beside_others(const struct step *step, struct change *c)
+{
+	read_lock(&c->td->tree_lock);
+	int err = step->carry(c);
+
+	read_unlock(&c->td->tree_lock);
+	return err;
+}
 
 static int set_external_spte(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new, int level)
 {
@@ -255,11 +280,11 @@ static int set_external_spte(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new,
 		.new = new,
 		.level = level,
 	};
-	enum spte_step step = spte_step(old, new);
+	const struct step *step = &steps[spte_step(old, new)];
 
-	if (!carry[step])
+	if (!step->carry)
 		return -EIO;
-	return carry[step](&c);
+	return step->alone ? carry_alone(step, &c) : carry_beside_others(step, &c);
 }
 
 /* Before the KeyID's release SEPT.REMOVE has given the page up; after it, it is reclaimed here. */

@@ -28,9 +28,13 @@ static const struct {
 
 int td_read_external(struct mmu *mmu, gfn_t gfn, int level, struct mmu_external *e)
 {
+	struct td *td = td_of(mmu);
 	struct sept_fault fault;
-	tdx_status_t st =
-		TDX_RETRY(tdh_mem_sept_rd(td_of(mmu)->tdr, gfn_to_gpa(gfn), level, &fault));
+
+	read_lock(&td->tree_lock);
+	tdx_status_t st = TDX_RETRY(tdh_mem_sept_rd(td->tdr, gfn_to_gpa(gfn), level, &fault));
+
+	read_unlock(&td->tree_lock);
 	struct sept_info info = sept_decode(fault.rcx, fault.rdx);
 
 	if (!tdx_ok(st) || info.level != level)

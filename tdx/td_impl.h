@@ -83,6 +83,7 @@ struct td {
 	unsigned gpa_width; /* SHARED is bit gpa_width - 1 */
 	hpa_t add_source;   /* for PAGE.ADD: contents of the page being mapped */
 
+	rwlock_t tree_lock;    /* shaped like the module's S-EPT tree lock (rule C19) */
 	spinlock_t track_lock; /* rule C11 */
 
 	uint64_t private_pages, sept_pages; /* atomic */

@@ -164,8 +164,11 @@ void td_stats(const struct td *td, line_fn line, void *ctx)
 
 int td_private_read(struct td *td, gpa_t gpa, uint64_t *value)
 {
+	/* Only this takes the tree without the MMU's lock: it must not make a removal busy. */
+	read_lock(&td->tree_lock);
 	tdx_status_t st = TDX_RETRY(tdh_mem_rd(td->tdr, gpa, value));
 
+	read_unlock(&td->tree_lock);
 	if (tdx_ok(st))
 		return 0;
 	return tdx_is(st, TDX_TD_NON_DEBUG) ? -EACCES : -EFAULT;

@@ -104,12 +104,48 @@ static void note_offer(const struct soft_regs *r)
 	}
 }
 
+/*
+ * Rule C19: the host's lock is held as the module will hold its own. Only for a TD that was created:
+ * before that nobody else knows it.
+ */
+static struct td *alive;
+static unsigned tree_alone, tree_shared;
+
+static void check_tree_lock(uint64_t leaf)
+{
+	if (!alive)
+		return;
+	switch (leaf) {
+	case TDH_MEM_RANGE_BLOCK:
+	case TDH_MEM_RANGE_UNBLOCK:
+	case TDH_MEM_SEPT_REMOVE:
+		assert_true(alive->tree_lock.state & RWLOCK_WRITER);
+		tree_alone++;
+		break;
+	case TDH_MEM_SEPT_ADD:
+	case TDH_MEM_PAGE_AUG:
+	case TDH_MEM_PAGE_REMOVE:
+	case TDH_MEM_PAGE_PROMOTE:
+	case TDH_MEM_PAGE_DEMOTE:
+	case TDH_MEM_PAGE_RELOCATE:
+	case TDH_MEM_SEPT_RD:
+	case TDH_MEM_RD:
+		assert_int_equal(alive->tree_lock.state, 1); /* one reader, and no writer */
+		tree_shared++;
+		break;
+	default: /* no leaf of the tree: the lock is not held */
+		assert_true(!rwlock_held(&alive->tree_lock) ||
+			    leaf == TDH_PHYMEM_PAGE_WBINVD || leaf == TDH_PHYMEM_PAGE_RECLAIM);
+	}
+}
+
 static bool intercept(struct soft_regs *r)
 {
 	unsigned n;
 
 	if (own_calls)
 		return false;
+	check_tree_lock(r->rax & 0xffff);
 	reached[site_number(tdx_site_now)]++;
 	note_offer(r);
 	/* The first write-back of caches is interrupted, so that it is resumed. */
@@ -337,6 +373,7 @@ static struct results live(void)
 		assert_true(why[0] != 0);
 		return r;
 	}
+	alive = td;
 	run(td, &r);
 	r.join_mixed = mmu_join_private(&td->mmu, frame(MIXED), LEVEL_2M);
 	r.move = move(td, MIXED + PAGE_SIZE);
@@ -344,6 +381,7 @@ static struct results live(void)
 	r.read = td_private_read(td, (gpa_t){ MIXED }, &word);
 	r.findings = mmu_check(&td->mmu, ignore_finding, NULL);
 	r.zap = mmu_zap_range(&td->mmu, MMU_MIRROR, frame(MIXED), TABLE_ENTRIES);
+	alive = NULL;
 	r.leaked = td_destroy(td);
 	return r;
 }
@@ -456,6 +494,7 @@ static void every_place_is_reached(void **state)
 		missed++;
 	}
 	assert_int_equal(missed, 0);
+	assert_true(tree_alone > 0 && tree_shared > 0);
 }
 
 /* ---- failures ---- */
