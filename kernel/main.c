@@ -19,6 +19,7 @@
 #include "kernel/base/version.h"
 #include "kernel/guest/guest.h"
 #include "kernel/guest/sched.h"
+#include "kernel/machine/apic.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/machine.h"
@@ -163,6 +164,11 @@ static void nmi_taken(void)
 	this_cpu()->wake = 0;
 }
 
+/* Notifications of posted interrupts. In root mode they mean nothing: the next entry looks. */
+static void on_notification(unsigned vector) { (void)vector; }
+static void notify_cpu(unsigned cpu) { apic_send_ipi(cpu_apic_id(cpu), VEC_POSTED); }
+static void notify_self(void) { apic_send_ipi(apic_id(), VEC_POSTED); }
+
 static void say_line(const char *line) { console_printf("%s\n", line); }
 
 static void cpuid_words(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -182,6 +188,9 @@ static struct tdx_host tdx_host = {
 	.irq_window = irq_window,
 	.irq_deliver = irq_deliver,
 	.nmi_taken = nmi_taken,
+	.notify_vector = VEC_POSTED,
+	.notify = notify_cpu,
+	.notify_self = notify_self,
 	.flush_ept = flush_ept,
 	.say = say_line,
 	.cpuid = cpuid_words,
@@ -225,6 +234,7 @@ static bool provide_module(const struct tain_config *t)
 	tdx_host.module_label = "SOFTWARE TDX module (no confidentiality)";
 	tdx_host.msr_read = soft_vmx_msr_read;
 	tdx_host.package_of = soft_vmx_package_of;
+	tdx_host.notify_self = NULL; /* it looks at each entry */
 	tdx_host.cache_flush = NULL; /* nothing is encrypted */
 	tdx_host.wbinvd = NULL;
 	return true;
@@ -245,6 +255,7 @@ static void start_tdx(void)
 		log_warn("tdx: bringup = step is not there yet: all phases are gone through");
 	tdx_host.maxphyaddr = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
 	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
+	irq_register(VEC_POSTED, on_notification);
 	if (tdx_init(&tdx_host) != 0)
 		return; /* it has said which step failed; trust domains are refused one by one */
 }

@@ -402,6 +402,8 @@ static struct td *new_td(const struct guest_config *config, struct platform *pla
 
 static void free_td(struct td *td)
 {
+	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++)
+		td_interrupt_fini(&td->vcpus[i]);
 	heap_free(td->control);
 	heap_free(td->vcpus);
 	heap_free(td);

@@ -49,7 +49,13 @@ struct td_vcpu {
 	uint32_t flush_shared; /* drop translations of the shared EPT before the next entry; atomic
 				*/
 	bool has_fault;        /* `fault` must be resolved before the next entry (rule B2) */
-	bool halted;           /* TDVMCALL HLT with interrupts blocked: for good */
+	/* td_interrupt.c */
+	hpa_t descriptor_page;
+	struct posted_descriptor *descriptor; /* NULL: not there */
+	bool waiting;   /* halted; atomic */
+	bool blocked;   /* halted with interrupts blocked: only an NMI wakes it */
+	bool nmi_asked; /* atomic */
+	uint64_t posted, wakes;
 	struct mmu_fault fault;
 	struct seam_regs regs; /* out of the last exit; into the next entry */
 	uint8_t notify_vector; /* SetupEventNotifyInterrupt; 0: none */
@@ -74,8 +80,7 @@ struct td {
 
 	struct td_vcpu *vcpus;
 	unsigned vcpu_count;
-	unsigned halted; /* vCPUs that halted for good; atomic */
-
+	unsigned blocked; /* vCPUs that halted with interrupts blocked; atomic */
 	struct mmu mmu;
 	struct memslot slots[3]; /* low RAM, high RAM, firmware */
 	unsigned slot_count;
@@ -147,6 +152,19 @@ enum td_next td_exit(struct td_vcpu *v, tdx_status_t st);
 /* td_vmcall.c */
 enum td_next td_vmcall(struct td_vcpu *v);
 const char *td_vmcall_row_name(unsigned row); /* NULL behind the last */
+/* td_interrupt.c */
+struct posted_descriptor;
+int td_interrupt_init(struct td_vcpu *v) MUST_CHECK; /* after VP.INIT; before FINALIZE or after */
+void td_interrupt_fini(struct td_vcpu *v);
+/* ON is set: the CPU or the module has not yet taken what the descriptor holds. */
+bool td_interrupt_posted(const struct td_vcpu *v);
+void td_interrupt_before_entry(struct td_vcpu *v);
+/* Tell the module of an NMI that was asked for. False: it would not hear of it. */
+bool td_interrupt_nmi_deliver(struct td_vcpu *v);
+/* The guest halted: true: it sleeps; false: there is a reason to go on already. */
+bool td_interrupt_halt(struct td_vcpu *v, bool blocked);
+/* Is there a reason to end its sleep? Then it has ended. */
+bool td_interrupt_wakes(struct td_vcpu *v);
 /* td_msr.c: false: no such MSR. */
 bool td_msr_read(struct td_vcpu *v, uint32_t msr, uint64_t *value);
 bool td_msr_write(struct td_vcpu *v, uint32_t msr, uint64_t value);

@@ -90,7 +90,9 @@ int td_vcpu_init(struct td_vcpu *v, uint64_t initial)
 	v->cpu = cpu_index();
 	st = TDX_RETRY(tdh_vp_wr(v->vp, MD_VP_VMCS_SHARED_EPTP,
 				 mmu_root_hpa(&td->mmu, MMU_DIRECT).v, BITS64(51, 12)));
-	return tdx_ok(st) ? 0 : td_refused(td, "TDH.VP.WR of the shared EPTP", st);
+	if (!tdx_ok(st))
+		return td_refused(td, "TDH.VP.WR of the shared EPTP", st);
+	return td_interrupt_init(v);
 }
 
 struct flush_call {
@@ -162,6 +164,7 @@ static bool enter(struct td_vcpu *v, tdx_status_t *st)
 		__atomic_store_n(&v->inside, inside + 2, __ATOMIC_SEQ_CST);
 		return false;
 	}
+	td_interrupt_before_entry(v);
 	start = tsc_now();
 	*st = TDX_CALL(tdh_vp_enter(v->vp, 0, &v->regs));
 	v->enter_ticks += tsc_now() - start;
@@ -186,6 +189,8 @@ static enum td_next one_round(struct td_vcpu *v)
 		return next;
 	if (!belongs_here(v))
 		return td_dead(v, "vCPU %u could not be moved to CPU %u", v->index, cpu_index());
+	if (!td_interrupt_nmi_deliver(v))
+		return td_dead(v, "the module would not take an NMI for vCPU %u", v->index);
 	if (!enter(v, &st))
 		return TD_NEXT_ENTER;
 	return td_exit(v, st);
@@ -213,10 +218,12 @@ enum vcpu_outcome td_vcpu_run(struct td *td, unsigned index)
 	uint64_t end = tsc_now() + v->run->slice_tsc;
 	enum td_next next = TD_NEXT_ENTER;
 
-	if (v->halted) {
+	if (v->waiting) {
 		vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
 		v->run->wake_tsc = WAKE_NEVER;
-		return RUN_WAIT;
+		if (!td_interrupt_wakes(v))
+			return RUN_WAIT;
+		v->wakes++;
 	}
 	while (next == TD_NEXT_ENTER) {
 		if (vcpu_requests(v->run) & VCPU_REQ_STOP)

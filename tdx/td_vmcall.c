@@ -53,17 +53,16 @@ static struct answer call_cpuid(struct td_vcpu *v, struct seam_regs *r)
 	return ANSWER(SUCCESS);
 }
 
-/* R12 = 1: interrupts are blocked, so only an NMI could wake it, and we send none: it is over. */
+/* R12 = 1: interrupts are blocked, so only an NMI wakes it. If that is true of all, it is over. */
 static struct answer call_hlt(struct td_vcpu *v, struct seam_regs *r)
 {
 	struct td *td = v->td;
 
-	if (r->r12 & 1) {
-		v->halted = true;
-		if (__atomic_add_fetch(&td->halted, 1, __ATOMIC_SEQ_CST) == td->vcpu_count) {
-			(void)td_stopped(v, "halted with interrupts blocked");
-			return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_STOPPED };
-		}
+	if (!td_interrupt_halt(v, r->r12 & 1))
+		return ANSWER(SUCCESS);
+	if (__atomic_load_n(&td->blocked, __ATOMIC_SEQ_CST) == td->vcpu_count) {
+		(void)td_stopped(v, "halted with interrupts blocked");
+		return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_STOPPED };
 	}
 	v->run->wake_tsc = WAKE_NEVER;
 	return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_WAIT };

@@ -41,6 +41,12 @@ struct tdx_host {
 	void (*irq_deliver)(unsigned vector);
 	/* An NMI ended a stay: the kick is taken and NMIs are open again. May be NULL. */
 	void (*nmi_taken)(void);
+	/* The vector that tells a CPU to look at a posted-interrupt descriptor, 32 to 255. */
+	uint8_t notify_vector;
+	/* Send it to CPU @cpu. NULL: nobody is told, what was posted is seen at the next entry. */
+	void (*notify)(unsigned cpu);
+	/* Let it be pending here at the next entry: NULL where the module looks by itself. */
+	void (*notify_self)(void);
 	/* No stale translation of a shared EPT on the calling CPU any more (INVEPT). May be NULL. */
 	void (*flush_ept)(void);
 	/* Write back and invalidate the KeyID-0 cache lines of 2^order pages at @page. May be NULL. */

@@ -189,6 +189,11 @@ static unsigned starting_vcpus(const struct guest *g)
 	return g->config->kind == GUEST_TD ? g->config->vcpus : 1;
 }
 
+static void wake_vcpu(struct vcpu_run *run)
+{
+	sched_wake(run->waker);
+}
+
 static void launch(struct guest *g)
 {
 	unsigned count = starting_vcpus(g);
@@ -205,6 +210,8 @@ static void launch(struct guest *g)
 		*v = (struct sched_vcpu){ .guest = g, .index = i, .cpu = sched_place(),
 					  .run = &g->runs[i] };
 		v->run->wake_tsc = WAKE_NEVER;
+		v->run->waker = v;
+		v->run->wake = wake_vcpu;
 		sched_add(v);
 	}
 }

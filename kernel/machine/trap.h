@@ -35,6 +35,7 @@ enum {
 	VEC_DYNAMIC = 0x30,   /* first of trap_vector_alloc() */
 	VEC_TIMER = 0xf0,
 	VEC_CALL = 0xf1,      /* cpu_call and wake */
+	VEC_POSTED = 0xf2,    /* look at a posted-interrupt descriptor */
 	VEC_SPURIOUS = 0xff,
 };
 /* clang-format on */

@@ -37,6 +37,9 @@ struct vcpu_run {
 	uint64_t slice_tsc;  /* in: longest stay, TSC ticks */
 	uint64_t wake_tsc;   /* out with RUN_WAIT: TSC, or WAKE_NEVER for an event only */
 	char reason[128];    /* out with RUN_STOPPED and RUN_DEAD: one understandable line */
+	/* Look at this vCPU soon, on the CPU that has it. Set by the run loop; any CPU, not from NMI. */
+	void (*wake)(struct vcpu_run *run);
+	void *waker; /* the run loop's */
 };
 
 static inline uint32_t vcpu_requests(const struct vcpu_run *run)
@@ -48,6 +51,14 @@ static inline uint32_t vcpu_requests(const struct vcpu_run *run)
 static inline void vcpu_request(struct vcpu_run *run, uint32_t bits)
 {
 	__atomic_fetch_or(&run->requests, bits, __ATOMIC_SEQ_CST);
+}
+
+/* Something came for a vCPU that may be waiting; publish what it is before. */
+static inline void vcpu_wake(struct vcpu_run *run)
+{
+	vcpu_request(run, VCPU_REQ_EVENT);
+	if (run->wake)
+		run->wake(run);
 }
 
 /* Only by the CPU that runs the vCPU. */

@@ -31,6 +31,7 @@
 #include "tdx/keyid.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
+#include "tdx/td_interrupt.h"
 #include "tdx/tdvf.h"
 #include "tests/host/machine.h"
 #include "tests/host/tdx/softmod.h"
@@ -262,6 +263,9 @@ static void guest(struct soft_vcpu *v, struct soft_exit *x)
 	case 10: /* the host has split it */
 		accept_page(v, x, MIXED, 0);
 		break;
+	case 11: /* an interrupt and an NMI wait: it does not sleep */
+		tdvmcall(v, x, TDVMCALL_HLT, 0, 0);
+		break;
 	default:
 		x->reason = SOFT_EXIT_TRIPLE_FAULT;
 	}
@@ -345,6 +349,8 @@ static void run(struct td *td, struct results *r)
 		machine_cpu(step >= 7); /* in the middle it moves to the other CPU */
 		if (step == 10 && !done) {
 			host_part(td, r);
+			assert_true(td_vcpu_post(td_vcpu_at(td, 0), 0x40));
+			td_vcpu_post_nmi(td_vcpu_at(td, 0));
 			done = true;
 		}
 		r->outcome = td_vcpu_run(td, 0); /* no time: one round each */
@@ -456,7 +462,7 @@ static void check_all_well(const struct results *r)
 	assert_int_equal(r->findings, 0);
 	assert_int_equal(r->outcome, RUN_DEAD);
 	assert_non_null(strstr(runs[0].reason, "triple fault"));
-	assert_int_equal(step, 12);
+	assert_int_equal(step, 13);
 	assert_int_equal(r->leaked, 0);
 }
 

@@ -313,6 +313,7 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 		.msr_read = host_msr_read,
 		.package_of = host_package_of,
 		.kick = host_kick,
+		.notify_vector = 0xf2,
 		.say = host_say,
 		.cpuid = host_cpuid,
 		.maxphyaddr = bits,
