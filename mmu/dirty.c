@@ -120,6 +120,21 @@ void mmu_log_stop(struct mmu *mmu, struct memslot *slot)
 	mmu_write_unlock(&mmu->lock);
 }
 
+int mmu_set_ad_policy(struct mmu *mmu, enum mmu_ad_policy ad)
+{
+	int err = 0;
+
+	mmu_write_lock(&mmu->lock);
+	if ((ad == MMU_AD_NONE) != (mmu->ad == MMU_AD_NONE))
+		err = -EINVAL;
+	else if (slot_any_logged(mmu))
+		err = -EBUSY;
+	else
+		mmu->ad = ad;
+	mmu_write_unlock(&mmu->lock);
+	return err;
+}
+
 uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot)
 {
 	struct sweep sweep = { .slot = slot, .bits = SPTE_DIRTY };

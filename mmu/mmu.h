@@ -235,6 +235,9 @@ int mmu_slot_remove(struct mmu *mmu, struct memslot *slot) MUST_CHECK;
 /* The slot that holds @gfn, or NULL. Stable only while the caller keeps slots from being removed. */
 struct memslot *mmu_slot_find(const struct mmu *mmu, gfn_t gfn);
 
+/* The slot of that place in ascending order, or NULL behind the last. Stable likewise. */
+struct memslot *mmu_slot_at(const struct mmu *mmu, unsigned place);
+
 /* ---- faults ---- */
 
 struct mmu_fault {
@@ -302,6 +305,12 @@ int mmu_zap_all(struct mmu *mmu, enum mmu_root root) MUST_CHECK;
  */
 void mmu_log_start(struct mmu *mmu, struct memslot *slot, uint64_t *bitmap);
 void mmu_log_stop(struct mmu *mmu, struct memslot *slot);
+
+/*
+ * How writes are logged from now on. 0; -EBUSY: a slot is logged; -EINVAL: it would change whether
+ * the CPU sets A and D, which the EPTP says.
+ */
+int mmu_set_ad_policy(struct mmu *mmu, enum mmu_ad_policy ad) MUST_CHECK;
 
 /*
  * Bring what the CPU logged in D bits into the bitmap and start those pages clean again. One flush

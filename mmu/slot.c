@@ -75,3 +75,8 @@ int mmu_slot_remove(struct mmu *mmu, struct memslot *slot)
 }
 
 struct memslot *mmu_slot_find(const struct mmu *mmu, gfn_t gfn) { return slot_find(mmu, gfn); }
+
+struct memslot *mmu_slot_at(const struct mmu *mmu, unsigned place)
+{
+	return place < mmu->slot_count ? mmu->slots[place] : NULL;
+}

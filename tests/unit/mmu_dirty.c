@@ -127,6 +127,29 @@ TEST(A5_the_log_is_exactly_what_was_written_under_each_policy)
 		}
 }
 
+TEST(A5_the_policy_of_one_guest_changes_between_logs_and_each_log_is_exact)
+{
+	static const enum mmu_ad_policy turns[] = { MMU_AD_WRPROT, MMU_AD_HARDWARE, MMU_AD_WRPROT };
+
+	vm(MMU_AD_HARDWARE);
+	map_all(LEVEL_2M);
+	for (unsigned turn = 0; turn < ARRAY_LEN(turns); turn++) {
+		CHECK_INT(mmu_set_ad_policy(&s.mmu, turns[turn]), 0);
+		log_start();
+		CHECK_INT(mmu_set_ad_policy(&s.mmu, turns[!turn]), -EBUSY);
+		for (unsigned i = turn; i < FRAMES; i += 11)
+			CHECK_INT(guest(i, i % 3 ? MMU_WRITE : MMU_READ), 0);
+		log_is_exact();
+		new_round();
+		mmu_log_stop(&s.mmu, &slot.slot);
+		for (unsigned i = 0; i < FRAMES; i += 5)
+			CHECK_INT(guest(i, MMU_WRITE), 0);
+		memset(written, 0, sizeof(written));
+	}
+	CHECK_INT(mmu_set_ad_policy(&s.mmu, MMU_AD_NONE), -EINVAL);
+	sept_end(&s);
+}
+
 TEST(the_log_sees_pages_that_are_mapped_while_it_is_on)
 {
 	for (unsigned p = 0; p < ARRAY_LEN(policies); p++) {
@@ -312,6 +335,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(A5_the_log_is_exactly_what_was_written_under_each_policy),
+		cmocka_unit_test(A5_the_policy_of_one_guest_changes_between_logs_and_each_log_is_exact),
 		cmocka_unit_test(the_log_sees_pages_that_are_mapped_while_it_is_on),
 		cmocka_unit_test(the_log_keeps_what_was_written_before_a_page_was_taken_away),
 		cmocka_unit_test(A5_by_D_bits_a_write_while_logging_costs_no_fault),
