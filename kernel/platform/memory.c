@@ -4,6 +4,9 @@
  * A chunk is the 2 MiB of guest-physical space around a GFN, as far as it lies in one region. It
  * is backed whole (one 2 MiB block) or by single pages, decided when the first frame of it is asked for.
  *
+ * Whatever is there is found without the lock: leaves, blocks, page lists and pages are published by
+ * release stores under it, and none of them goes before guest_memory_fini().
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "kernel/platform/memory.h"
@@ -85,6 +88,57 @@ static bool chunk_is_whole(const struct guest_region *r, gfn_t gfn)
 	return start >= r->base.v && start + CHUNK_FRAMES <= r->base.v + r->frames;
 }
 
+/* ---- what is there: no lock ---- */
+
+static pfn_t seen_pfn(const pfn_t *p) { return (pfn_t){ __atomic_load_n(&p->v, __ATOMIC_ACQUIRE) }; }
+static void publish(pfn_t *p, hpa_t page)
+{
+	__atomic_store_n(&p->v, hpa_to_pfn(page).v, __ATOMIC_RELEASE);
+}
+
+static uint64_t chunk_index(const struct guest_region *r, gfn_t gfn)
+{
+	return gfn.v / CHUNK_FRAMES - r->base.v / CHUNK_FRAMES;
+}
+
+/* The frame behind @gfn and the level of its chunk, if it was asked for before. */
+static inline bool look_up(const struct guest_region *r, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	uint64_t index = chunk_index(r, gfn);
+	const struct guest_chunk *leaf =
+		__atomic_load_n(&r->leaves[index / LEAF_CHUNKS], __ATOMIC_ACQUIRE);
+
+	if (unlikely(!leaf))
+		return false;
+
+	const struct guest_chunk *chunk = &leaf[index % LEAF_CHUNKS];
+	pfn_t block = seen_pfn(&chunk->block);
+
+	if (likely(!pfn_is_none(block))) {
+		*pfn = pfn_add(block, gfn.v % CHUNK_FRAMES);
+		*level = LEVEL_2M;
+		return true;
+	}
+
+	const pfn_t *pages = __atomic_load_n(&chunk->pages, __ATOMIC_ACQUIRE);
+
+	*level = LEVEL_4K;
+	if (!pages)
+		return false;
+	*pfn = seen_pfn(&pages[gfn.v % CHUNK_FRAMES]);
+	return !pfn_is_none(*pfn);
+}
+
+bool guest_memory_peek(const struct guest_memory *m, gfn_t gfn, pfn_t *pfn)
+{
+	const struct guest_region *r = guest_memory_find(m, gfn);
+	int level;
+
+	return r && look_up(r, gfn, pfn, &level);
+}
+
+/* ---- what is made now: with the lock ---- */
+
 /* Give @chunk its first backing: a block if it can and should be one, else room for single pages. */
 static int back_chunk(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
 		      struct guest_chunk *chunk, bool block_wanted)
@@ -93,63 +147,58 @@ static int back_chunk(struct guest_memory *m, const struct guest_region *r, gfn_
 		hpa_t block = pages_alloc(PAGE_GUEST, CHUNK_ORDER);
 
 		if (!hpa_is_none(block)) {
-			chunk->block = hpa_to_pfn(block);
 			m->chunks_2m++;
 			m->pages += CHUNK_FRAMES;
+			publish(&chunk->block, block);
 			return 0;
 		}
 	}
-	chunk->pages = heap_alloc(CHUNK_FRAMES * sizeof(pfn_t));
-	if (!chunk->pages)
+
+	pfn_t *pages = heap_alloc(CHUNK_FRAMES * sizeof(pfn_t));
+
+	if (!pages)
 		return -ENOMEM;
 	for (unsigned i = 0; i < CHUNK_FRAMES; i++)
-		chunk->pages[i] = PFN_NONE;
+		pages[i] = PFN_NONE;
+	__atomic_store_n(&chunk->pages, pages, __ATOMIC_RELEASE);
 	return 0;
 }
 
 /* The chunk around @gfn, made now if it was not there; NULL: no memory for it. */
 static struct guest_chunk *find_chunk(const struct guest_region *r, gfn_t gfn)
 {
-	uint64_t index = gfn.v / CHUNK_FRAMES - r->base.v / CHUNK_FRAMES;
-	struct guest_chunk **leaf = &r->leaves[index / LEAF_CHUNKS];
+	uint64_t index = chunk_index(r, gfn);
+	struct guest_chunk **at = &r->leaves[index / LEAF_CHUNKS], *leaf = *at;
 
-	if (!*leaf) {
-		*leaf = heap_alloc(LEAF_CHUNKS * sizeof(**leaf));
-		for (unsigned i = 0; *leaf && i < LEAF_CHUNKS; i++)
-			(*leaf)[i].block = PFN_NONE;
+	if (!leaf) {
+		leaf = heap_alloc(LEAF_CHUNKS * sizeof(*leaf));
+		for (unsigned i = 0; leaf && i < LEAF_CHUNKS; i++)
+			leaf[i].block = PFN_NONE;
+		__atomic_store_n(at, leaf, __ATOMIC_RELEASE);
 	}
-	return *leaf ? &(*leaf)[index % LEAF_CHUNKS] : NULL;
+	return leaf ? &leaf[index % LEAF_CHUNKS] : NULL;
 }
 
-static int frame_locked(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
-			bool block_wanted, pfn_t *pfn, int *level)
+static int make_frame(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
+		      bool block_wanted)
 {
 	struct guest_chunk *chunk = find_chunk(r, gfn);
 	unsigned index = (unsigned)(gfn.v % CHUNK_FRAMES);
+	int err = 0;
 
 	if (!chunk)
 		return -ENOMEM;
-	if (pfn_is_none(chunk->block) && !chunk->pages) {
-		int err = back_chunk(m, r, gfn, chunk, block_wanted);
+	if (pfn_is_none(chunk->block) && !chunk->pages)
+		err = back_chunk(m, r, gfn, chunk, block_wanted);
+	if (err || !pfn_is_none(chunk->block) || !pfn_is_none(chunk->pages[index]))
+		return err;
 
-		if (err)
-			return err;
-	}
-	if (!pfn_is_none(chunk->block)) {
-		*pfn = pfn_add(chunk->block, index);
-		*level = LEVEL_2M;
-		return 0;
-	}
-	if (pfn_is_none(chunk->pages[index])) {
-		hpa_t page = page_alloc(PAGE_GUEST);
+	hpa_t page = page_alloc(PAGE_GUEST);
 
-		if (hpa_is_none(page))
-			return -ENOMEM;
-		chunk->pages[index] = hpa_to_pfn(page);
-		m->pages++;
-	}
-	*pfn = chunk->pages[index];
-	*level = LEVEL_4K;
+	if (hpa_is_none(page))
+		return -ENOMEM;
+	m->pages++;
+	publish(&chunk->pages[index], page);
 	return 0;
 }
 
@@ -159,9 +208,13 @@ static int frame(struct guest_memory *m, gfn_t gfn, bool block_wanted, pfn_t *pf
 
 	if (!r)
 		return -ENOENT;
+	if (likely(look_up(r, gfn, pfn, level)))
+		return 0;
 	spin_lock(&m->lock);
-	int err = frame_locked(m, r, gfn, block_wanted, pfn, level);
+	int err = make_frame(m, r, gfn, block_wanted);
 	spin_unlock(&m->lock);
+	if (!err && !look_up(r, gfn, pfn, level))
+		err = -ENOMEM;
 	return err;
 }
 

@@ -63,6 +63,9 @@ const struct guest_region *guest_memory_find(const struct guest_memory *m, gfn_t
 int guest_memory_frame(struct guest_memory *m, gfn_t gfn, int max_level, pfn_t *pfn, int *level)
 	MUST_CHECK;
 
+/* The frame behind @gfn if there is one already. Any CPU, no lock: frames never go while it runs. */
+bool guest_memory_peek(const struct guest_memory *m, gfn_t gfn, pfn_t *pfn);
+
 /* Copy between the host and the guest; -ENOENT or -ENOMEM leave the rest uncopied. ROM included. */
 int guest_memory_write(struct guest_memory *m, gpa_t to, const void *from, uint64_t bytes)
 	MUST_CHECK;

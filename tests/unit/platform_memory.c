@@ -136,6 +136,24 @@ static void a_huge_guest_costs_nothing_before_it_is_used(void **state)
 	assert_int_equal(page_count(PAGE_GUEST), 512);
 }
 
+static void a_look_finds_what_was_asked_for_before_and_makes_nothing(void **state)
+{
+	pfn_t pfn, seen;
+	int level;
+
+	(void)state;
+	assert_int_equal(guest_memory_add(&m, gfn(1), 1024, false), 0);
+	assert_false(guest_memory_peek(&m, gfn(5), &seen));
+	assert_false(guest_memory_peek(&m, gfn(0), &seen));
+	assert_int_equal(guest_memory_frame(&m, gfn(5), LEVEL_4K, &pfn, &level), 0);
+	assert_true(guest_memory_peek(&m, gfn(5), &seen));
+	assert_int_equal(seen.v, pfn.v);
+	assert_false(guest_memory_peek(&m, gfn(6), &seen)); /* its chunk has single pages */
+	assert_int_equal(guest_memory_frame(&m, gfn(513), LEVEL_4K, &pfn, &level), 0);
+	assert_true(guest_memory_peek(&m, gfn(514), &seen)); /* its chunk is one block */
+	assert_int_equal(seen.v, pfn.v + 1);
+}
+
 static void copies_cross_pages_and_stop_at_the_end(void **state)
 {
 	char in[9000], out[9000];
@@ -159,7 +177,9 @@ int main(void)
 		T(frames_come_in_blocks_of_2m_and_stay),
 		T(a_region_that_holds_no_whole_block_gets_pages), T(without_a_free_block_pages_do),
 		T(out_of_memory_is_said_and_harmless),
-		T(a_huge_guest_costs_nothing_before_it_is_used), T(copies_cross_pages_and_stop_at_the_end),
+		T(a_huge_guest_costs_nothing_before_it_is_used), 
+		T(a_look_finds_what_was_asked_for_before_and_makes_nothing),
+		T(copies_cross_pages_and_stop_at_the_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
