@@ -152,6 +152,7 @@ const struct exit_row exit_rows[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_WBINVD]             = { exit_skip,               "WBINVD",             false },
 	[EXIT_REASON_XSETBV]             = { exit_xsetbv,             "XSETBV",             false },
 	[EXIT_REASON_VMFUNC]             = { exit_ud,                 "VMFUNC",             false },
+	[EXIT_REASON_PML_FULL]           = { exit_pml_full,           "PML full",           false },
 };
 /* clang-format on */
 

@@ -15,7 +15,7 @@ _Static_assert(EPT_QUAL_READ == MMU_READ && EPT_QUAL_WRITE == MMU_WRITE &&
 	       EPT_QUAL_FETCH == MMU_EXEC, "qualification bits 2:0 are the MMU's access bits");
 
 /* Entry information has the same layout, and no "NMI unblocking" bit 12. */
-static void reinject_event(void)
+void reinject_event(void)
 {
 	uint64_t info = vmcs_read(VMCS_IDT_VECTORING_INFO);
 

@@ -86,6 +86,7 @@ static void begin(struct vm_vcpu *v)
 		v->flush_seen = 0; /* whatever this CPU remembers of that EPTP is another's */
 	}
 	flush_if_asked(v);
+	log_stay_begins(v);
 	vmcs_write(VMCS_PREEMPTION_TIMER, timer_count(v->run->slice_tsc));
 	v->stay_end = tsc_now() + v->run->slice_tsc;
 	v->exits_left = EXITS_PER_LOOK;
@@ -127,6 +128,7 @@ static inline enum exit_action dispatch(struct vm_vcpu *v, uint64_t reason)
 static COLD enum exit_action requested(struct vm_vcpu *v)
 {
 	flush_if_asked(v);
+	log_follow(v);
 	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
 	if (!vcpu_requests(v->run))
 		return EXIT_RESUME;
@@ -176,6 +178,7 @@ enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 	direct_map_sync();
 	begin(v);
 	stay(v);
+	log_stay_ends(v);
 	save_registers(v);
 	cpu_running(was);
 	return v->outcome;

@@ -188,6 +188,7 @@ static struct vm *vm_new(const struct guest_config *config, struct platform *pla
 		v->vm = vm;
 		v->index = i;
 		v->xsave = HPA_NONE;
+		v->pml_page = HPA_NONE;
 		v->vmcs = (struct vmcs){ .page = HPA_NONE, .cpu = VMCS_NOWHERE };
 	}
 	return vm;
@@ -227,6 +228,8 @@ static void free_vcpu(struct vm_vcpu *v)
 		vmcs_fini(&v->vmcs);
 	if (!hpa_is_none(v->xsave))
 		pages_free(v->xsave, PAGE_VMX, VM_XSAVE_ORDER);
+	if (!hpa_is_none(v->pml_page))
+		page_free(v->pml_page, PAGE_VMX);
 	vmx_vpid_free(v->vpid);
 }
 

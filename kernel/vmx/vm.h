@@ -7,6 +7,7 @@
  * Files   vm.c       life of a VM         vmcs_setup.c  a fresh VMCS, as tables
  *         run.c      one stay             exit.c        the exit table
  *         exit_*.c   the handlers         load.c        images
+ *         log.c      which pages vCPUs wrote
  *
  * Invariants
  *   - What the exit table has no row for ends the guest, never the machine.
@@ -46,6 +47,19 @@ struct guest_memory *vm_memory(struct vm *vm);
 /* Its page tables, for the self-check. */
 struct mmu;
 struct mmu *vm_mmu(struct vm *vm);
+
+/* How the writes of a logged slot are noticed (mmu_log_start). */
+enum vm_log_by {
+	VM_LOG_BY_AD,     /* the D bits of its page tables */
+	VM_LOG_BY_PML,    /* the CPU's page-modification log, one a vCPU */
+	VM_LOG_BY_WRPROT, /* a fault at the first write to each page */
+};
+/* 0; -EBUSY: a slot is logged now; -ENOTSUP: not with this CPU; -ENOMEM. Boot CPU. */
+int vm_log_by(struct vm *vm, enum vm_log_by by) MUST_CHECK;
+bool vm_log_is_pml(const struct vm *vm);
+
+/* What its vCPUs have logged by PML so far is in the slots' bitmaps. Boot CPU, interrupts off. */
+void vm_log_drain(struct vm *vm);
 
 /* How often each exit reason came, and its name; NULL: no row for it. */
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);

@@ -48,6 +48,10 @@ struct vm_vcpu {
 	unsigned index;
 	uint32_t in_guest;   /* atomic; see above */
 	uint64_t flush_seen; /* vm->flush_gen when it last flushed */
+	uint32_t in_stay;    /* atomic; log.c */
+	uint64_t log_seen;   /* vm->log_gen when its log was last emptied */
+	hpa_t pml_page;      /* HPA_NONE until a log by PML was wanted */
+	bool pml_on;         /* in its VMCS */
 	struct vmcs vmcs;
 	bool configured; /* the VMCS has its contents */
 	uint16_t vpid;
@@ -81,6 +85,8 @@ struct vm {
 	struct memslot slots[GUEST_REGIONS_MAX];
 	unsigned slot_count;
 	uint64_t flush_gen; /* atomic; 0 never */
+	uint64_t log_gen;   /* atomic; log.c */
+	bool pml;           /* vCPUs log by PML; changed before log_gen is raised */
 	struct vm_controls controls;
 	hpa_t msr_bitmap;
 	struct cpuid_regs cpuid[VM_CPUID_BASIC]; /* subleaf 0, as the guest sees it */
@@ -121,6 +127,16 @@ enum exit_action exit_cr_access(struct vm_vcpu *v);
 enum exit_action exit_xsetbv(struct vm_vcpu *v);
 enum exit_action exit_ept_violation(struct vm_vcpu *v);
 enum exit_action exit_ept_misconfig(struct vm_vcpu *v);
+enum exit_action exit_pml_full(struct vm_vcpu *v);
+
+/* exit_ept.c: an event whose delivery the exit cut short is delivered again. */
+void reinject_event(void);
+
+/* log.c: with the VMCS current. Between them the vCPU is in a stay. */
+void log_stay_begins(struct vm_vcpu *v);
+void log_stay_ends(struct vm_vcpu *v);
+/* Empty the log and follow vm->pml, if somebody asked since the last time. */
+void log_follow(struct vm_vcpu *v);
 
 void cpuid_build(struct vm *vm);
 void msr_bitmap_build(void *bitmap);
