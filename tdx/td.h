@@ -74,6 +74,10 @@ void td_stats(const struct td *td, void (*line)(void *ctx, const char *text), vo
 struct mmu;
 struct mmu *td_mmu(struct td *td);
 
+/* The frames behind its shared half. */
+struct guest_memory;
+struct guest_memory *td_shared_memory(struct td *td);
+
 struct td_page_counts {
 	uint64_t control, sept, private_pages, shared, leaked;
 };

@@ -99,6 +99,8 @@ void td_describe(struct td *td, line_fn line, void *ctx)
 	}
 }
 
+struct guest_memory *td_shared_memory(struct td *td) { return &td->shared; }
+
 void td_page_counts(const struct td *td, struct td_page_counts *out)
 {
 	*out = (struct td_page_counts){

@@ -14,6 +14,7 @@
 
 #include "kernel/base/log.h"
 #include "kernel/guest/guest_room.h"
+#include "kernel/guest/memlog.h"
 #include "kernel/machine/apic.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
@@ -320,6 +321,7 @@ int guest_stop(struct guest *g, const char *reason)
 
 static void take_down(struct guest *g)
 {
+	memlog_stop(g);
 	if (g->vm)
 		vm_destroy(g->vm);
 	if (g->td) {
@@ -436,6 +438,13 @@ struct mmu *guest_mmu(const struct guest *g)
 	if (g->vm)
 		return vm_mmu(g->vm);
 	return g->td ? td_mmu(g->td) : NULL;
+}
+
+struct guest_memory *guest_ram(const struct guest *g)
+{
+	if (g->vm)
+		return vm_memory(g->vm);
+	return g->td ? td_shared_memory(g->td) : NULL;
 }
 
 void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)

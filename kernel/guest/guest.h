@@ -40,6 +40,7 @@ struct guest {
 	/* Alive only while RUNNING: */
 	struct vm *vm; /* one of the two */
 	struct td *td;
+	struct memlog *memlog; /* memlog.h; NULL: its writes are not logged */
 	struct platform platform;
 	struct sched_vcpu *vcpus; /* config->vcpus of them */
 	struct vcpu_run *runs;
@@ -92,6 +93,10 @@ bool guest_type(struct guest *g, uint8_t byte);
 /* Its page tables, for the self-check; NULL: it has none now. Boot CPU. */
 struct mmu;
 struct mmu *guest_mmu(const struct guest *g);
+
+/* The frames behind what the host may see of its memory: a VM's RAM, a TD's shared half. Likewise. */
+struct guest_memory;
+struct guest_memory *guest_ram(const struct guest *g);
 
 /* One line of the kind's own numbers at a time, through @line: exits by name, SEAMCALLs, ... */
 void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx);
