@@ -184,12 +184,6 @@ static int build(struct guest *g, char *why, size_t why_size)
 	return g->vm ? 0 : -EIO;
 }
 
-/* Vcpus that can run from the start: of a TD all, of a VM the first. */
-static unsigned starting_vcpus(const struct guest *g)
-{
-	return g->config->kind == GUEST_TD ? g->config->vcpus : 1;
-}
-
 static void wake_vcpu(struct vcpu_run *run)
 {
 	sched_wake(run->waker);
@@ -197,23 +191,26 @@ static void wake_vcpu(struct vcpu_run *run)
 
 static void launch(struct guest *g)
 {
-	unsigned count = starting_vcpus(g);
+	unsigned count = g->config->vcpus;
 
-	g->vcpus_off = g->config->vcpus - count;
+	g->vcpus_off = 0;
 	g->verdict = RUN_AGAIN;
 	g->reason[0] = 0;
 	g->starts++;
 	g->started_tsc = tsc_now();
 	set_state(g, GUEST_RUNNING);
+	/* All of them know how to wake each other before the first one runs. */
 	for (unsigned i = 0; i < count; i++) {
 		struct sched_vcpu *v = &g->vcpus[i];
 
-		*v = (struct sched_vcpu){ .guest = g, .index = i, .cpu = sched_place(),
-					  .run = &g->runs[i] };
+		*v = (struct sched_vcpu){ .guest = g, .index = i, .run = &g->runs[i] };
 		v->run->wake_tsc = WAKE_NEVER;
 		v->run->waker = v;
 		v->run->wake = wake_vcpu;
-		sched_add(v);
+	}
+	for (unsigned i = 0; i < count; i++) {
+		g->vcpus[i].cpu = sched_place();
+		sched_add(&g->vcpus[i]);
 	}
 }
 
@@ -276,7 +273,7 @@ enum vcpu_outcome guest_vcpu_run(struct sched_vcpu *v)
 
 static void ask_to_stop(struct guest *g, const struct sched_vcpu *except)
 {
-	for (unsigned i = 0; i < starting_vcpus(g); i++) {
+	for (unsigned i = 0; i < g->config->vcpus; i++) {
 		struct sched_vcpu *v = &g->vcpus[i];
 
 		if (v == except)
@@ -372,7 +369,7 @@ bool guest_type(struct guest *g, uint8_t byte)
 {
 	if (g->state != GUEST_RUNNING || !platform_type(&g->platform, byte))
 		return false;
-	for (unsigned i = 0; i < starting_vcpus(g); i++) {
+	for (unsigned i = 0; i < g->config->vcpus; i++) {
 		vcpu_request(&g->runs[i], VCPU_REQ_EVENT);
 		sched_wake(&g->vcpus[i]);
 	}
@@ -403,7 +400,7 @@ static void vcpu_stats(const struct guest *g, void (*line)(void *ctx, const char
 {
 	char text[96];
 
-	for (unsigned i = 0; i < starting_vcpus(g); i++) {
+	for (unsigned i = 0; i < g->config->vcpus; i++) {
 		const struct sched_vcpu *v = &g->vcpus[i];
 
 		snprintf(text, sizeof(text), "vcpu%u cpu %u slices %llu waits %llu ticks %llu", i,

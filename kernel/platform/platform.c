@@ -39,10 +39,106 @@ static void on_transmit(void *ctx, uint8_t byte)
 	p->config.console(p->config.console_ctx, byte);
 }
 
+/* Lines follow what their devices say now. */
+static void update_lines(struct platform *p)
+{
+	bool com1 = serial_irq(&p->com1);
+
+	if (com1 != p->com1_line) {
+		p->com1_line = com1;
+		intr_line(&p->intr, GSI_COM1, com1);
+	}
+}
+
+static void on_pit(void *ctx)
+{
+	struct platform *p = ctx;
+
+	spin_lock(&p->lock);
+	p->pit.ticks++;
+	intr_line(&p->intr, GSI_TIMER, false);
+	intr_line(&p->intr, GSI_TIMER, true);
+	pit_next_tick(&p->pit);
+	spin_unlock(&p->lock);
+}
+
+static uint32_t com1_read(void *ctx, unsigned offset, unsigned bytes)
+{
+	struct platform *p = ctx;
+	uint32_t value = serial_read(&p->com1, offset, bytes);
+
+	update_lines(p);
+	return value;
+}
+
+static void com1_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	struct platform *p = ctx;
+
+	serial_write(&p->com1, offset, bytes, value);
+	update_lines(p);
+}
+
+static uint32_t pic1_read(void *ctx, unsigned offset, unsigned bytes)
+{
+	struct platform *p = ctx;
+	uint32_t value = pic_read(&p->intr.pic, 0, offset);
+
+	(void)bytes;
+	intr_pic_changed(&p->intr); /* a poll acknowledges */
+	return value;
+}
+
+static void pic1_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	struct platform *p = ctx;
+
+	(void)bytes;
+	pic_write(&p->intr.pic, 0, offset, (uint8_t)value);
+	intr_pic_changed(&p->intr);
+}
+
+static uint32_t pic2_read(void *ctx, unsigned offset, unsigned bytes)
+{
+	struct platform *p = ctx;
+	uint32_t value = pic_read(&p->intr.pic, 1, offset);
+
+	(void)bytes;
+	intr_pic_changed(&p->intr);
+	return value;
+}
+
+static void pic2_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	struct platform *p = ctx;
+
+	(void)bytes;
+	pic_write(&p->intr.pic, 1, offset, (uint8_t)value);
+	intr_pic_changed(&p->intr);
+}
+
+static uint32_t elcr_read(void *ctx, unsigned offset, unsigned bytes)
+{
+	const struct platform *p = ctx;
+
+	(void)bytes;
+	return pic_elcr_read(&p->intr.pic, offset);
+}
+
+static void elcr_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
+{
+	struct platform *p = ctx;
+
+	(void)bytes;
+	pic_elcr_write(&p->intr.pic, offset, (uint8_t)value);
+	intr_pic_changed(&p->intr);
+}
+
 static void keyboard_write(void *ctx, unsigned offset, unsigned bytes, uint32_t value)
 {
 	(void)bytes;
-	if (offset == 4 && value == KBD_RESET)
+	(void)offset;
+	if (value == KBD_RESET)
 		on_reset(ctx);
 }
 
@@ -84,13 +180,19 @@ static int add_ports(struct platform *p)
 {
 	/* clang-format off */
 	const struct port_range ranges[] = {
-		{ 0x0060, 0x0064, "keyboard",  NULL,             keyboard_write,    p,          0, 0 },
+		{ 0x0020, 0x0021, "PIC 1",     pic1_read,        pic1_write,        p,          0, 0 },
+		{ 0x0040, 0x0043, "PIT",       pit_read,         pit_write,         &p->pit,    0, 0 },
+		{ 0x0060, 0x0060, "keyboard data", NULL,         NULL,              p,          0, 0 },
+		{ 0x0061, 0x0061, "port 61h",  port61_read,      port61_write,      &p->pit,    0, 0 },
+		{ 0x0064, 0x0064, "keyboard",  NULL,             keyboard_write,    p,          0, 0 },
 		{ 0x0070, 0x0071, "CMOS",      cmos_read,        cmos_write,        &p->cmos,   0, 0 },
 		{ 0x0080, 0x0080, "POST",      NULL,             NULL,              p,          0, 0 },
 		{ 0x0092, 0x0092, "port 92h",  port92_read,      port92_write,      p,          0, 0 },
+		{ 0x00a0, 0x00a1, "PIC 2",     pic2_read,        pic2_write,        p,          0, 0 },
 		{ 0x00f4, 0x00f7, "exit",      NULL,             exit_write,        p,          0, 0 },
-		{ 0x03f8, 0x03ff, "COM1",      serial_read,      serial_write,      &p->com1,   0, 0 },
+		{ 0x03f8, 0x03ff, "COM1",      com1_read,        com1_write,        p,          0, 0 },
 		{ 0x0402, 0x0402, "debug",     debug_read,       debug_write,       p,          0, 0 },
+		{ 0x04d0, 0x04d1, "ELCR",      elcr_read,        elcr_write,        p,          0, 0 },
 		{ 0x0510, 0x0511, "fw_cfg",    fwcfg_read,       fwcfg_write,       &p->fwcfg,  0, 0 },
 		{ 0x0cf8, 0x0cfb, "PCI address", pci_address_read, pci_address_write, &p->pci,  0, 0 },
 		{ 0x0cfc, 0x0cff, "PCI data",  pci_data_read,    pci_data_write,    &p->pci,    0, 0 },
@@ -105,6 +207,14 @@ static int add_ports(struct platform *p)
 			return err;
 	}
 	return 0;
+}
+
+static int add_mmio(struct platform *p)
+{
+	const struct mmio_range ioapic = { IOAPIC_GPA, IOAPIC_GPA + IOAPIC_SIZE - 1, "I/O APIC",
+					   ioapic_read, ioapic_write, &p->intr.ioapic, 0, 0 };
+
+	return mmio_add(&p->mmio, &ioapic);
 }
 
 /* Linux's boot protocol: the set-up part is 1 + setup_sects (offset 1F1h, 0 means 4) sectors. */
@@ -151,6 +261,8 @@ int platform_init(struct platform *p, const struct platform_config *config)
 	p->config = *config;
 	p->ports.unclaimed = config->unclaimed;
 	p->ports.unclaimed_ctx = config->console_ctx;
+	intr_init(&p->intr);
+	pit_init(&p->pit, on_pit, p);
 	serial_init(&p->com1, on_transmit, p);
 	cmos_init(&p->cmos, config->memory_bytes, config->vcpus);
 	pmtimer_init(&p->pm, on_sleep, p);
@@ -158,11 +270,15 @@ int platform_init(struct platform *p, const struct platform_config *config)
 
 	int err = add_fwcfg_items(p);
 
-	return err ? err : add_ports(p);
+	if (!err)
+		err = add_ports(p);
+	return err ? err : add_mmio(p);
 }
 
 void platform_fini(struct platform *p)
 {
+	if (p->ports.count)
+		pit_fini(&p->pit);
 	p->ports.count = 0;
 }
 
@@ -183,17 +299,53 @@ void platform_out(struct platform *p, uint16_t port, unsigned bytes, uint32_t va
 
 uint64_t platform_mmio_read(struct platform *p, gpa_t gpa, unsigned bytes)
 {
-	__atomic_fetch_add(&p->mmio_unclaimed, 1, __ATOMIC_RELAXED);
-	log_debug("%s: read of %u bytes of MMIO at %#llx: nobody there", p->config.name, bytes,
-		  (unsigned long long)gpa.v);
-	return bytes == 8 ? ~UINT64_C(0) : BIT64(bytes * 8) - 1;
+	uint64_t value;
+
+	spin_lock(&p->lock);
+	bool there = mmio_read(&p->mmio, gpa.v, bytes, &value);
+	spin_unlock(&p->lock);
+	if (!there)
+		log_debug("%s: read of %u bytes of MMIO at %#llx: nobody there", p->config.name,
+			  bytes, (unsigned long long)gpa.v);
+	return value;
 }
 
 void platform_mmio_write(struct platform *p, gpa_t gpa, unsigned bytes, uint64_t value)
 {
-	__atomic_fetch_add(&p->mmio_unclaimed, 1, __ATOMIC_RELAXED);
-	log_debug("%s: write of %u bytes of MMIO at %#llx (%#llx): nobody there", p->config.name,
-		  bytes, (unsigned long long)gpa.v, (unsigned long long)value);
+	spin_lock(&p->lock);
+	bool there = mmio_write(&p->mmio, gpa.v, bytes, value);
+	spin_unlock(&p->lock);
+	if (!there)
+		log_debug("%s: write of %u bytes of MMIO at %#llx (%#llx): nobody there",
+			  p->config.name, bytes, (unsigned long long)gpa.v,
+			  (unsigned long long)value);
+}
+
+void platform_set_sink(struct platform *p, const struct intr_sink *sink)
+{
+	static const struct intr_sink none;
+
+	spin_lock(&p->lock);
+	intr_set_sink(&p->intr, sink ? sink : &none);
+	spin_unlock(&p->lock);
+}
+
+void platform_eoi(struct platform *p, uint8_t vector)
+{
+	spin_lock(&p->lock);
+	ioapic_eoi(&p->intr.ioapic, vector);
+	spin_unlock(&p->lock);
+}
+
+uint8_t platform_pic_acknowledge(struct platform *p)
+{
+	spin_lock(&p->lock);
+	uint8_t vector = pic_acknowledge(&p->intr.pic);
+
+	p->intr.pic_asserted = false; /* the output falls with the acknowledge; what is left asks anew */
+	intr_pic_changed(&p->intr);
+	spin_unlock(&p->lock);
+	return vector;
 }
 
 const char *platform_end_text(const struct platform *p, char *buf, size_t size)
@@ -216,6 +368,8 @@ bool platform_type(struct platform *p, uint8_t byte)
 {
 	spin_lock(&p->lock);
 	bool taken = serial_receive(&p->com1, byte);
+
+	update_lines(p);
 	spin_unlock(&p->lock);
 	return taken;
 }

@@ -7,6 +7,8 @@
  *
  * Files   ports.c    the range table      serial.c  16550 COM1        cmos.c    RTC and CMOS
  *         pmtimer.c  ACPI PM block        pci.c     mechanism #1      fwcfg.c   fw_cfg
+ *         mmio.c     MMIO ranges          intr.c    interrupts to vCPUs ioapic.c  I/O APIC
+ *         pic.c      8259 pair            pit.c     8254
  *         memory.c   backing frames       platform.c  the sum of them
  *
  * Invariants
@@ -23,7 +25,10 @@
 #include "kernel/base/types.h"
 #include "kernel/platform/cmos.h"
 #include "kernel/platform/fwcfg.h"
+#include "kernel/platform/intr.h"
+#include "kernel/platform/mmio.h"
 #include "kernel/platform/pci.h"
+#include "kernel/platform/pit.h"
 #include "kernel/platform/pmtimer.h"
 #include "kernel/platform/ports.h"
 #include "kernel/platform/serial.h"
@@ -54,14 +59,17 @@ struct platform {
 	struct platform_config config;
 	spinlock_t lock;
 	struct port_table ports;
+	struct mmio_table mmio;
+	struct intr intr;
+	struct pit pit;
 	struct serial com1;
+	bool com1_line;
 	struct cmos cmos;
 	struct pmtimer pm;
 	struct pci pci;
 	struct fwcfg fwcfg;
 	enum platform_end end;
 	uint32_t exit_code;
-	uint64_t mmio_unclaimed;
 };
 
 /* Returns 0 or -ENOMEM. @config is copied. */
@@ -75,6 +83,18 @@ void platform_out(struct platform *p, uint16_t port, unsigned bytes, uint32_t va
 /* @bytes is 1, 2, 4 or 8. */
 uint64_t platform_mmio_read(struct platform *p, gpa_t gpa, unsigned bytes);
 void platform_mmio_write(struct platform *p, gpa_t gpa, unsigned bytes, uint64_t value);
+
+/*
+ * Interrupts of this platform go to @sink from now on. Before the guest runs, and with NULL before
+ * the sink goes.
+ */
+void platform_set_sink(struct platform *p, const struct intr_sink *sink);
+
+/* The level-triggered interrupt @vector was ended by a local APIC. Any CPU, not from a sink. */
+void platform_eoi(struct platform *p, uint8_t vector);
+
+/* The local APIC that the 8259s interrupt takes their vector. Any CPU, not from a sink. */
+uint8_t platform_pic_acknowledge(struct platform *p);
 
 /* What the guest asked for so far: looked at after each access by the one who runs the vCPU. */
 static inline enum platform_end platform_ended(const struct platform *p)

@@ -14,7 +14,7 @@
 
 #include "kernel/base/types.h"
 
-#define PORT_RANGES_MAX 24
+#define PORT_RANGES_MAX 40
 
 typedef uint32_t (*port_read_fn)(void *device, unsigned offset, unsigned bytes);
 typedef void (*port_write_fn)(void *device, unsigned offset, unsigned bytes, uint32_t value);

@@ -173,6 +173,13 @@ static __attribute__((noinline)) void stay(struct vm_vcpu *v)
 enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 {
 	struct vm_vcpu *v = &vm->vcpu[index];
+
+	if (v->start.mode == START_WAIT) { /* for a start-up interrupt */
+		vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
+		v->run->wake_tsc = WAKE_NEVER;
+		return RUN_WAIT;
+	}
+
 	const char *was = cpu_running(vm->config->name);
 
 	direct_map_sync();

@@ -1,9 +1,7 @@
 /*
  * platform_devices.c - what the virtual PC promises at its ports.
  *
- * links: kernel/platform/platform.c kernel/platform/ports.c kernel/platform/serial.c
- * links: kernel/platform/cmos.c kernel/platform/pmtimer.c kernel/platform/pci.c
- * links: kernel/platform/fwcfg.c
+ * links: kernel/machine/vtimer.c kernel/platform/[a-z]*.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -109,7 +107,7 @@ static void nobody_reads_all_ones_and_is_counted(void **state)
 	assert_int_equal(pc.ports.last_unclaimed, 0x2e9);
 	assert_int_equal(unclaimed_count, 4);
 	assert_int_equal(platform_mmio_read(&pc, (gpa_t){ 0xfee00000 }, 8), ~UINT64_C(0));
-	assert_int_equal(pc.mmio_unclaimed, 1);
+	assert_int_equal(pc.mmio.unclaimed_reads, 1);
 }
 
 /* ---- devices ---- */
