@@ -147,7 +147,7 @@ void change_direct(struct mmu *mmu, struct walk *w, spte_t new)
 int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
 {
 	assert(mmu_write_held(&mmu->lock));
-	if (w->root == MMU_DIRECT) {
+	if (w->root != MMU_MIRROR) {
 		change_direct(mmu, w, new);
 		return 0;
 	}

@@ -1,10 +1,10 @@
 /*
  * check.c - the proof: walk everything, find what does not hold (rules G1 to G7).
  *
- *     G1 a leaf's frame is its slot's          G5 no page is both free and linked, none linked twice
- *     G2 levels and GFNs agree with the path   G6 the external table says the same, entry by entry
- *     G3 populations equal a recount           G7 pages given equal leaves and tables
- *     G4 nothing is FROZEN at rest
+ *     G1 a leaf's frame is its slot's          G5 no page is both free and linked, none linked
+ * twice G2 levels and GFNs agree with the path   G6 the external table says the same, entry by
+ * entry G3 populations equal a recount           G7 pages given equal leaves and tables G4 nothing
+ * is FROZEN at rest
  *
  * Invariants
  *   - Nothing is believed before it is checked: a link is followed only to a table that the pool
@@ -23,6 +23,7 @@ struct check {
 	void (*report)(void *arg, const struct mmu_finding *f);
 	void *arg;
 	enum mmu_root root;
+	bool retired; /* an invalid root: its frames may be another's by now */
 	unsigned findings;
 	uint64_t external; /* frames in mirror leaves and mirror tables below the root */
 };
@@ -64,10 +65,12 @@ static void check_leaf(struct check *c, gfn_t gfn, int level, spte_t s)
 		find(c, 2, gfn, level, "a leaf of a level or alignment that cannot be");
 	if (!mirror && spte_is_blocked(s))
 		find(c, 2, gfn, level, "a blocked leaf in a direct table");
+	if (c->retired)
+		return;
 	if (!slot)
 		find(c, 1, gfn, level, "a leaf outside of every slot");
-	else if (slot->ops->owns &&
-		 !slot->ops->owns(slot, c->root, guest_gfn(c, gfn), spte_pfn(s), level))
+	else if (slot->ops->owns && !slot->ops->owns(slot, mirror ? MMU_MIRROR : MMU_DIRECT,
+						     guest_gfn(c, gfn), spte_pfn(s), level))
 		find(c, 1, gfn, level, "a leaf maps a frame that is not its slot's");
 }
 
@@ -122,10 +125,10 @@ static uint32_t check_entry(struct check *c, struct mmu_page *sp, unsigned i)
 		check_external(c, gfn, sp->level, s);
 	if (spte_has_leaf(s)) {
 		check_leaf(c, gfn, sp->level, s);
-		c->external += level_frames(sp->level);
+		c->external += c->root == MMU_MIRROR ? level_frames(sp->level) : 0;
 	} else if (spte_has_table(s)) {
 		check_link(c, gfn, sp->level, s);
-		c->external++;
+		c->external += c->root == MMU_MIRROR;
 	}
 	return spte_population(s);
 }
@@ -166,13 +169,19 @@ unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_f
 	pool_each(&mmu->pool, forget, NULL);
 	for (unsigned root = 0; root < MMU_ROOTS; root++) {
 		c.root = (enum mmu_root)root;
-		c.external = 0;
 		if (mmu->root[root])
 			check_table(&c, mmu->root[root]);
 	}
 	if (mmu->root[MMU_MIRROR] && mmu->ops->external_pages &&
-	    mmu->ops->external_pages(mmu) != c.external)
+	    mmu->ops->external_pages(mmu) != c.external) {
+		c.root = MMU_MIRROR;
 		find(&c, 7, (gfn_t){ 0 }, mmu->levels, "pages given and mirrored do not balance");
+	}
+	c.retired = true;
+	for (struct mmu_page *sp = mmu->retired; sp; sp = sp->next) {
+		c.root = (enum mmu_root)sp->root;
+		check_table(&c, sp);
+	}
 	pool_each(&mmu->pool, check_seen, &c);
 	mmu_write_unlock(&mmu->lock);
 	return c.findings;

@@ -10,6 +10,13 @@
 #include "kernel/base/log.h"
 #include "mmu/change.h"
 
+void trace_dropped(struct mmu *mmu, const struct mmu_page *sp)
+{
+	if (unlikely(mmu->ops->trace != NULL) && page_leaves(sp) > 0)
+		mmu->ops->trace(mmu, sp->root, (gfn_t){ sp->gfn.v & ~mmu->gfn_bits[sp->root] },
+				SPTE_FROZEN, SPTE_NONE, sp->level, page_leaves(sp));
+}
+
 unsigned dead_add_tree(struct mmu *mmu, struct dead_tables *dead, struct mmu_page *sp)
 {
 	unsigned tables = 1;
@@ -21,9 +28,7 @@ unsigned dead_add_tree(struct mmu *mmu, struct dead_tables *dead, struct mmu_pag
 			if (spte_is_open_table(s))
 				tables += dead_add_tree(mmu, dead, page_of_entry(table_of(mmu, s)));
 		}
-	if (unlikely(mmu->ops->trace != NULL) && page_leaves(sp) > 0)
-		mmu->ops->trace(mmu, MMU_DIRECT, (gfn_t){ sp->gfn.v & ~mmu->gfn_bits[MMU_DIRECT] },
-				SPTE_FROZEN, SPTE_NONE, sp->level, page_leaves(sp));
+	trace_dropped(mmu, sp);
 	sp->population = 0;
 	dead_add(dead, sp);
 	return tables;

@@ -25,6 +25,9 @@ static inline void dead_add(struct dead_tables *dead, struct mmu_page *sp)
 unsigned dead_add_tree(struct mmu *mmu, struct dead_tables *dead, struct mmu_page *sp)
 	MUST_HOLD_WRITE(mmu->lock);
 
+/* One record for all leaves of a table that nobody reaches any more (rule B8). */
+void trace_dropped(struct mmu *mmu, const struct mmu_page *sp);
+
 /* No flush is owed for them any more. Waits for software walkers, frees all. */
 void dead_free(struct mmu *mmu, struct dead_tables *dead) MUST_HOLD_WRITE(mmu->lock);
 

@@ -52,7 +52,7 @@ static void trace_part(struct mmu *mmu, const struct part *part, spte_t was, uin
 		       unsigned count)
 {
 	if (unlikely(mmu->ops->trace != NULL) && count > 0)
-		mmu->ops->trace(mmu, MMU_DIRECT, part->gfn, was, (spte_t){ was.raw & ~bits },
+		mmu->ops->trace(mmu, part->sp->root, part->gfn, was, (spte_t){ was.raw & ~bits },
 				part->level, count);
 }
 
@@ -253,24 +253,42 @@ static void set_bit_of(uint64_t *map, uint64_t i, bool on)
 		__atomic_fetch_and(&map[i / 64], ~BIT64(i % 64), __ATOMIC_SEQ_CST);
 }
 
-int mmu_track(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
+/* What maps @gfn is a 4K leaf, or nothing. */
+static int split_down(struct mmu *mmu, enum mmu_root root, gfn_t gfn) MUST_HOLD_WRITE(mmu->lock)
 {
+	struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
 	int err = 0;
-	spte_t was;
-
-	mmu_write_lock(&mmu->lock);
-	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
 
 	while (!err && spte_is_accessible_leaf(w.old) && w.level > LEVEL_4K) {
 		err = split_exclusive(mmu, &w);
-		w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
+		w = walk_to(mmu, root, gfn, LEVEL_4K);
 	}
+	return err;
+}
+
+int mmu_track(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
+{
+	bool taken = false;
+	int err = 0;
+
+	mmu_write_lock(&mmu->lock);
+	for
+		each_direct_root(mmu, r) if (!err) err = split_down(mmu, (enum mmu_root)r, gfn);
 	if (!err) {
 		set_bit_of(slot->tracked, gfn.v - slot->base.v, true);
-		/* Also if W is gone already: a CPU may have it in its TLB (rule E2). */
-		if (take_bits(w.entry, SPTE_W | SPTE_MMU_WRITABLE, &was))
-			flush_range(mmu, gfn, 1);
+		for
+			each_direct_root(mmu, r)
+			{
+				struct walk w = walk_to(mmu, (enum mmu_root)r, gfn, LEVEL_4K);
+				spte_t was;
+
+				/* Also if W is gone already: a CPU may have it in its TLB (rule
+				 * E2). */
+				taken |= take_bits(w.entry, SPTE_W | SPTE_MMU_WRITABLE, &was);
+			}
 	}
+	if (taken)
+		flush_range(mmu, gfn, 1);
 	mmu_write_unlock(&mmu->lock);
 	return err;
 }
@@ -278,11 +296,16 @@ int mmu_track(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
 void mmu_untrack(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
 {
 	mmu_write_lock(&mmu->lock);
-	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
-
 	set_bit_of(slot->tracked, gfn.v - slot->base.v, false);
-	if (spte_is_accessible_leaf(w.old) && (w.old.raw & SPTE_HOST_WRITABLE))
-		__atomic_fetch_or(&w.entry->raw, SPTE_MMU_WRITABLE, __ATOMIC_ACQ_REL);
+	for
+		each_direct_root(mmu, r)
+		{
+			struct walk w = walk_to(mmu, (enum mmu_root)r, gfn, LEVEL_4K);
+
+			if (spte_is_accessible_leaf(w.old) && (w.old.raw & SPTE_HOST_WRITABLE))
+				__atomic_fetch_or(&w.entry->raw, SPTE_MMU_WRITABLE,
+						  __ATOMIC_ACQ_REL);
+		}
 	mmu_write_unlock(&mmu->lock);
 }
 

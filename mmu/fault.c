@@ -22,6 +22,7 @@
 #include "mmu/change.h"
 #include "mmu/leaf.h"
 #include "mmu/mirror.h"
+#include "mmu/root.h"
 #include "mmu/slot.h"
 #include "mmu/split.h"
 #include "mmu/walk.h"
@@ -119,7 +120,8 @@ static int map_hole(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, 
 {
 	int level = largest_level(mmu, f, slot, w->level), resolved = level;
 	pfn_t pfn;
-	int err = slot->ops->resolve(slot, f->root, f->gfn, &pfn, &resolved);
+	enum mmu_root half = f->root == MMU_MIRROR ? MMU_MIRROR : MMU_DIRECT;
+	int err = slot->ops->resolve(slot, half, f->gfn, &pfn, &resolved);
 
 	if (err)
 		return err;
@@ -198,7 +200,7 @@ static int attempt(struct mmu *mmu, struct mmu_fault *f, struct walk *w)
 	if (unlikely(slot->flags)) {
 		if (slot->flags & MEMSLOT_GOING)
 			return -EAGAIN;
-		if (f->root == MMU_DIRECT && (f->access & MMU_WRITE))
+		if (f->root != MMU_MIRROR && (f->access & MMU_WRITE))
 			return -EACCES;
 	}
 	switch (spte_kind(w->old)) {
@@ -289,21 +291,35 @@ int mmu_map_private(struct mmu *mmu, gfn_t gfn, pfn_t pfn)
 	return err;
 }
 
-int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn)
+/* One root's answer: all have the same slots, so an entry of today in any of them is the truth. */
+static int misconfig_in(struct mmu *mmu, enum mmu_root root, gfn_t gfn)
 {
-	int result = 0;
-
-	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
-	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
+	struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
 
 	if (spte_is_mmio(w.old)) {
 		if (spte_mmio_generation(w.old) == mmu->mmio_generation)
-			result = -ENOENT;
-		else if (change_shared(mmu, &w, SPTE_NONE))
-			result = 0; /* changed under us: the guest finds out */
+			return -ENOENT;
+		if (change_shared(mmu, &w, SPTE_NONE))
+			return 0; /* changed under us: the guest finds out */
 	} else if (spte_is_accessible_leaf(w.old)) {
-		result = -EIO;
+		return -EIO;
 	}
+	return 0;
+}
+
+int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn)
+{
+	int result = -EIO;
+
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
+	for
+		each_direct_root(mmu, r) if (result != -ENOENT)
+		{
+			int here = misconfig_in(mmu, (enum mmu_root)r, gfn);
+
+			result = here == -EIO ? result : here;
+		}
 	mmu_read_unlock(&mmu->lock, me);
 	return result;
 }

@@ -82,14 +82,14 @@ static int fill_table(struct mmu *mmu, struct memslot *slot, const struct walk *
 }
 
 /* The rest of the table that holds @gfn, which is mapped already, at 4K and direct. */
-static int map_rest_of_table(struct mmu *mmu, gfn_t gfn, uint64_t frames, uint64_t *done)
+static int map_rest_of_table(struct mmu *mmu, enum mmu_root root, gfn_t gfn, uint64_t frames, uint64_t *done)
 {
 	int err = 0;
 
 	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
 
 	struct memslot *slot = slot_find(mmu, gfn);
-	struct walk w = walk_to(mmu, MMU_DIRECT, gfn, LEVEL_4K);
+	struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
 
 	if (slot && !(slot->flags & MEMSLOT_GOING) && w.level == LEVEL_4K) {
 		uint64_t left = slot->base.v + slot->frames - gfn.v;
@@ -115,10 +115,10 @@ int mmu_map_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t fra
 
 		if (err)
 			return err;
-		if (root == MMU_DIRECT && f.level == LEVEL_4K) {
+		if (root != MMU_MIRROR && f.level == LEVEL_4K) {
 			uint64_t before = *done;
 
-			err = map_rest_of_table(mmu, gfn, frames - *done, done);
+			err = map_rest_of_table(mmu, root, gfn, frames - *done, done);
 			if (err)
 				return err;
 			if (*done > before)

@@ -2,7 +2,7 @@
  * mmu.c - life of an MMU: its roots, its phases, and looking from outside.
  *
  * Invariants
- *   - The roots live as long as the object. Nothing else is allocated at init.
+ *   - The first roots are all that is allocated at init.
  *   - The phase moves one way, under the write side, so no hook is running when it changes.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -13,6 +13,7 @@
 
 #include "kernel/base/log.h"
 #include "mmu/change.h"
+#include "mmu/root.h"
 #include "mmu/slot.h"
 #include "mmu/walk.h"
 
@@ -39,20 +40,25 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *c)
 {
 	if (!config_is_sound(c))
 		return -EINVAL;
+	uint64_t shared = c->has_mirror ? BIT64(c->shared_bit - PAGE_SHIFT) : 0;
+
 	*mmu = (struct mmu){
 		.ops = c->ops,
 		.name = c->name,
 		.levels = (uint8_t)c->levels,
-		.max_level = { c->max_level, c->mirror_max_level },
-		.gfn_bits = { c->has_mirror ? BIT64(c->shared_bit - PAGE_SHIFT) : 0, 0 },
+		.max_level = { [MMU_DIRECT] = c->max_level,
+			       [MMU_DIRECT_2] = c->max_level,
+			       [MMU_MIRROR] = c->mirror_max_level },
+		.gfn_bits = { [MMU_DIRECT] = shared, [MMU_DIRECT_2] = shared },
 		.leaf_bits =
 			SPTE_PRESENT | SPTE_LEAF | SPTE_R | SPTE_X | SPTE_SUPPRESS_VE | c->memtype,
 		.ad = c->ad,
 		.mmio = c->mmio,
 	};
 	pool_init(&mmu->pool);
-	for (unsigned root = 0; root < (c->has_mirror ? MMU_ROOTS : MMU_MIRROR); root++) {
-		mmu->root[root] = pool_get(mmu, root, mmu->levels, (gfn_t){ 0 });
+	for (unsigned root = MMU_DIRECT; root <= (c->has_mirror ? MMU_MIRROR : MMU_DIRECT);
+	     root++) {
+		mmu->root[root] = root_new(mmu, root);
 		if (!mmu->root[root]) {
 			if (root > 0)
 				pool_put(mmu, mmu->root[0]);
@@ -89,6 +95,7 @@ uint64_t mmu_fini(struct mmu *mmu)
 			pool_put(mmu, mmu->root[root]);
 		mmu->root[root] = NULL;
 	}
+	roots_free_retired(mmu);
 	pool_each(&mmu->pool, count_leaked, &leaked);
 	leaked += mmu->leaked_tables;
 	pool_fini(&mmu->pool);
@@ -106,18 +113,21 @@ void mmu_set_phase(struct mmu *mmu, enum mmu_phase phase)
 
 hpa_t mmu_root_hpa(const struct mmu *mmu, enum mmu_root root) { return mmu->root[root]->table; }
 
-uint64_t mmu_eptp(const struct mmu *mmu)
+uint64_t mmu_root_eptp(const struct mmu *mmu, const struct mmu_page *root)
 {
-	return mmu_root_hpa(mmu, MMU_DIRECT).v | EPTP_MEMTYPE_WB |
-	       (uint64_t)(mmu->levels - 1) << EPTP_LEVELS_SHIFT |
+	return root->table.v | EPTP_MEMTYPE_WB | (uint64_t)(mmu->levels - 1) << EPTP_LEVELS_SHIFT |
 	       (mmu->ad != MMU_AD_NONE ? EPTP_ACCESSED_DIRTY : 0);
 }
+
+uint64_t mmu_eptp(const struct mmu *mmu) { return mmu_root_eptp(mmu, mmu->root[MMU_DIRECT]); }
 
 spte_t mmu_lookup(struct mmu *mmu, enum mmu_root root, gfn_t gfn, int *level)
 {
 	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
-	struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
+	struct walk w = { .old = SPTE_NONE, .level = mmu->levels };
 
+	if (mmu->root[root])
+		w = walk_to(mmu, root, gfn, LEVEL_4K);
 	mmu_look_end(me);
 	*level = w.level;
 	return w.old;
@@ -128,7 +138,7 @@ unsigned mmu_walk(struct mmu *mmu, enum mmu_root root, gfn_t gfn, struct mmu_wal
 	unsigned n = 0;
 
 	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
-	for (int stop = mmu->levels; stop >= LEVEL_4K; stop--) {
+	for (int stop = mmu->levels; mmu->root[root] && stop >= LEVEL_4K; stop--) {
 		struct walk w = walk_to(mmu, root, gfn, stop);
 
 		if (w.level != stop)
@@ -151,11 +161,23 @@ static void add_page(struct mmu_page *sp, void *arg)
 	stats->table_bytes += PAGE_SIZE + sizeof(*sp);
 }
 
+static void take_page(struct mmu_page *sp, void *arg)
+{
+	struct mmu_stats *stats = arg;
+
+	stats->tables[sp->root][sp->level]--;
+	stats->leaves[sp->root][sp->level] -= page_leaves(sp);
+}
+
 void mmu_stats(struct mmu *mmu, struct mmu_stats *stats)
 {
 	mmu_write_lock(&mmu->lock);
 	*stats = (struct mmu_stats){ .flushes = mmu->flushes, .leaked_tables = mmu->leaked_tables };
 	pool_each(&mmu->pool, add_page, stats);
+	for (struct mmu_page *sp = mmu->retired; sp; sp = sp->next) {
+		stats->retired_roots++;
+		tree_each(mmu, sp, take_page, stats);
+	}
 	stats->pool_bytes = pool_bytes(&mmu->pool);
 	mmu_write_unlock(&mmu->lock);
 }

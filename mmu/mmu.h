@@ -12,7 +12,7 @@
  *         slot.c    which GFN is backed  dirty.c    logging, write tracking, ageing
  *         split.c   one leaf into 512, and back              map.c      mapping ahead
  *         check.c   the proof            pool.c     table pages and their descriptors
- *         dead.c    the end of tables, and the flush before it
+ *         root.c    roots: counted, invalidated        dead.c    the end of tables, and the flush before it
  *
  * Invariants
  *   - mmu->lock: read to add, write to remove. Order: kernel/base/lock.h. Callers never take it.
@@ -41,10 +41,11 @@ struct mmu_external {
 
 #define MMU_MAX_SLOTS 32
 
-/* The two tables of a guest. A plain VM has the direct one only. */
+/* The roles that a root can have. A plain VM has no mirror; the second direct root is made on demand. */
 enum mmu_root {
-	MMU_DIRECT, /* a VM's memory; a TD's shared half */
-	MMU_MIRROR, /* a TD's private half */
+	MMU_DIRECT,   /* a VM's memory; a TD's shared half */
+	MMU_MIRROR,   /* a TD's private half */
+	MMU_DIRECT_2, /* the same slots again, for vCPUs that must not share the first */
 	MMU_ROOTS,
 };
 
@@ -99,8 +100,8 @@ struct mmu_ops {
 	void (*free_external_spt)(struct mmu *mmu, struct mmu_page *sp);
 
 	/*
-	 * No CPU may use a translation of [start, start + frames) of @root that was there before
-	 * this call. VM: INVEPT on the CPUs that ran it, kick. TD private: TRACK, then kick. Waits
+	 * No CPU may use a translation of [start, start + frames) of @root (any direct one: of all
+	 * direct ones) that was there before this call. VM: INVEPT on the CPUs that ran it, kick. TD private: TRACK, then kick. Waits
 	 * until vCPUs are out of guest mode, never for a handler (rule E6). 0, or -EIO (bugged).
 	 */
 	int (*flush)(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames);
@@ -182,12 +183,14 @@ struct mmu_stats {
 	uint64_t table_bytes; /* tables and descriptors in use */
 	uint64_t pool_bytes;  /* host memory that holds them */
 	uint64_t leaked_tables;
+	unsigned retired_roots; /* invalid and still referenced; what they map is not counted above */
 };
 
 /* The object. Fields are mmu/'s own; other rooms embed it and use the functions. */
 struct mmu {
 	const struct mmu_ops *ops;
-	struct mmu_page *root[MMU_ROOTS]; /* changed under lock for write */
+	struct mmu_page *root[MMU_ROOTS]; /* valid ones; changed under lock for write */
+	struct mmu_page *retired;         /* invalid ones that somebody still holds; lock */
 	uint64_t gfn_bits[MMU_ROOTS];     /* added to index the tables: a TD's SHARED bit */
 	uint64_t leaf_bits;               /* what every direct leaf carries */
 	struct mmu_lock lock;
@@ -219,6 +222,31 @@ uint64_t mmu_fini(struct mmu *mmu);
 
 /* Move a TD's mirror to its next phase (rules C7, C14). Takes lock for write: no hook is running. */
 void mmu_set_phase(struct mmu *mmu, enum mmu_phase phase);
+
+/*
+ * ---- roots (rules F1, E3, E5): root.h ----
+ *
+ * A vCPU holds a reference to the root that it has loaded. Before each entry, after it looked at its
+ * requests, it asks whether that root is still valid; if not, it puts it, gets the new one, loads
+ * that and flushes. mmu_invalidate() counts on it.
+ */
+
+/* The valid root of this role, with a reference; a direct one is made if there is none. NULL: out of
+ * memory, or the mirror of a VM. */
+struct mmu_page *mmu_root_get(struct mmu *mmu, enum mmu_root root) MUST_CHECK;
+void mmu_root_put(struct mmu *mmu, struct mmu_page *root);
+bool mmu_root_is_valid(const struct mmu_page *root);
+
+/* What is loaded for it. */
+uint64_t mmu_root_eptp(const struct mmu *mmu, const struct mmu_page *root);
+
+/*
+ * Put an empty root in the place of this one: everybody leaves the guest once, and faults anew. What
+ * the old one maps is dropped in passes under the read side, without a flush; the old root itself
+ * goes with its last reference. 0; -ENOMEM: nothing happened; -EINVAL: the mirror, whose external
+ * table is one for the life of the TD; -EIO (bugged).
+ */
+int mmu_invalidate(struct mmu *mmu, enum mmu_root root) MUST_CHECK;
 
 /* What a vCPU loads: the EPTP of the direct root (a TD: the shared EPTP). */
 uint64_t mmu_eptp(const struct mmu *mmu);
@@ -290,7 +318,7 @@ int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn) MUST_CHECK;
 /* ---- removal ---- */
 
 /*
- * Unmap [start, start + frames) of @root, splitting leaves that reach beyond it; flush; free emptied
+ * Unmap [start, start + frames) of @root (any direct one: of all of them), splitting leaves that reach beyond it; flush; free emptied
  * tables. 0; -ENOMEM: a larger leaf could not be split and is still there. Mirror: -EAGAIN, the hook
  * stayed busy, or -EIO (bugged): the rest is still there, some of it blocked; zap again to finish.
  */

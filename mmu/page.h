@@ -38,7 +38,10 @@ struct mmu_page {
 	uint8_t external_leaked; /* set by free_external_spt when the module keeps the page */
 	uint8_t seen;            /* by the self-check that is running */
 	struct mmu_page *next;   /* in a list of dead tables */
-	uint64_t spare[2];
+	/* Of a root (root.h); 0 elsewhere */
+	uint32_t refs; /* atomic */
+	uint8_t invalid;
+	uint64_t spare;
 };
 _Static_assert(sizeof(struct mmu_page) * CHUNK_PAGES == PAGE_SIZE, "descriptors fill one page");
 

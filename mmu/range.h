@@ -10,6 +10,7 @@
 #define TAIN_MMU_RANGE_H
 
 #include "mmu/mmu.h"
+#include "mmu/root.h"
 #include "mmu/walk.h"
 
 /* Part of a table: entries [first, last), of which the first maps @gfn. */
@@ -45,15 +46,19 @@ static inline int range_visit(struct mmu *mmu, struct mmu_page *sp, uint64_t sta
 }
 
 /*
- * Call @fn for each table of the direct root that maps part of [start, start + frames), parents
+ * Call @fn for each table of the direct roots that maps part of [start, start + frames), parents
  * first. Stops at the first result that is not 0 and returns it. With the lock held.
  */
 static inline int range_each(struct mmu *mmu, gfn_t start, uint64_t frames, part_fn fn, void *arg)
 {
 	uint64_t bits = mmu->gfn_bits[MMU_DIRECT];
+	int err = 0;
 
-	return range_visit(mmu, mmu->root[MMU_DIRECT], start.v | bits,
-			   ((start.v + frames - 1) | bits) + 1, fn, arg);
+	for each_direct_root(mmu, r)
+		if (!err)
+			err = range_visit(mmu, mmu->root[r], start.v | bits,
+					  ((start.v + frames - 1) | bits) + 1, fn, arg);
+	return err;
 }
 
 #endif

@@ -59,7 +59,7 @@ int mmu_slot_remove(struct mmu *mmu, struct memslot *slot)
 	slot->flags |= MEMSLOT_GOING;
 	mmu_write_unlock(&mmu->lock);
 
-	for (unsigned root = 0; root < MMU_ROOTS; root++) {
+	for (unsigned root = MMU_DIRECT; root <= MMU_MIRROR; root++) {
 		int err = mmu->root[root] ? mmu_zap_range(mmu, root, slot->base, slot->frames) : 0;
 
 		if (err)

@@ -58,7 +58,7 @@ int split_shared(struct mmu *mmu, struct walk *w)
 
 int split_exclusive(struct mmu *mmu, struct walk *w)
 {
-	assert(w->root == MMU_DIRECT);
+	assert(w->root != MMU_MIRROR);
 	struct mmu_page *sp = make_children(mmu, w);
 
 	if (!sp)
@@ -87,7 +87,7 @@ static int split_part(struct mmu *mmu, const struct part *part, void *arg)
 		spte_t *entry = &part->sp->entries[i];
 		struct walk w = { entry, spte_read(entry),
 				  gfn_add(part->gfn, (i - part->first) * level_frames(part->level)),
-				  part->level, MMU_DIRECT };
+				  part->level, part->sp->root };
 
 		while (spte_is_accessible_leaf(w.old))
 			if (split_shared(mmu, &w) == -ENOMEM)
@@ -133,7 +133,7 @@ static int recover_part(struct mmu *mmu, const struct part *part, void *arg)
 		spte_t *entry = &part->sp->entries[i];
 		struct walk w = { entry, spte_read(entry),
 				  gfn_add(part->gfn, (i - part->first) * level_frames(part->level)),
-				  part->level, MMU_DIRECT };
+				  part->level, part->sp->root };
 		struct memslot *slot = spte_is_open_table(w.old) ? slot_find(mmu, w.gfn) : NULL;
 
 		if (!slot)

@@ -18,6 +18,7 @@
 #include "mmu/dead.h"
 #include "mmu/leaf.h"
 #include "mmu/mirror.h"
+#include "mmu/root.h"
 #include "mmu/slot.h"
 #include "mmu/split.h"
 
@@ -26,6 +27,7 @@
 /* GFNs here are as the table is indexed: with the SHARED bit. */
 struct zap {
 	struct mmu *mmu;
+	enum mmu_root root;
 	uint64_t start, end; /* of this pass */
 	uint64_t next;       /* first GFN not done yet */
 	unsigned budget;
@@ -74,7 +76,7 @@ static void zap_leaves(struct zap *z, struct mmu_page *sp, unsigned first, unsig
 	if (count == 0)
 		return;
 	if (unlikely(z->mmu->ops->trace != NULL))
-		z->mmu->ops->trace(z->mmu, MMU_DIRECT, guest_gfn(z->mmu, sp->gfn.v + first), one,
+		z->mmu->ops->trace(z->mmu, z->root, guest_gfn(z->mmu, sp->gfn.v + first), one,
 				   SPTE_NONE, LEVEL_4K, count);
 	__atomic_fetch_sub(&sp->population, count * POPULATION_LEAF, __ATOMIC_RELAXED);
 	z->removed = true;
@@ -155,7 +157,7 @@ static int zap_table(struct zap *z, struct mmu_page *sp) MUST_HOLD_WRITE(z->mmu-
 		spte_t *entry = &sp->entries[table_index(z->next, sp->level)];
 		uint64_t first = align_down(z->next, frames), after = first + frames;
 		struct walk w = { entry, spte_read(entry), guest_gfn(z->mmu, first), sp->level,
-				  MMU_DIRECT };
+				  z->root };
 		bool covered = first >= z->start && after <= z->end;
 
 		err = zap_entry(z, &w, covered, after < end ? after : end);
@@ -177,20 +179,22 @@ static void harvest_dead(struct zap *z)
 }
 
 /* One hold of the write side. */
-static int zap_pass(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next) MUST_HOLD_WRITE(mmu->lock)
+static int zap_pass(struct mmu *mmu, enum mmu_root root, gfn_t start, gfn_t end, gfn_t *next)
+	MUST_HOLD_WRITE(mmu->lock)
 {
 	uint64_t bits = mmu->gfn_bits[MMU_DIRECT];
 	struct zap z = { .mmu = mmu,
+			 .root = root,
 			 .start = start.v | bits,
 			 .next = start.v | bits,
 			 .end = ((end.v - 1) | bits) + 1,
 			 .budget = ZAP_BATCH,
 			 .want_dirty = log_by_dirty_bit(mmu) && slot_any_logged(mmu) };
 	mmu_assert_write_held(&z.mmu->lock);
-	int err = zap_table(&z, mmu->root[MMU_DIRECT]);
+	int err = zap_table(&z, mmu->root[root]);
 
 	if (z.removed) {
-		int flush_err = owed_flush(mmu, MMU_DIRECT, start, guest_gfn(mmu, z.next));
+		int flush_err = owed_flush(mmu, root, start, guest_gfn(mmu, z.next));
 
 		err = err ? err : flush_err;
 	}
@@ -201,9 +205,8 @@ static int zap_pass(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next) MUST_H
 	return err;
 }
 
-int mmu_zap_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames)
+static int zap_root(struct mmu *mmu, enum mmu_root root, gfn_t start, gfn_t end)
 {
-	gfn_t end = gfn_add(start, frames);
 	int err = 0;
 
 	while (!err && start.v < end.v) {
@@ -211,10 +214,24 @@ int mmu_zap_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t fra
 
 		mmu_write_lock(&mmu->lock);
 		err = root == MMU_MIRROR ? mirror_zap(mmu, start, end, &next)
-					 : zap_pass(mmu, start, end, &next);
+					 : zap_pass(mmu, root, start, end, &next);
 		mmu_write_unlock(&mmu->lock);
 		start = next;
 	}
+	return err;
+}
+
+int mmu_zap_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames)
+{
+	gfn_t end = gfn_add(start, frames);
+	int err = 0;
+
+	if (!root_is_direct(root))
+		return zap_root(mmu, root, start, end);
+	/* A role that once had a root always has one: without the lock this is stable enough. */
+	for
+		each_direct_root(mmu, r) if (!err) err =
+			zap_root(mmu, (enum mmu_root)r, start, end);
 	return err;
 }
 

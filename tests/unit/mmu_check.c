@@ -41,7 +41,7 @@ static void td(void)
 	sept_start(&s, SEPT_TD);
 	fake_slot_add(&s, &slot, BASE, 4 * level_frames(LEVEL_1G));
 	mmu_set_phase(&s.mmu, MMU_RUNNING);
-	for (unsigned root = 0; root < MMU_ROOTS; root++)
+	for (unsigned root = 0; root <= MMU_MIRROR; root++)
 		for (unsigned i = 0; i < 40; i++) {
 			struct mmu_fault f = { .gfn = at(i * 100),
 					       .root = root,

@@ -13,7 +13,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* links: mmu/check.c mmu/dirty.c mmu/map.c mmu/mmu.c mmu/pool.c mmu/slot.c mmu/split.c mmu/spte.c
+/* links: mmu/check.c mmu/dirty.c mmu/map.c mmu/mmu.c mmu/root.c mmu/pool.c mmu/slot.c mmu/split.c mmu/spte.c
  * tests/fake/sept.c tests/fake/interleave.c */
 #include "tests/fake/test.h"
 
