@@ -64,6 +64,16 @@ static void save_registers(struct vm_vcpu *v)
 	dr7_write(DR7_HOST);
 }
 
+/* The root that we had is out of use: another in its place (mmu rules E3, E5). */
+static COLD void load_root(struct vm_vcpu *v)
+{
+	struct mmu_page *old = v->root;
+
+	v->root = mmu_root_get(&v->vm->mmu, MMU_DIRECT); /* there always is one */
+	vmcs_write(VMCS_EPTP, mmu_root_eptp(&v->vm->mmu, v->root));
+	mmu_root_put(&v->vm->mmu, old);
+}
+
 /* All translations of this VM on this CPU go, if somebody asked since the last time. */
 static void flush_if_asked(struct vm_vcpu *v)
 {
@@ -71,7 +81,9 @@ static void flush_if_asked(struct vm_vcpu *v)
 
 	if (v->flush_seen == generation)
 		return;
-	vmx_flush_ept(mmu_eptp(&v->vm->mmu));
+	if (!mmu_root_is_valid(v->root))
+		load_root(v);
+	vmx_flush_ept(mmu_root_eptp(&v->vm->mmu, v->root));
 	__atomic_store_n(&v->flush_seen, generation, __ATOMIC_RELEASE);
 }
 

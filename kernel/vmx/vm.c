@@ -157,6 +157,7 @@ static bool build_vcpus(struct vm *vm, struct vcpu_run *runs, char *why, size_t 
 	for (unsigned i = 0; i < vm->vcpu_count; i++) {
 		struct vm_vcpu *v = &vm->vcpu[i];
 
+		v->root = mmu_root_get(&vm->mmu, MMU_DIRECT);
 		v->xsave = pages_alloc(PAGE_VMX, VM_XSAVE_ORDER);
 		if (vmcs_init(&v->vmcs) || hpa_is_none(v->xsave))
 			return say(why, size, "no memory for its vCPUs");
@@ -230,6 +231,8 @@ static void free_vcpu(struct vm_vcpu *v)
 		pages_free(v->xsave, PAGE_VMX, VM_XSAVE_ORDER);
 	if (!hpa_is_none(v->pml_page))
 		page_free(v->pml_page, PAGE_VMX);
+	if (v->root)
+		mmu_root_put(&v->vm->mmu, v->root);
 	vmx_vpid_free(v->vpid);
 }
 

@@ -48,6 +48,7 @@ struct vm_vcpu {
 	unsigned index;
 	uint32_t in_guest;   /* atomic; see above */
 	uint64_t flush_seen; /* vm->flush_gen when it last flushed */
+	struct mmu_page *root; /* the EPT that its VMCS names, with our reference; or NULL */
 	uint32_t in_stay;    /* atomic; log.c */
 	uint64_t log_seen;   /* vm->log_gen when its log was last emptied */
 	hpa_t pml_page;      /* HPA_NONE until a log by PML was wanted */

@@ -131,7 +131,7 @@ static void write_controls(const struct vm_vcpu *v)
 		{ VMCS_ENTRY_MSR_LOAD_COUNT, 0 },
 		{ VMCS_ENTRY_INTERRUPTION_INFO, 0 },
 		{ VMCS_MSR_BITMAP, v->vm->msr_bitmap.v },
-		{ VMCS_EPTP, mmu_eptp(&v->vm->mmu) },
+		{ VMCS_EPTP, mmu_root_eptp(&v->vm->mmu, v->root) },
 		{ VMCS_VMCS_LINK_POINTER, ~UINT64_C(0) },
 		{ VMCS_TSC_OFFSET, 0 },
 		{ VMCS_CR0_GUEST_HOST_MASK, GUEST_CR0_HOST_OWNED },
