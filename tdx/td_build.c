@@ -374,7 +374,7 @@ static int map_ahead(struct td *td)
 /* clang-format off */
 static int (*const steps[])(struct td *td) = {
 	read_image, td_params_make, take_keyid, create, configure_keys, add_control_pages, init,
-	td_memory_init, create_vcpus, add_contents, finalize, release_vcpus, map_ahead,
+	td_apic_clock, td_memory_init, create_vcpus, add_contents, finalize, release_vcpus, map_ahead,
 };
 /* clang-format on */
 
@@ -394,16 +394,20 @@ static struct td *new_td(const struct guest_config *config, struct platform *pla
 			  config->vcpus * (unsigned)(md->tdvps_bytes / PAGE_SIZE);
 	td->control = heap_alloc(td->control_max * sizeof(*td->control));
 	td->vcpus = heap_alloc(td->vcpu_count * sizeof(*td->vcpus));
-	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++)
+	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++) {
 		td->vcpus[i] =
 			(struct td_vcpu){ .td = td, .run = &runs[i], .index = i, .cpu = NO_CPU };
+		td_apic_init(&td->vcpus[i]);
+	}
 	return td;
 }
 
 static void free_td(struct td *td)
 {
-	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++)
+	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++) {
+		td_apic_fini(&td->vcpus[i]);
 		td_interrupt_fini(&td->vcpus[i]);
+	}
 	heap_free(td->control);
 	heap_free(td->vcpus);
 	heap_free(td);

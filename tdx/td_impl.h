@@ -20,6 +20,7 @@
 #include "tdx/measure.h"
 #include "tdx/state.h"
 #include "tdx/td.h"
+#include "tdx/td_apic.h"
 #include "tdx/tdh.h"
 
 /* How far the module has come with this TD; each value includes those before. */
@@ -56,6 +57,7 @@ struct td_vcpu {
 	bool blocked;   /* halted with interrupts blocked: only an NMI wakes it */
 	bool nmi_asked; /* atomic */
 	uint64_t posted, wakes;
+	struct td_apic apic;
 	struct mmu_fault fault;
 	struct seam_regs regs; /* out of the last exit; into the next entry */
 	uint8_t notify_vector; /* SetupEventNotifyInterrupt; 0: none */
@@ -85,6 +87,7 @@ struct td {
 	struct memslot slots[3]; /* low RAM, high RAM, firmware */
 	unsigned slot_count;
 	struct guest_memory shared;
+	uint64_t tsc_multiplier, tsc_offset; /* the TD's TSC: host's * multiplier / 2^48 + offset */
 	unsigned gpa_width; /* SHARED is bit gpa_width - 1 */
 	hpa_t add_source;   /* for PAGE.ADD: contents of the page being mapped */
 

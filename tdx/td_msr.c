@@ -4,6 +4,7 @@
  * Invariants
  *   - One row per MSR; anything else is refused, and the guest sees a #GP.
  *   - Answers agree with each other: one vCPU, one x2APIC id, in every leaf and MSR.
+ *   - Registers of the local APIC are td_apic.c's.
  *
  * Facts: TDX guest ABI notes, "MSRs", "CPUID"; MSR numbers: SDM volume 4.
  *
@@ -13,48 +14,38 @@
 
 #include "tdx/td_impl.h"
 
-enum msr_kind {
-	MSR_CONSTANT, /* reads `value`; writes are ignored */
-	MSR_INDEX,    /* reads the vCPU's x2APIC id */
-	MSR_BASE,     /* IA32_APIC_BASE */
+/* What becomes of a WRMSR. */
+enum msr_write {
+	WR_REFUSE, /* the guest sees #GP */
+	WR_SAME,   /* only what is there already may be written */
+	WR_IGNORE, /* done, nothing changes */
 };
 
 /* clang-format off */
 static const struct msr_row {
 	uint32_t first, last;
-	enum msr_kind kind;
+	enum msr_write write;
 	uint64_t value;
 } msr_rows[] = {
-	{ 0x017, 0x017, MSR_CONSTANT, 0 },          /* IA32_PLATFORM_ID */
-	{ 0x01b, 0x01b, MSR_BASE,     0 },          /* IA32_APIC_BASE: enabled, x2APIC */
-	{ 0x03a, 0x03a, MSR_CONSTANT, 1 },          /* IA32_FEATURE_CONTROL: locked */
-	{ 0x08b, 0x08b, MSR_CONSTANT, UINT64_C(1) << 32 }, /* IA32_BIOS_SIGN_ID */
-	{ 0x0ce, 0x0ce, MSR_CONSTANT, 0 },          /* MSR_PLATFORM_INFO */
-	{ 0x0fe, 0x0fe, MSR_CONSTANT, 0x508 },      /* IA32_MTRRCAP: 8 variable, fixed, WC */
-	{ 0x140, 0x140, MSR_CONSTANT, 0 },          /* MISC_FEATURES_ENABLES */
-	{ 0x179, 0x17b, MSR_CONSTANT, 0 },          /* IA32_MCG_CAP, STATUS, CTL: no banks */
-	{ 0x1a0, 0x1a0, MSR_CONSTANT, 1 },          /* IA32_MISC_ENABLE: fast strings */
-	{ 0x1fc, 0x1fc, MSR_CONSTANT, 0 },          /* MSR_POWER_CTL */
-	{ 0x200, 0x21f, MSR_CONSTANT, 0 },          /* variable MTRRs: none in use */
-	{ 0x250, 0x250, MSR_CONSTANT, UINT64_C(0x0606060606060606) }, /* fixed MTRRs: WB */
-	{ 0x258, 0x259, MSR_CONSTANT, UINT64_C(0x0606060606060606) },
-	{ 0x268, 0x26f, MSR_CONSTANT, UINT64_C(0x0606060606060606) },
-	{ 0x2ff, 0x2ff, MSR_CONSTANT, 0xc06 },      /* IA32_MTRR_DEF_TYPE: on, WB */
-	{ 0x802, 0x802, MSR_INDEX,    0 },          /* x2APIC id */
-	{ 0x803, 0x803, MSR_CONSTANT, 0x50014 },    /* version: 6 LVT entries */
-	{ 0x80d, 0x80d, MSR_INDEX,    0 },          /* LDR */
-	{ 0x80f, 0x80f, MSR_CONSTANT, 0x1ff },      /* SPIV: enabled */
-	{ 0x828, 0x828, MSR_CONSTANT, 0 },          /* ESR */
-	{ 0x82f, 0x830, MSR_CONSTANT, 0x10000 },    /* LVT CMCI: masked; ICR */
-	{ 0x832, 0x837, MSR_CONSTANT, 0x10000 },    /* LVTs: masked */
-	{ 0x838, 0x839, MSR_CONSTANT, 0 },          /* timer counts */
-	{ 0x83e, 0x83e, MSR_CONSTANT, 0 },          /* timer divide */
-	{ 0xc0000080, 0xc0000080, MSR_CONSTANT, 0xd01 }, /* EFER: SCE LME LMA NXE */
+	{ 0x017, 0x017, WR_REFUSE, 0 },        /* IA32_PLATFORM_ID */
+	{ 0x033, 0x034, WR_REFUSE, 0 },        /* MSR_TEST_CTRL, SMI count */
+	{ 0x03a, 0x03a, WR_REFUSE, 1 },        /* IA32_FEATURE_CONTROL: locked */
+	{ 0x03b, 0x03b, WR_SAME,   0 },        /* IA32_TSC_ADJUST */
+	{ 0x08b, 0x08b, WR_IGNORE, UINT64_C(0xffffffff00000000) }, /* IA32_BIOS_SIGN_ID */
+	{ 0x0fe, 0x0fe, WR_REFUSE, 0 },        /* IA32_MTRRCAP: none */
+	{ 0x140, 0x140, WR_SAME,   0 },        /* MISC_FEATURES_ENABLES */
+	{ 0x179, 0x17a, WR_SAME,   0 },        /* IA32_MCG_CAP, IA32_MCG_STATUS: no banks */
+	{ 0x1a0, 0x1a0, WR_IGNORE, 1 },        /* IA32_MISC_ENABLE: fast strings; read from the module */
+	{ 0x1fc, 0x1fc, WR_SAME,   0 },        /* MSR_POWER_CTL */
+	{ 0x200, 0x26f, WR_SAME,   0 },        /* MTRRs */
+	{ 0x2ff, 0x2ff, WR_SAME,   6 },        /* IA32_MTRR_DEF_TYPE: off, WB */
 };
 /* clang-format on */
 
-#define APIC_BASE_X2  UINT64_C(0xfee00c00)
+#define APIC_BASE_X2  UINT64_C(0xfee00c00) /* enabled, x2APIC */
 #define APIC_BASE_BSP BIT64(8)
+
+enum { IA32_APIC_BASE = 0x1b };
 
 static const struct msr_row *find(uint32_t msr)
 {
@@ -66,36 +57,45 @@ static const struct msr_row *find(uint32_t msr)
 
 bool td_msr_read(struct td_vcpu *v, uint32_t msr, uint64_t *value)
 {
-	const struct msr_row *row = find(msr);
+	const struct msr_row *row;
 
-	if (!row)
-		return false;
-	switch (row->kind) {
-	case MSR_CONSTANT:
-		*value = row->value;
-		break;
-	case MSR_INDEX:
-		*value = msr == 0x80d ? BIT64(v->index % 16) | (v->index / 16) << 16 : v->index;
-		break;
-	case MSR_BASE:
+	if (td_apic_read(v, msr, value))
+		return true;
+	if (msr == IA32_APIC_BASE) {
 		*value = APIC_BASE_X2 | (v->index == 0 ? APIC_BASE_BSP : 0);
-		break;
+		return true;
 	}
-	return true;
+	row = find(msr);
+	if (row)
+		*value = row->value;
+	return row != NULL;
 }
 
-/* None of them keeps what is written. */
 bool td_msr_write(struct td_vcpu *v, uint32_t msr, uint64_t value)
 {
-	(void)v;
-	(void)value;
-	return find(msr) != NULL;
+	const struct msr_row *row;
+	uint64_t there;
+
+	if (td_apic_write(v, msr, value))
+		return true;
+	/* It cannot be switched off, nor out of x2APIC mode. */
+	if (msr == IA32_APIC_BASE)
+		return td_msr_read(v, msr, &there) && value == there;
+	row = find(msr);
+	if (!row || row->write == WR_REFUSE)
+		return false;
+	return row->write == WR_IGNORE || value == row->value;
 }
 
 /* Leaves that the module answers by #VE: what no row names is zero. */
 void td_cpuid(const struct td_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-	static const char signature[12] = "TainTainTain";
+	/*
+	 * Linux leaves x2APIC on without interrupt remapping only under a hypervisor that it knows,
+	 * and then leaves MTRRs and legacy timer checks alone too. So this one's signature comes
+	 * first, with no features; ours follows where others put a second one.
+	 */
+	static const char known[12] = "KVMKVMKVM\0\0", ours[12] = "TainTainTain";
 
 	memset(out, 0, 4 * sizeof(out[0]));
 	switch (leaf) {
@@ -110,8 +110,12 @@ void td_cpuid(const struct td_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t
 		out[3] = v->index;
 		break;
 	case 0x40000000:
-		out[0] = 0x40000000;
-		memcpy(&out[1], signature, sizeof(signature));
+		out[0] = 0x40000001; /* and 40000001h has no features */
+		memcpy(&out[1], known, sizeof(known));
+		break;
+	case 0x40000100:
+		out[0] = 0x40000100;
+		memcpy(&out[1], ours, sizeof(ours));
 		break;
 	default:
 		break;

@@ -63,11 +63,10 @@ static uint64_t make_xfam(void)
 
 /* Bits that are configurable but not wanted: the host would have to serve or to check something. */
 static const struct tdx_cpuid_config unwanted[] = {
-	/* family, model, stepping: 0 means the CPU's own; MONITOR, EIST, TM2, xTPR, DCA, TSC
-	   deadline */
+	/* family, model, stepping: 0 means the CPU's own; MONITOR, EIST, TM2, xTPR, DCA */
 	{ 1,
 	  ~0u,
-	  { ~0u, 0, BIT32(3) | BIT32(7) | BIT32(8) | BIT32(14) | BIT32(18) | BIT32(24), 0 } },
+	  { ~0u, 0, BIT32(3) | BIT32(7) | BIT32(8) | BIT32(14) | BIT32(18), 0 } },
 	/* HLE, RTM; WAITPKG, bus lock, ENQCMD; PCONFIG */
 	{ 7, 0, { 0, BIT32(4) | BIT32(11), BIT32(5) | BIT32(24) | BIT32(29), BIT32(18) } },
 };

@@ -9,6 +9,8 @@
  *           mmu->lock            mmu: read to map, write to remove
  *             td->tree_lock      tdx: as the module's own S-EPT tree lock (rule C19)
  *               td->track_lock   tdx: TRACK and kick (rule C11)
+ *           td_apic->lock        tdx: registers and timer of one vCPU's local APIC
+ *             vtimer queue       kernel/machine
  *           platform lock        tdx: KeyIDs, KOT-serialised leaves
  *             page allocator     kernel/machine
  *               console ring     kernel/machine: anything may log

@@ -25,6 +25,7 @@ static struct vtimer_queue *queues;
 
 int vtimer_start(void)
 {
+	heap_free(queues); /* a host test starts anew */
 	queues = heap_alloc(cpu_count() * sizeof(queues[0]));
 	return queues ? 0 : -ENOMEM;
 }

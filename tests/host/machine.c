@@ -265,7 +265,15 @@ hpa_t ptr_to_hpa(const void *ptr)
 	return (hpa_t){ MACHINE_BASE + at };
 }
 
-void *heap_alloc(size_t bytes) { return calloc(1, bytes ? bytes : 1); }
+/* Aligned as strictly as any type asks. */
+void *heap_alloc(size_t bytes)
+{
+	size_t room = align_up(bytes ? bytes : 1, 64);
+	void *p = aligned_alloc(64, room);
+
+	return p ? memset(p, 0, room) : NULL;
+}
+
 void heap_free(void *p) { free(p); }
 
 /*

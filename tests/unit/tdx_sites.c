@@ -12,7 +12,7 @@
  * In the scenario without a failure every place is reached, and every step does what it should.
  *
  * links: tests/host/tdx/softmod.c tdx/[a-z]*.c tdx/abi/[a-z]*.c tdx/soft/[a-z]*.c mmu/[a-z]*.c
- *   kernel/base/sha384.c kernel/base/trace.c kernel/platform/[a-z]*.c
+ *   kernel/base/sha384.c kernel/base/trace.c kernel/machine/vtimer.c kernel/platform/[a-z]*.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/machine/port.h"
+#include "kernel/machine/vtimer.h"
 #include "tdx/seamcall.h"
 #include "tests/host/machine.h"
 
@@ -287,6 +288,8 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 
 	tdx_fini(); /* the machine before */
 	machine_start(bytes, cpus);
+	if (vtimer_start() != 0)
+		abort();
 	maxphyaddr = bits;
 	softmod_guest = NULL;
 	softmod_intercept = NULL;
