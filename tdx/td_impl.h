@@ -159,6 +159,9 @@ const char *td_vmcall_row_name(unsigned row); /* NULL behind the last */
 struct posted_descriptor;
 int td_interrupt_init(struct td_vcpu *v) MUST_CHECK; /* after VP.INIT; before FINALIZE or after */
 void td_interrupt_fini(struct td_vcpu *v);
+/* Interrupts of the TD's platform go to its vCPUs from now on, or no longer. */
+int td_interrupt_connect(struct td *td);
+void td_interrupt_disconnect(struct td *td);
 /* ON is set: the CPU or the module has not yet taken what the descriptor holds. */
 bool td_interrupt_posted(const struct td_vcpu *v);
 void td_interrupt_before_entry(struct td_vcpu *v);

@@ -13,7 +13,7 @@
 
 #include <errno.h>
 
-#include "kernel/base/log.h"
+#include "kernel/platform/platform.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
 
@@ -117,6 +117,35 @@ void td_vcpu_post_nmi(struct td_vcpu *v)
 	else if (__atomic_load_n(&v->waiting, __ATOMIC_SEQ_CST))
 		vcpu_wake(v->run);
 }
+
+/* ---- from the virtual PC's devices ---- */
+
+/* What a TD's vCPU can be sent: INIT, start-up, SMI and the 8259s' interrupts are not among it. */
+static void deliver(void *ctx, const struct intr_message *m)
+{
+	struct td *td = ctx;
+
+	for (unsigned i = 0; i < td->vcpu_count; i++) {
+		if (!intr_hits_x2apic(m, i))
+			continue;
+		if (m->mode == INTR_NMI)
+			td_vcpu_post_nmi(&td->vcpus[i]);
+		else if (m->mode == INTR_FIXED || m->mode == INTR_LOWEST)
+			(void)td_vcpu_post(&td->vcpus[i], m->vector);
+		if (m->mode == INTR_LOWEST)
+			return;
+	}
+}
+
+int td_interrupt_connect(struct td *td)
+{
+	const struct intr_sink sink = { .deliver = deliver, .ctx = td, .edge_only = true };
+
+	platform_set_sink(td->platform, &sink);
+	return 0;
+}
+
+void td_interrupt_disconnect(struct td *td) { platform_set_sink(td->platform, NULL); }
 
 /* ---- the vCPU's own side ---- */
 
