@@ -164,6 +164,27 @@ void cpu_serve_calls(void)
 	__atomic_store_n(&me->call_fn, NULL, __ATOMIC_RELEASE);
 }
 
+/* Whoever waits serves calls meanwhile, so that two CPUs may call each other. */
+static void call_begin(struct cpu *c, void (*fn)(void *arg), void *arg)
+{
+	while (!spin_trylock(&c->call_lock)) {
+		cpu_serve_calls();
+		cpu_pause();
+	}
+	c->call_arg = arg;
+	__atomic_store_n(&c->call_fn, fn, __ATOMIC_RELEASE);
+	cpu_kick(c->index);
+}
+
+static void call_end(struct cpu *c)
+{
+	while (__atomic_load_n(&c->call_fn, __ATOMIC_ACQUIRE)) {
+		cpu_serve_calls();
+		cpu_pause();
+	}
+	spin_unlock(&c->call_lock);
+}
+
 void cpu_call(unsigned index, void (*fn)(void *arg), void *arg)
 {
 	struct cpu *c = cpu_get(index);
@@ -172,19 +193,28 @@ void cpu_call(unsigned index, void (*fn)(void *arg), void *arg)
 		fn(arg);
 		return;
 	}
-	/* Whoever waits serves calls meanwhile, so that two CPUs may call each other. */
-	while (!spin_trylock(&c->call_lock)) {
-		cpu_serve_calls();
-		cpu_pause();
-	}
-	c->call_arg = arg;
-	__atomic_store_n(&c->call_fn, fn, __ATOMIC_RELEASE);
-	cpu_kick(index);
-	while (__atomic_load_n(&c->call_fn, __ATOMIC_ACQUIRE)) {
-		cpu_serve_calls();
-		cpu_pause();
-	}
-	spin_unlock(&c->call_lock);
+	call_begin(c, fn, arg);
+	call_end(c);
+}
+
+/*
+ * Call locks are taken in the order of the CPUs' numbers, by everybody: two who call all at once
+ * do not wait for each other in a circle.
+ */
+void cpu_call_all(void (*fn)(void *arg), void *arg)
+{
+	uint64_t called[(CPU_MAX + 63) / 64] = { 0 };
+	struct cpu *me = this_cpu();
+
+	for (unsigned i = 0; i < table.count; i++)
+		if (cpu_is_online(i) && area[i] != me) {
+			called[i / 64] |= BIT64(i % 64);
+			call_begin(area[i], fn, arg);
+		}
+	fn(arg);
+	for (unsigned i = 0; i < table.count; i++)
+		if (called[i / 64] & BIT64(i % 64))
+			call_end(area[i]);
 }
 
 void irq_window(void)

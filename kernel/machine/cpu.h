@@ -74,9 +74,6 @@ static inline struct cpu *this_cpu(void) { return gs_self(); }
 /* CPU @index, which must be online. */
 struct cpu *cpu_get(unsigned index);
 
-/* Did CPU @index answer? One that did not is counted by cpu_count() but never run. */
-bool cpu_is_online(unsigned index);
-
 uint32_t cpu_apic_id(unsigned index);
 
 /* Index of the CPU with this APIC id, or -ENOENT. */

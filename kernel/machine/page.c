@@ -5,10 +5,14 @@
  *   - Pages are cleared outside the lock, by who asked for them.
  *   - What the loader left (image, files, its tables) and the allocator's own tables count as
  *     PAGE_KERNEL though they were never allocated.
+ *   - Once page_restrict_tdx() was called, owners PAGE_TDX_* (but for the PAMT, which may lie anywhere)
+ *     get pages of its ranges only; others get such pages when there are no others.
  *   - Nothing is written but the allocator's tables: memory that nobody asks for stays untouched.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <errno.h>
+
 #include "kernel/base/boot_info.h"
 #include "kernel/base/lock.h"
 #include "kernel/base/log.h"
@@ -20,12 +24,16 @@
 #define MAX_RUNS      1024
 #define LOW_PAGES     4
 #define LOW_LIMIT_PFN 0xa0
+#define FIRST_MIB_PFN 0x100
 
 static struct {
 	spinlock_t lock; /* page allocator of the lock order; interrupts off */
 	struct page_core core;
 	uint64_t kernel_pages; /* PAGE_KERNEL that was never allocated */
 	hpa_t low;
+	bool restricted;
+	struct page_run *tdx; /* what the TDX module takes, ascending; NULL: nothing */
+	size_t tdx_count;
 } pages = { .low = { ~UINT64_C(0) } };
 
 /* --- from the memory map ---------------------------------------------------------------------- */
@@ -76,6 +84,20 @@ static void reserve_low(size_t n)
 		}
 }
 
+/* Of the first MiB nothing else is handed out: it is never convertible, and some firmware uses it. */
+static void drop_first_mib(size_t n)
+{
+	for (size_t i = 0; i < n && runs[i].pfn < FIRST_MIB_PFN; i++) {
+		uint64_t below = FIRST_MIB_PFN - runs[i].pfn;
+
+		if (below > runs[i].count)
+			below = runs[i].count;
+		runs[i].pfn += below;
+		runs[i].count -= below;
+		pages.kernel_pages += below;
+	}
+}
+
 /* The tables lie at the end of the largest run, which they fit in unless the map is absurd. */
 static hpa_t place_tables(size_t *n)
 {
@@ -98,6 +120,7 @@ void page_init(const struct boot_info *bi)
 				bi->mem_count);
 
 	reserve_low(n);
+	drop_first_mib(n);
 	hpa_t tables = place_tables(&n);
 
 	page_core_init(&pages.core, hpa_to_ptr(tables), runs, n);
@@ -111,15 +134,95 @@ const struct page_core *page_core_global(void) { return &pages.core; }
 
 /* --- port.h ----------------------------------------------------------------------------------- */
 
+static bool for_tdx(enum page_owner owner)
+{
+	return owner == PAGE_TDX_CONTROL || owner == PAGE_TDX_SEPT || owner == PAGE_TDX_PRIVATE;
+}
+
+/* All 2^order pages in one of the ranges. */
+static bool tdx_takes(pfn_t pfn, unsigned order)
+{
+	size_t low = 0, high = pages.tdx_count;
+
+	while (low < high) {
+		size_t mid = (low + high) / 2;
+		const struct page_run *r = &pages.tdx[mid];
+
+		if (pfn.v < r->pfn)
+			high = mid;
+		else if (pfn.v >= r->pfn + r->count)
+			low = mid + 1;
+		else
+			return pfn.v + (UINT64_C(1) << order) <= r->pfn + r->count;
+	}
+	return false;
+}
+
+/*
+ * A zone is made of whole GiB. What of one is not for the module (there is little of it) is set
+ * aside for good when it is met.
+ */
+static pfn_t alloc_for_tdx(enum page_owner owner, unsigned order)
+{
+	for (;;) {
+		pfn_t pfn = page_core_alloc_in(&pages.core, ZONE_TDX, owner, order);
+
+		if (pfn_is_none(pfn) || tdx_takes(pfn, order))
+			return pfn;
+		if (page_core_give(&pages.core, pfn, order, owner, PAGE_KERNEL))
+			panic("page allocator: a page that was just taken is not there");
+	}
+}
+
 hpa_t pages_alloc_raw(enum page_owner owner, unsigned order)
 {
 	uint64_t flags = irq_save();
 
 	spin_lock(&pages.lock);
-	pfn_t pfn = page_core_alloc(&pages.core, owner, order);
+	pfn_t pfn = pages.restricted && for_tdx(owner) ? alloc_for_tdx(owner, order)
+						       : page_core_alloc(&pages.core, owner, order);
 	spin_unlock(&pages.lock);
 	irq_restore(flags);
 	return pfn_is_none(pfn) ? HPA_NONE : pfn_to_hpa(pfn);
+}
+
+int page_restrict_tdx(const struct boot_mem *ranges, size_t count)
+{
+	struct page_run *list = heap_alloc((count + 1) * sizeof(*list)), *was;
+
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		list[i] = (struct page_run){ ranges[i].base >> PAGE_SHIFT,
+					     ranges[i].size >> PAGE_SHIFT };
+	uint64_t flags = irq_save();
+
+	spin_lock(&pages.lock);
+	was = pages.tdx;
+	pages.tdx = list;
+	pages.tdx_count = count;
+	pages.restricted = true;
+	size_t i = 0;
+
+	for (uint64_t chunk = 0; chunk < pages.core.chunk_count; chunk++) {
+		uint64_t first = chunk << CHUNK_ORDER, end = first + CHUNK_PAGES;
+
+		while (i < count && list[i].pfn + list[i].count <= first)
+			i++;
+		page_core_set_zone(&pages.core, chunk,
+				   i < count && list[i].pfn < end ? ZONE_TDX : ZONE_PLAIN);
+	}
+	spin_unlock(&pages.lock);
+	irq_restore(flags);
+	heap_free(was);
+	return 0;
+}
+
+uint64_t page_count_for_tdx(void)
+{
+	return __atomic_load_n(&pages.restricted, __ATOMIC_RELAXED)
+		       ? __atomic_load_n(&pages.core.zone_free[ZONE_TDX], __ATOMIC_RELAXED)
+		       : page_count(PAGE_FREE);
 }
 
 hpa_t pages_alloc(enum page_owner owner, unsigned order)

@@ -18,6 +18,12 @@
 
 static unsigned node_level(uint32_t id) { return id % NODES_PER_CHUNK == 0 ? 1 : 0; }
 
+/* Where a node of this place in memory is listed, by its best order. */
+static uint32_t *node_lists(struct page_core *c, uint32_t id)
+{
+	return c->list[c->chunk[c->node[id].first_pfn >> CHUNK_ORDER].zone][node_level(id)];
+}
+
 static void list_remove(struct page_core *c, uint32_t id)
 {
 	struct page_node *n = &c->node[id];
@@ -27,7 +33,7 @@ static void list_remove(struct page_core *c, uint32_t id)
 	if (n->prev != NODE_NIL)
 		c->node[n->prev].next = n->next;
 	else
-		c->list[node_level(id)][n->best] = n->next;
+		node_lists(c, id)[n->best] = n->next;
 	if (n->next != NODE_NIL)
 		c->node[n->next].prev = n->prev;
 	n->best = -1;
@@ -44,7 +50,7 @@ static void list_update(struct page_core *c, uint32_t id)
 	list_remove(c, id);
 	if (best < 0)
 		return;
-	uint32_t *head = &c->list[node_level(id)][best];
+	uint32_t *head = &node_lists(c, id)[best];
 
 	n->best = (int16_t)best;
 	n->prev = NODE_NIL;
@@ -84,9 +90,11 @@ static uint32_t slot_split(struct page_core *c, uint32_t parent, unsigned slot, 
 
 static void chunk_push_free(struct page_core *c, uint64_t chunk)
 {
+	uint32_t *head = &c->free_chunks[c->chunk[chunk].zone];
+
 	c->chunk[chunk].owner = PAGE_FREE;
-	c->chunk[chunk].next = c->free_chunks;
-	c->free_chunks = (uint32_t)chunk;
+	c->chunk[chunk].next = *head;
+	*head = (uint32_t)chunk;
 }
 
 /* Level 1 node @id gained free slots: back to the chunk table if it is all free now. */
@@ -157,12 +165,15 @@ void page_core_init(struct page_core *c, void *memory, const struct page_run *ru
 	c->dense_max = (uint32_t)runs_dense(runs, n);
 	c->chunk = memory;
 	c->node = (void *)((char *)memory + chunk_table_bytes(c->chunk_count));
-	c->free_chunks = NODE_NIL;
-	for (unsigned level = 0; level < 2; level++)
-		for (unsigned k = 0; k < NODE_ORDERS; k++)
-			c->list[level][k] = NODE_NIL;
+	for (unsigned zone = 0; zone < PAGE_ZONES; zone++) {
+		c->free_chunks[zone] = NODE_NIL;
+		for (unsigned level = 0; level < 2; level++)
+			for (unsigned k = 0; k < NODE_ORDERS; k++)
+				c->list[zone][level][k] = NODE_NIL;
+	}
 	for (uint32_t i = 0; i < c->chunk_count; i++)
-		c->chunk[i] = (struct page_chunk){ NODE_NIL, NODE_NIL, OWNER_ABSENT };
+		c->chunk[i] =
+			(struct page_chunk){ NODE_NIL, NODE_NIL, OWNER_ABSENT, ZONE_PLAIN };
 }
 
 /* The level 1 node of @chunk, with everything absent if the chunk is seen for the first time. */
@@ -219,6 +230,7 @@ static uint64_t up_to_boundary(uint64_t pfn, uint64_t count, uint64_t unit)
 void page_core_add(struct page_core *c, struct page_run run)
 {
 	c->count[PAGE_FREE] += run.count;
+	c->zone_free[ZONE_PLAIN] += run.count;
 	while (run.count) {
 		uint64_t n = up_to_boundary(run.pfn, run.count, NODE_SLOTS);
 
@@ -238,23 +250,24 @@ void page_core_add(struct page_core *c, struct page_run run)
 
 /* --- taking -------------------------------------------------------------------------------- */
 
-static int64_t chunk_pop(struct page_core *c, uint8_t owner)
+static int64_t chunk_pop(struct page_core *c, enum page_zone zone, uint8_t owner)
 {
-	uint32_t chunk = c->free_chunks;
+	uint32_t chunk = c->free_chunks[zone];
 
 	if (chunk == NODE_NIL)
 		return -1;
-	c->free_chunks = c->chunk[chunk].next;
+	c->free_chunks[zone] = c->chunk[chunk].next;
 	c->chunk[chunk].owner = owner;
 	return chunk;
 }
 
 /* A node of @level with a free block of @order: the one that fits tightest. NODE_NIL: none. */
-static uint32_t find_node(const struct page_core *c, unsigned level, unsigned order)
+static uint32_t find_node(const struct page_core *c, enum page_zone zone, unsigned level,
+			  unsigned order)
 {
 	for (unsigned k = order; k < NODE_ORDERS; k++)
-		if (c->list[level][k] != NODE_NIL)
-			return c->list[level][k];
+		if (c->list[zone][level][k] != NODE_NIL)
+			return c->list[zone][level][k];
 	return NODE_NIL;
 }
 
@@ -268,9 +281,9 @@ static pfn_t take_from(struct page_core *c, uint32_t id, uint8_t owner, unsigned
 	return (pfn_t){ n->first_pfn + ((uint64_t)slot << (node_level(id) ? 9 : 0)) };
 }
 
-static uint32_t fresh_chunk_node(struct page_core *c)
+static uint32_t fresh_chunk_node(struct page_core *c, enum page_zone zone)
 {
-	int64_t chunk = chunk_pop(c, OWNER_SPLIT);
+	int64_t chunk = chunk_pop(c, zone, OWNER_SPLIT);
 
 	if (chunk < 0)
 		return NODE_NIL;
@@ -280,21 +293,21 @@ static uint32_t fresh_chunk_node(struct page_core *c)
 	return id;
 }
 
-static pfn_t take_slots(struct page_core *c, uint8_t owner, unsigned order)
+static pfn_t take_slots(struct page_core *c, enum page_zone zone, uint8_t owner, unsigned order)
 {
-	uint32_t id = find_node(c, 1, order);
+	uint32_t id = find_node(c, zone, 1, order);
 
 	if (id == NODE_NIL)
-		id = fresh_chunk_node(c);
+		id = fresh_chunk_node(c, zone);
 	return id == NODE_NIL ? PFN_NONE : take_from(c, id, owner, order);
 }
 
-static pfn_t take_pages(struct page_core *c, uint8_t owner, unsigned order)
+static pfn_t take_pages(struct page_core *c, enum page_zone zone, uint8_t owner, unsigned order)
 {
-	uint32_t id = find_node(c, 0, order);
+	uint32_t id = find_node(c, zone, 0, order);
 
 	if (id == NODE_NIL) {
-		pfn_t whole = take_slots(c, OWNER_SPLIT, 0);
+		pfn_t whole = take_slots(c, zone, OWNER_SPLIT, 0);
 
 		if (pfn_is_none(whole))
 			return PFN_NONE;
@@ -305,26 +318,108 @@ static pfn_t take_pages(struct page_core *c, uint8_t owner, unsigned order)
 	return take_from(c, id, owner, order);
 }
 
-pfn_t page_core_alloc(struct page_core *c, enum page_owner owner, unsigned order)
+static pfn_t take_chunk(struct page_core *c, enum page_zone zone, uint8_t owner)
+{
+	int64_t chunk = chunk_pop(c, zone, owner);
+
+	return chunk < 0 ? PFN_NONE : (pfn_t){ (uint64_t)chunk << CHUNK_ORDER };
+}
+
+pfn_t page_core_alloc_in(struct page_core *c, enum page_zone zone, enum page_owner owner,
+			 unsigned order)
 {
 	pfn_t pfn = PFN_NONE;
 
 	assert(owner > PAGE_FREE && owner < PAGE_OWNER_COUNT);
-	if (order < NODE_ORDERS) {
-		pfn = take_pages(c, (uint8_t)owner, order);
-	} else if (order < CHUNK_ORDER) {
-		pfn = take_slots(c, (uint8_t)owner, order - 9);
-	} else if (order == CHUNK_ORDER) {
-		int64_t chunk = chunk_pop(c, (uint8_t)owner);
-
-		if (chunk >= 0)
-			pfn = (pfn_t){ (uint64_t)chunk << CHUNK_ORDER };
-	}
+	if (order < NODE_ORDERS)
+		pfn = take_pages(c, zone, (uint8_t)owner, order);
+	else if (order < CHUNK_ORDER)
+		pfn = take_slots(c, zone, (uint8_t)owner, order - 9);
+	else if (order == CHUNK_ORDER)
+		pfn = take_chunk(c, zone, (uint8_t)owner);
 	if (!pfn_is_none(pfn)) {
 		c->count[PAGE_FREE] -= UINT64_C(1) << order;
+		c->zone_free[zone] -= UINT64_C(1) << order;
 		c->count[owner] += UINT64_C(1) << order;
 	}
 	return pfn;
+}
+
+pfn_t page_core_alloc(struct page_core *c, enum page_owner owner, unsigned order)
+{
+	pfn_t pfn = PFN_NONE;
+
+	for (unsigned zone = 0; zone < PAGE_ZONES && pfn_is_none(pfn); zone++)
+		pfn = page_core_alloc_in(c, (enum page_zone)zone, owner, order);
+	return pfn;
+}
+
+/* --- zones --------------------------------------------------------------------------------- */
+
+static uint64_t node_free_slots(const struct page_node *n)
+{
+	uint64_t slots = 0;
+
+	for (unsigned k = 0; k < NODE_ORDERS; k++)
+		slots += (uint64_t)n->free_blocks[k] << k;
+	return slots;
+}
+
+static void unlink_free_chunk(struct page_core *c, uint64_t chunk)
+{
+	uint32_t *at = &c->free_chunks[c->chunk[chunk].zone];
+
+	while (*at != chunk)
+		at = &c->chunk[*at].next;
+	*at = c->chunk[chunk].next;
+}
+
+/* Out of their lists: the nodes of a split chunk. Returns the free pages in them. */
+static uint64_t unlist_nodes(struct page_core *c, uint32_t id)
+{
+	uint64_t pages = node_free_slots(&c->node[id]) * NODE_SLOTS;
+
+	list_remove(c, id);
+	for (unsigned i = 0; i < NODE_SLOTS; i++)
+		if (c->node[id].owner[i] == OWNER_SPLIT) {
+			pages += node_free_slots(&c->node[id + 1 + i]);
+			list_remove(c, id + 1 + i);
+		}
+	return pages;
+}
+
+static void list_nodes(struct page_core *c, uint32_t id)
+{
+	list_update(c, id);
+	for (unsigned i = 0; i < NODE_SLOTS; i++)
+		if (c->node[id].owner[i] == OWNER_SPLIT)
+			list_update(c, id + 1 + i);
+}
+
+void page_core_set_zone(struct page_core *c, uint64_t chunk, enum page_zone zone)
+{
+	uint64_t pages = 0;
+
+	if (chunk >= c->chunk_count || c->chunk[chunk].zone == zone)
+		return;
+	unsigned was = c->chunk[chunk].zone;
+
+	if (c->chunk[chunk].owner == OWNER_SPLIT) {
+		uint32_t id = chunk_node(c, chunk);
+
+		pages = unlist_nodes(c, id);
+		c->chunk[chunk].zone = (uint8_t)zone;
+		list_nodes(c, id);
+	} else if (c->chunk[chunk].owner == PAGE_FREE) {
+		pages = CHUNK_PAGES;
+		unlink_free_chunk(c, chunk);
+		c->chunk[chunk].zone = (uint8_t)zone;
+		chunk_push_free(c, chunk);
+	} else {
+		c->chunk[chunk].zone = (uint8_t)zone;
+	}
+	c->zone_free[was] -= pages;
+	c->zone_free[zone] += pages;
 }
 
 /* --- giving -------------------------------------------------------------------------------- */
@@ -427,6 +522,8 @@ int page_core_give(struct page_core *c, pfn_t pfn, unsigned order, enum page_own
 	}
 	c->count[from] -= UINT64_C(1) << order;
 	c->count[to] += UINT64_C(1) << order;
+	if (to == PAGE_FREE)
+		c->zone_free[c->chunk[chunk].zone] += UINT64_C(1) << order;
 	return 0;
 }
 
@@ -469,9 +566,10 @@ static const char *check_node(const struct page_core *c, uint32_t id, uint64_t *
 
 const char *page_core_check(const struct page_core *c)
 {
-	uint64_t count[PAGE_OWNER_COUNT] = { 0 };
+	uint64_t count[PAGE_OWNER_COUNT] = { 0 }, zone_free[PAGE_ZONES] = { 0 };
 
 	for (uint32_t i = 0; i < c->chunk_count; i++) {
+		uint64_t before = count[PAGE_FREE];
 		const char *wrong = NULL;
 
 		if (c->chunk[i].owner == OWNER_SPLIT)
@@ -480,6 +578,9 @@ const char *page_core_check(const struct page_core *c)
 			count[c->chunk[i].owner] += CHUNK_PAGES;
 		if (wrong)
 			return wrong;
+		zone_free[c->chunk[i].zone] += count[PAGE_FREE] - before;
 	}
+	if (memcmp(zone_free, c->zone_free, sizeof(zone_free)))
+		return "counts by zone are wrong";
 	return memcmp(count, c->count, sizeof(count)) == 0 ? NULL : "counts by owner are wrong";
 }

@@ -13,6 +13,8 @@
  *   - A node is written the first time its parent's slot is split, never before: booting costs the
  *     same on 1 GiB and on 8 TiB. A node whose slots are all free is given back to its parent.
  *   - No page that is managed is read or written here; the tables lie outside them.
+ *   - Each chunk is in one zone. Lists of nodes and of free chunks are kept by zone, so that memory
+ *     which the TDX module takes is found, and spared, without a search.
  *   - The tables' place and size follow from the memory map alone, so the number of free pages
  *     after a run is what it was before it.
  *
@@ -31,6 +33,9 @@
 #define NODES_PER_CHUNK (NODE_SLOTS + 1)
 #define NODE_NIL        UINT32_MAX
 
+/* Chunks are in the first until page_core_set_zone() says otherwise. */
+enum page_zone { ZONE_PLAIN, ZONE_TDX, PAGE_ZONES };
+
 /* Owner bytes beyond enum page_owner. */
 #define OWNER_SPLIT  0xfe /* ask the node below */
 #define OWNER_ABSENT 0xff /* no RAM, or not ours */
@@ -48,15 +53,17 @@ struct page_chunk {
 	uint32_t dense; /* which nodes: dense * NODES_PER_CHUNK; NODE_NIL: chunk absent */
 	uint32_t next;  /* list of whole free chunks */
 	uint8_t owner;  /* of the whole chunk, OWNER_SPLIT or OWNER_ABSENT */
+	uint8_t zone;   /* enum page_zone */
 };
 
 struct page_core {
 	struct page_chunk *chunk; /* chunk_count of them */
 	struct page_node *node;   /* dense_max * NODES_PER_CHUNK */
 	uint32_t chunk_count, dense_count, dense_max;
-	uint32_t free_chunks; /* list head */
-	uint32_t list[2][NODE_ORDERS];
+	uint32_t free_chunks[PAGE_ZONES]; /* list heads */
+	uint32_t list[PAGE_ZONES][2][NODE_ORDERS];
 	uint64_t count[PAGE_OWNER_COUNT];
+	uint64_t zone_free[PAGE_ZONES]; /* sums to count[PAGE_FREE] */
 };
 
 /* A run of usable pages; runs are ascending and do not overlap. */
@@ -74,8 +81,16 @@ uint64_t page_core_bytes(const struct page_run *runs, size_t n);
 void page_core_init(struct page_core *core, void *memory, const struct page_run *runs, size_t n);
 void page_core_add(struct page_core *core, struct page_run run);
 
-/* First page of 2^order aligned pages that now belong to @owner; PFN_NONE when there are none. */
+/*
+ * First page of 2^order aligned pages that now belong to @owner; PFN_NONE when there are none. From
+ * any zone, the plain one first; or from @zone only.
+ */
 pfn_t page_core_alloc(struct page_core *core, enum page_owner owner, unsigned order) MUST_CHECK;
+pfn_t page_core_alloc_in(struct page_core *core, enum page_zone zone, enum page_owner owner,
+			 unsigned order) MUST_CHECK;
+
+/* The GiB @chunk is in @zone from now on, with all that is free in it. No such chunk: nothing. */
+void page_core_set_zone(struct page_core *core, uint64_t chunk, enum page_zone zone);
 
 /*
  * 2^order pages at @pfn go from one owner to another; to PAGE_FREE: they are free again. Returns 0,

@@ -35,8 +35,8 @@ enum page_owner {
 };
 
 /*
- * One zeroed 4 KiB page, or HPA_NONE. Pages of owners TDX_* lie inside a TDMR once
- * page_restrict_tdx() was told the TDMRs. Locking: none needed; not from NMI.
+ * One zeroed 4 KiB page, or HPA_NONE. Pages of owners TDX_CONTROL, TDX_SEPT and TDX_PRIVATE come
+ * from the ranges of page_restrict_tdx() once it was called. Locking: none needed; not from NMI.
  */
 hpa_t page_alloc(enum page_owner owner) MUST_CHECK;
 
@@ -55,6 +55,16 @@ void pages_free(hpa_t base, enum page_owner owner, unsigned order);
 /* Hand 2^order pages from one owner to another, e.g. PAGE_TDX_SEPT to PAGE_LEAKED. */
 void pages_reown(hpa_t base, unsigned order, enum page_owner from, enum page_owner to);
 
+/*
+ * From now on the TDX module takes pages of these ranges, ascending, and no others. Each call
+ * replaces the one before. 0; -ENOMEM: nothing has changed.
+ */
+struct boot_mem;
+int page_restrict_tdx(const struct boot_mem *ranges, size_t count) MUST_CHECK;
+
+/* Free pages that the TDX module takes (all free ones, if it was never said which). */
+uint64_t page_count_for_tdx(void);
+
 /* Pages that belong to @owner now (PAGE_FREE: free ones). */
 uint64_t page_count(enum page_owner owner);
 
@@ -70,6 +80,9 @@ void heap_free(void *p);
 unsigned cpu_index(void);
 unsigned cpu_count(void);
 
+/* Did CPU @index answer at start? cpu_count() counts one that did not; it never runs. */
+bool cpu_is_online(unsigned index);
+
 /* Time-stamp counter of this CPU (synchronised across CPUs), and its rate. */
 uint64_t tsc_now(void);
 uint64_t tsc_hz(void);
@@ -79,5 +92,11 @@ uint64_t tsc_hz(void);
  * Any thread context, no lock held that the other CPU may wait for.
  */
 void cpu_call(unsigned cpu, void (*fn)(void *arg), void *arg);
+
+/*
+ * Run @fn(@arg) on every CPU that is online, all at once, this one included, and wait until all have
+ * returned. As cpu_call(); @fn takes no lock that a waiting CPU may hold.
+ */
+void cpu_call_all(void (*fn)(void *arg), void *arg);
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "tests/host/machine.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,7 @@
 #include <sys/mman.h>
 #include <time.h>
 
+#include "kernel/base/boot_info.h"
 #include "kernel/base/log.h"
 
 #if defined(__SANITIZE_ADDRESS__)
@@ -26,7 +28,9 @@
 #define ASAN_UNPOISON_MEMORY_REGION(p, n) ((void)(p), (void)(n))
 #endif
 
-#define LOG_LINES 256
+#define LOG_LINES  256
+#define RANGES_MAX 256
+#define NO_CPU     (~0u)
 
 static struct {
 	pthread_mutex_t lock;
@@ -38,6 +42,12 @@ static struct {
 	uint64_t freed_count, freed_room;
 	uint64_t count[PAGE_OWNER_COUNT];
 	unsigned cpus, fail_in;
+	bool restricted, threads;
+	struct boot_mem tdx[RANGES_MAX]; /* what the TDX module takes */
+	size_t tdx_count;
+	uint64_t tdx_free; /* pages that it takes and nobody has */
+	uint64_t cursor; /* where the search for such a page goes on */
+	unsigned offline;
 } m = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 static _Thread_local unsigned this_cpu;
@@ -92,6 +102,10 @@ static void start_locked(uint64_t bytes, unsigned cpus)
 	m.count[PAGE_FREE] = m.pages;
 	m.cpus = cpus;
 	m.fail_in = 0;
+	m.restricted = m.threads = false;
+	m.tdx_count = 0;
+	m.cursor = 0;
+	m.offline = NO_CPU;
 }
 
 static void lock_machine(void)
@@ -124,6 +138,16 @@ static uint64_t page_number(hpa_t page)
 	return n;
 }
 
+static bool tdx_takes(uint64_t n, uint64_t frames)
+{
+	uint64_t base = MACHINE_BASE + n * PAGE_SIZE, end = base + frames * PAGE_SIZE;
+
+	for (size_t i = 0; i < m.tdx_count; i++)
+		if (m.tdx[i].base <= base && end <= m.tdx[i].base + m.tdx[i].size)
+			return true;
+	return false;
+}
+
 static void set_owner(uint64_t n, enum page_owner from, enum page_owner to)
 {
 	if (m.owner[n] != from)
@@ -133,6 +157,8 @@ static void set_owner(uint64_t n, enum page_owner from, enum page_owner to)
 	m.owner[n] = (uint8_t)to;
 	m.count[from]--;
 	m.count[to]++;
+	if (m.restricted && (from == PAGE_FREE || to == PAGE_FREE) && tdx_takes(n, 1))
+		m.tdx_free += to == PAGE_FREE ? 1 : UINT64_MAX;
 }
 
 static void push_freed(uint64_t n)
@@ -175,6 +201,33 @@ static bool find_run(uint64_t frames, uint64_t *first)
 	return false;
 }
 
+/* As page_restrict_tdx() said; from where the last one was found, round once. */
+static bool find_for_tdx(uint64_t frames, uint64_t *first)
+{
+	uint64_t blocks = m.pages / frames;
+
+	for (uint64_t n = 0; n < blocks; n++) {
+		uint64_t at = (m.cursor / frames + n) % blocks * frames, i = 0;
+
+		while (i < frames && m.owner[at + i] == PAGE_FREE)
+			i++;
+		if (i < frames || !tdx_takes(at, frames))
+			continue;
+		*first = at;
+		m.cursor = at;
+		return true;
+	}
+	return false;
+}
+
+static bool find_pages(enum page_owner owner, unsigned order, uint64_t *first)
+{
+	if (m.restricted && (owner == PAGE_TDX_CONTROL || owner == PAGE_TDX_SEPT ||
+			     owner == PAGE_TDX_PRIVATE))
+		return find_for_tdx(UINT64_C(1) << order, first);
+	return order == 0 ? find_page(first) : find_run(UINT64_C(1) << order, first);
+}
+
 static hpa_t take(enum page_owner owner, unsigned order, bool zeroed)
 {
 	uint64_t first = 0, frames = UINT64_C(1) << order;
@@ -183,7 +236,7 @@ static hpa_t take(enum page_owner owner, unsigned order, bool zeroed)
 	lock_machine();
 	if (m.fail_in > 0 && --m.fail_in == 0)
 		goto out;
-	if (!(order == 0 ? find_page(&first) : find_run(frames, &first)))
+	if (!find_pages(owner, order, &first))
 		goto out;
 	for (uint64_t i = first; i < first + frames; i++) {
 		void *p = m.ram + i * PAGE_SIZE;
@@ -233,6 +286,34 @@ uint64_t page_count(enum page_owner owner)
 {
 	lock_machine();
 	uint64_t count = m.count[owner];
+
+	unlock_machine();
+	return count;
+}
+
+int page_restrict_tdx(const struct boot_mem *ranges, size_t count)
+{
+	if (count > RANGES_MAX)
+		return -ENOMEM;
+	lock_machine();
+	if (m.fail_in > 0 && --m.fail_in == 0) {
+		unlock_machine();
+		return -ENOMEM;
+	}
+	memcpy(m.tdx, ranges, count * sizeof(*ranges));
+	m.tdx_count = count;
+	m.restricted = true;
+	m.tdx_free = 0;
+	for (uint64_t n = 0; n < m.pages; n++)
+		m.tdx_free += m.owner[n] == PAGE_FREE && tdx_takes(n, 1);
+	unlock_machine();
+	return 0;
+}
+
+uint64_t page_count_for_tdx(void)
+{
+	lock_machine();
+	uint64_t count = m.restricted ? m.tdx_free : m.count[PAGE_FREE];
 
 	unlock_machine();
 	return count;
@@ -291,6 +372,10 @@ unsigned cpu_count(void)
 	return cpus;
 }
 
+void machine_cpu_offline(unsigned index) { m.offline = index; }
+bool cpu_is_online(unsigned index) { return index != m.offline; }
+void machine_threads(bool on) { m.threads = on; }
+
 uint64_t tsc_now(void)
 {
 	struct timespec t;
@@ -308,6 +393,47 @@ void cpu_call(unsigned cpu, void (*fn)(void *arg), void *arg)
 	this_cpu = cpu;
 	fn(arg);
 	this_cpu = caller;
+}
+
+struct remote {
+	pthread_t thread;
+	unsigned cpu;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void *run_remote(void *p)
+{
+	struct remote *r = p;
+
+	this_cpu = r->cpu;
+	r->fn(r->arg);
+	return NULL;
+}
+
+/* One CPU after the other, or a thread for each. */
+void cpu_call_all(void (*fn)(void *arg), void *arg)
+{
+	unsigned cpus = cpu_count(), n = 0;
+	struct remote *others = must(calloc(cpus, sizeof(*others)));
+
+	for (unsigned i = 0; i < cpus; i++) {
+		if (!cpu_is_online(i))
+			continue;
+		if (!m.threads)
+			cpu_call(i, fn, arg);
+		if (!m.threads || i == this_cpu)
+			continue;
+		others[n] = (struct remote){ .cpu = i, .fn = fn, .arg = arg };
+		if (pthread_create(&others[n].thread, NULL, run_remote, &others[n]))
+			must(NULL);
+		n++;
+	}
+	if (m.threads)
+		fn(arg);
+	while (n > 0)
+		pthread_join(others[--n].thread, NULL);
+	free(others);
 }
 
 /*

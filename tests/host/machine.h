@@ -34,6 +34,12 @@ void machine_start(uint64_t bytes, unsigned cpus);
 /* This thread is CPU @index from now on. The main thread is CPU 0 unless it says otherwise. */
 void machine_cpu(unsigned index);
 
+/* CPU @index did not answer at start. */
+void machine_cpu_offline(unsigned index);
+
+/* cpu_call_all() runs a thread for each CPU; without this call, one CPU after the other. */
+void machine_threads(bool on);
+
 /* The n-th page allocation from now on fails, once (1: the next). 0: none does. */
 void machine_fail_alloc(unsigned n);
 

@@ -230,6 +230,8 @@ static void random_use_keeps_the_books(void **state)
 			held[i] = held[--n];
 		}
 		assert_int_equal(core.count[PAGE_FREE], total - out);
+		if (step % 50 == 0)
+			page_core_set_zone(&core, r % 1100, (enum page_zone)(r / 7 % PAGE_ZONES));
 		if (step % 1000 == 0)
 			assert_null(page_core_check(&core));
 	}
@@ -238,6 +240,41 @@ static void random_use_keeps_the_books(void **state)
 			page_core_give(&core, held[n].p, held[n].order, held[n].owner, PAGE_FREE),
 			0);
 	assert_int_equal(core.count[PAGE_FREE], total);
+	finish();
+}
+
+/* Chunks of every kind change zones: used in part, used whole, free; what is free goes with them. */
+static void a_zone_gives_only_its_own(void **state)
+{
+	static const struct page_run runs[] = { { MIB(1), GIB(4) - MIB(1) } };
+	pfn_t part, whole, p;
+
+	(void)state;
+	start(runs, 1);
+	part = page_core_alloc(&core, PAGE_KERNEL, 3);
+	whole = page_core_alloc(&core, PAGE_TDX_PAMT, CHUNK_ORDER);
+	assert_true(pfn_is_none(page_core_alloc_in(&core, ZONE_TDX, PAGE_GUEST, 0)));
+	page_core_set_zone(&core, part.v >> CHUNK_ORDER, ZONE_TDX);
+	page_core_set_zone(&core, whole.v >> CHUNK_ORDER, ZONE_TDX);
+	page_core_set_zone(&core, 99, ZONE_TDX);
+	assert_null(page_core_check(&core));
+	for (unsigned order = 0; order < CHUNK_ORDER; order += 3) {
+		p = page_core_alloc_in(&core, ZONE_TDX, PAGE_GUEST, order);
+		assert_int_equal(p.v >> CHUNK_ORDER, part.v >> CHUNK_ORDER);
+	}
+	assert_int_equal(page_core_give(&core, whole, CHUNK_ORDER, PAGE_TDX_PAMT, PAGE_FREE), 0);
+	p = page_core_alloc_in(&core, ZONE_TDX, PAGE_GUEST, CHUNK_ORDER);
+	assert_int_equal(p.v, whole.v);
+	assert_true(pfn_is_none(page_core_alloc_in(&core, ZONE_TDX, PAGE_GUEST, CHUNK_ORDER)));
+	/* Others spare it while there is something else. */
+	for (unsigned i = 0; i < 2; i++) {
+		p = page_core_alloc(&core, PAGE_GUEST, CHUNK_ORDER);
+		assert_false(pfn_is_none(p));
+	}
+	p = page_core_alloc(&core, PAGE_GUEST, 0);
+	assert_int_equal(p.v >> CHUNK_ORDER, part.v >> CHUNK_ORDER);
+	page_core_set_zone(&core, part.v >> CHUNK_ORDER, ZONE_PLAIN);
+	assert_true(pfn_is_none(page_core_alloc_in(&core, ZONE_TDX, PAGE_GUEST, 0)));
 	finish();
 }
 
@@ -260,6 +297,9 @@ static void a_planted_error_is_found(void **state)
 	node->free_blocks[0]++;
 	assert_non_null(page_core_check(&core));
 	node->free_blocks[0]--;
+	core.chunk[0].zone = ZONE_TDX;
+	assert_non_null(page_core_check(&core));
+	core.chunk[0].zone = ZONE_PLAIN;
 	finish();
 }
 
@@ -273,6 +313,7 @@ int main(void)
 		cmocka_unit_test(a_block_may_change_hands_in_parts_and_be_freed_whole),
 		cmocka_unit_test(what_is_not_yours_is_refused),
 		cmocka_unit_test(random_use_keeps_the_books),
+		cmocka_unit_test(a_zone_gives_only_its_own),
 		cmocka_unit_test(a_planted_error_is_found),
 	};
 
