@@ -196,6 +196,7 @@ static struct tdx_host tdx_host = {
 	.cpuid = cpuid_words,
 	.cache_flush = flush_lines,
 	.wbinvd = wbinvd,
+	.restrict_pages = page_restrict_tdx,
 };
 
 /* True: something will answer a SEAMCALL. */

@@ -2,11 +2,14 @@
  * bringup.c - from "is there a module" to the first memory that it takes pages from.
  *
  *   SYS.INIT - LP.INIT on each CPU - metadata - KeyIDs - memory plan - SYS.CONFIG - caches -
- *   SYS.KEY.CONFIG in each package - TDMR.INIT of the first block (the rest when it is needed)
+ *   SYS.KEY.CONFIG in each package - TDMR.INIT of the first blocks (the rest when it is needed)
  *
  * Invariants
  *   - One table row per step; the first that fails names itself in tdx_reason().
- *   - PAMT memory is the host's again only if SYS.KEY.CONFIG was never called.
+ *   - tdx_state.done says what the module has done since it was loaded and does not do twice. So a
+ *     retry goes on where the attempt before it stopped.
+ *   - Before SYS.CONFIG a failure leaves nothing behind; after it the plan is the module's, and is
+ *     kept for the retry.
  *
  * Facts: TDX module 1.5 ABI, "Intel TDX Module Lifecycle: Initialization".
  *
@@ -28,8 +31,7 @@
 
 struct tdx_state tdx_state;
 
-/* Keep the first reason; returns @err. */
-static int failed(int err, const char *step, const char *what)
+int tdx_step_failed(int err, const char *step, const char *what)
 {
 	if (!tdx_state.reason[0])
 		snprintf(tdx_state.reason, sizeof(tdx_state.reason), "%s: %s", step, what);
@@ -40,7 +42,7 @@ static int refused(const char *leaf, tdx_status_t st)
 {
 	char text[120];
 
-	return failed(tdx_is_unreachable(st) ? -ENODEV : -EIO, leaf,
+	return tdx_step_failed(tdx_is_unreachable(st) ? -ENODEV : -EIO, leaf,
 		      tdx_status_text(st, text, sizeof(text)));
 }
 
@@ -53,13 +55,20 @@ static int find_packages(void)
 
 	s->packages = 0;
 	for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
+		if (!cpu_is_online(cpu)) {
+			char what[60];
+
+			snprintf(what, sizeof(what), "CPU %u did not start; the module wants all",
+				 cpu);
+			return tdx_step_failed(-EIO, "CPUs", what);
+		}
 		unsigned p = s->host.package_of(cpu) % 512;
 
 		if (seen[p / 64] & BIT64(p % 64))
 			continue;
 		seen[p / 64] |= BIT64(p % 64);
 		if (s->packages == TDX_MAX_PACKAGES)
-			return failed(-EIO, "packages", "more than 8");
+			return tdx_step_failed(-EIO, "packages", "more than 8");
 		s->package_cpu[s->packages++] = cpu;
 	}
 	return 0;
@@ -71,15 +80,46 @@ void tdx_on_each_package(void (*fn)(void *arg), void *arg)
 		cpu_call(tdx_state.package_cpu[i], fn, arg);
 }
 
+/* CPUs that lead a package run it, all at once. */
+struct leaders_call {
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+static void if_leader(void *arg)
+{
+	const struct leaders_call *call = arg;
+
+	for (unsigned i = 0; i < tdx_state.packages; i++)
+		if (tdx_state.package_cpu[i] == cpu_index())
+			call->fn(call->arg);
+}
+
+void tdx_on_all_packages(void (*fn)(void *arg), void *arg)
+{
+	struct leaders_call call = { fn, arg };
+
+	if (tdx_state.packages == 1)
+		cpu_call(tdx_state.package_cpu[0], fn, arg);
+	else
+		cpu_call_all(if_leader, &call);
+}
+
 /* ---- the module itself ---- */
 
 static int sys_init(void)
 {
 	struct seam_regs r;
-	tdx_status_t st = TDX_RETRY(tdh_sys_init(&r));
+	tdx_status_t st = { 0 };
 
-	if (tdx_ok(st))
+	if (!tdx_state.done.sys_init)
+		st = TDX_RETRY(tdh_sys_init(&r));
+	if (tdx_is(st, TDX_SYS_INIT_NOT_PENDING))
+		log_info("tdx: the module was initialised before: going on with it");
+	if (tdx_ok(st) || tdx_is(st, TDX_SYS_INIT_NOT_PENDING)) {
+		tdx_state.done.sys_init = true;
 		return 0;
+	}
 	if (tdx_is(st, TDX_INCORRECT_CPUID_VALUE))
 		log_error("tdx: CPUID %llx.%llx: mask %llx %llx, wanted %llx %llx",
 			  (unsigned long long)(r.rcx & UINT32_MAX),
@@ -89,185 +129,93 @@ static int sys_init(void)
 	return refused("TDH.SYS.INIT", st);
 }
 
+/* The worst of what several CPUs were answered. */
+struct answers {
+	spinlock_t lock;
+	tdx_status_t st; /* the first refusal */
+	unsigned cpu;    /* that got it */
+};
+
+static void note_answer(struct answers *a, tdx_status_t st)
+{
+	spin_lock(&a->lock);
+	if (!tdx_ok(st) && tdx_ok(a->st)) {
+		a->st = st;
+		a->cpu = cpu_index();
+	}
+	spin_unlock(&a->lock);
+}
+
 static void lp_init_here(void *arg)
 {
 	struct seam_regs r;
+	tdx_status_t st = TDX_RETRY(tdh_sys_lp_init(&r));
 
-	*(tdx_status_t *)arg = TDX_RETRY(tdh_sys_lp_init(&r));
+	note_answer(arg, tdx_is(st, TDX_SYS_LP_INIT_DONE) ? (tdx_status_t){ 0 } : st);
 }
 
+/* All CPUs at once: the module's lock is shared. */
 static int lp_init(void)
 {
-	for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
-		tdx_status_t st = { ~UINT64_C(0) };
+	struct answers a = { .lock = SPINLOCK_INIT };
 
-		cpu_call(cpu, lp_init_here, &st);
-		if (!tdx_ok(st)) {
-			log_error("tdx: CPU %u does not fit the others", cpu);
-			return refused("TDH.SYS.LP.INIT", st);
-		}
-	}
-	return 0;
+	if (tdx_state.done.configured)
+		return 0; /* nothing is configured before all CPUs are initialised */
+	cpu_call_all(lp_init_here, &a);
+	if (tdx_ok(a.st))
+		return 0;
+	if (tdx_is(a.st, TDX_SYS_LP_INIT_NOT_PENDING))
+		return tdx_step_failed(
+			-EIO, "TDH.SYS.LP.INIT",
+			"somebody before us has configured the module: only a reset helps");
+	log_error("tdx: CPU %u does not fit the others", a.cpu);
+	return refused("TDH.SYS.LP.INIT", a.st);
 }
 
 static int read_metadata(void)
 {
 	int err = tdx_metadata_read(&tdx_state.md);
 
-	return err ? failed(-EIO, "metadata", "the module did not give what is needed") : 0;
+	return err ? tdx_step_failed(-EIO, "metadata", "the module did not give what is needed") : 0;
 }
 
 static int find_keyids(void)
 {
 	uint64_t partitioning = 0, activate = 0;
 
+	if (tdx_state.done.configured)
+		return 0; /* the module has the global one */
 	if (tdx_state.host.msr_read(MSR_KEYID_PARTITIONING, &partitioning) ||
 	    tdx_state.host.msr_read(MSR_TME_ACTIVATE, &activate))
-		return failed(-EIO, "KeyIDs", "the CPU has no KeyID partitioning (MSR 0x87)");
+		return tdx_step_failed(-EIO, "KeyIDs", "the CPU has no KeyID partitioning (MSR 0x87)");
 	if (keyid_init(partitioning, activate))
-		return failed(-EIO, "KeyIDs",
+		return tdx_step_failed(-EIO, "KeyIDs",
 			      "no private KeyIDs: set the TME-MT/TDX key split in the firmware");
 	return 0;
 }
 
 /* ---- memory ---- */
 
-/* Give [from, to) back in the largest aligned blocks: pages one by one would take their time. */
-static void free_blocks(uint64_t from, uint64_t to)
-{
-	while (from < to) {
-		unsigned order = 0;
-
-		while (order < 18 && is_aligned(from, PAGE_SIZE << (order + 1)) &&
-		       from + (PAGE_SIZE << (order + 1)) <= to)
-			order++;
-		pages_free((hpa_t){ from }, PAGE_TDX_PAMT, order);
-		from += PAGE_SIZE << order;
-	}
-}
-
-/* Blocks are powers of two; what lies behind @bytes goes back at once. */
-static hpa_t pamt_alloc(void *ctx, uint64_t bytes)
-{
-	unsigned order = 0;
-	hpa_t base;
-
-	(void)ctx;
-	while ((PAGE_SIZE << order) < bytes)
-		order++;
-	base = pages_alloc_raw(PAGE_TDX_PAMT, order);
-	if (hpa_is_none(base))
-		return base;
-	free_blocks(base.v + bytes, base.v + (PAGE_SIZE << order));
-	return base;
-}
-
-static void pamt_free(void *ctx, hpa_t base, uint64_t bytes)
-{
-	(void)ctx;
-	free_blocks(base.v, base.v + bytes);
-}
-
-static int list_memory(struct tdmr_memory *m)
-{
-	const struct tdx_state *s = &tdx_state;
-	int err = 0;
-
-	for (size_t i = 0; i < s->host.memory_count && !err; i++) {
-		const struct boot_mem *b = &s->host.memory[i];
-
-		if (b->kind == BOOT_MEM_USABLE || b->kind == BOOT_MEM_TAIN)
-			err = ranges_add(&m->ram, b->base, b->base + b->size);
-	}
-	for (uint64_t i = 0; i < s->md.cmr_count && !err; i++)
-		err = ranges_add(&m->cmr, s->md.cmr[i].base, s->md.cmr[i].base + s->md.cmr[i].size);
-	return err;
-}
-
-#define PLAN_ORDER 4
-_Static_assert(sizeof(struct tdmr_plan) <= PAGE_SIZE << PLAN_ORDER, "the plan fits its pages");
-
-static int make_plan(const struct tdmr_limits *limits, struct tdmr_memory *m)
-{
-	hpa_t pages = pages_alloc(PAGE_KERNEL, PLAN_ORDER);
-	int err;
-
-	if (hpa_is_none(pages))
-		return failed(-EIO, "memory plan", "out of memory");
-	tdx_state.plan = hpa_to_ptr(pages);
-	err = tdmr_plan_make(tdx_state.plan, m, limits);
-	if (!err)
-		return 0;
-	pages_free(pages, PAGE_KERNEL, PLAN_ORDER);
-	tdx_state.plan = NULL;
-	return failed(-EIO, "memory plan",
-		      err == -ENODATA ? "no convertible memory (CMRs of the module)"
-				      : "no memory for the PAMT");
-}
-
-static int plan_memory(void)
-{
-	struct tdx_state *s = &tdx_state;
-	struct tdmr_limits limits = {
-		s->md.max_tdmrs,
-		s->md.max_reserved_per_tdmr,
-		{ s->md.pamt_entry_bytes[0], s->md.pamt_entry_bytes[1], s->md.pamt_entry_bytes[2] },
-	};
-	struct tdmr_memory m = { .alloc = pamt_alloc, .free = pamt_free };
-	uint64_t why;
-	int err = list_memory(&m);
-
-	err = err ? failed(-EIO, "memory plan", "out of memory") : make_plan(&limits, &m);
-	if (!err && tdmr_check(s->plan->tdmr, s->plan->count, &m.cmr, &limits, &why)) {
-		char text[120];
-
-		err = failed(-EIO, "memory plan",
-			     tdx_status_text((tdx_status_t){ why }, text, sizeof(text)));
-	}
-	for (unsigned i = 0; !err && i < s->plan->count; i++)
-		s->ready_end[i] = s->plan->tdmr[i].base;
-	ranges_free(&m.ram);
-	ranges_free(&m.cmr);
-	return err;
-}
-
-/*
- * Forget the plan. PAMTs are ordinary memory before SYS.KEY.CONFIG; afterwards they stay the
- * module's: never reused.
- */
-static void drop_plan(bool keys_configured)
-{
-	struct tdx_state *s = &tdx_state;
-	const struct tdmr_memory m = { .alloc = pamt_alloc, .free = pamt_free };
-
-	ranges_free(&s->ready);
-	if (!s->plan)
-		return;
-	for (unsigned i = 0; i < s->plan->count && keys_configured; i++)
-		for (uint64_t at = s->plan->pamt[i].base; at < s->plan->pamt[i].end;
-		     at += PAGE_SIZE)
-			tdx_pages_leak((hpa_t){ at }, PAGE_TDX_PAMT, 0);
-	if (keys_configured)
-		s->plan->count = 0; /* nothing to give back but the lists */
-	tdmr_plan_free(s->plan, &m);
-	pages_free(ptr_to_hpa(s->plan), PAGE_KERNEL, PLAN_ORDER);
-	s->plan = NULL;
-}
+static int plan_memory(void) { return tdx_state.done.configured ? 0 : tdx_plan_make(); }
 
 static int sys_config(void)
 {
 	struct tdx_state *s = &tdx_state;
-	hpa_t page = page_alloc(PAGE_KERNEL);
+	hpa_t page;
 	uint64_t *list;
 	tdx_status_t st;
 
+	if (s->done.configured)
+		return 0;
+	page = page_alloc(PAGE_KERNEL);
 	if (hpa_is_none(page))
-		return failed(-EIO, "TDH.SYS.CONFIG", "out of memory");
+		return tdx_step_failed(-EIO, "TDH.SYS.CONFIG", "out of memory");
 	list = hpa_to_ptr(page);
 	for (unsigned i = 0; i < s->plan->count; i++)
 		list[i] = ptr_to_hpa(&s->plan->tdmr[i]).v;
 	st = TDX_RETRY(tdh_sys_config(page, s->plan->count, keyid_global()));
 	page_free(page, PAGE_KERNEL);
+	s->done.configured = tdx_ok(st);
 	return tdx_ok(st) ? 0 : refused("TDH.SYS.CONFIG", st);
 }
 
@@ -280,29 +228,33 @@ static void wbinvd_here(void *arg)
 /* KeyID-0 lines of the PAMTs must not come back later. */
 static int write_back_caches(void)
 {
-	for (unsigned cpu = 0; tdx_state.host.wbinvd && cpu < cpu_count(); cpu++)
-		cpu_call(cpu, wbinvd_here, NULL);
+	if (tdx_state.host.wbinvd)
+		cpu_call_all(wbinvd_here, NULL);
 	return 0;
 }
 
-static void key_config_here(void *arg)
-{
-	tdx_status_t *first_error = arg;
-	tdx_status_t st = TDX_RETRY(tdh_sys_key_config());
+static void key_config_here(void *arg) { note_answer(arg, TDX_RETRY(tdh_sys_key_config())); }
 
-	if (!tdx_ok(st) && tdx_ok(*first_error))
-		*first_error = st;
-}
-
+/* One package after the other: key generation is shared by all. */
 static int key_config(void)
 {
-	tdx_status_t st = { 0 };
+	struct tdx_state *s = &tdx_state;
 
-	tdx_on_each_package(key_config_here, &st);
-	return tdx_ok(st) ? 0 : refused("TDH.SYS.KEY.CONFIG", st);
+	for (unsigned i = 0; i < s->packages; i++) {
+		struct answers a = { .lock = SPINLOCK_INIT };
+
+		if (s->done.keyed & BIT64(i))
+			continue;
+		s->done.key_tried = true;
+		cpu_call(s->package_cpu[i], key_config_here, &a);
+		if (!tdx_ok(a.st))
+			return refused("TDH.SYS.KEY.CONFIG", a.st);
+		s->done.keyed |= BIT64(i);
+	}
+	return 0;
 }
 
-/* One block if the allocator can be told where pages may come from, else all of it. */
+/* The first blocks if the allocator can be told where pages may come from, else all of it. */
 static int first_memory(void)
 {
 	int err = tdx_pages_extend();
@@ -311,31 +263,31 @@ static int first_memory(void)
 		err = tdx_pages_extend();
 	if (err == -ENOMEM && tdx_state.ready.count)
 		err = 0;
-	return err ? failed(-EIO, "TDH.SYS.TDMR.INIT", "no memory could be made usable") : 0;
+	return err ? tdx_step_failed(-EIO, "TDH.SYS.TDMR.INIT", "no memory could be made usable")
+		   : 0;
 }
 
 static int counters(void)
 {
-	return seamcall_stats_init() ? failed(-EIO, "counters", "out of memory") : 0;
+	return seamcall_stats_init() ? tdx_step_failed(-EIO, "counters", "out of memory") : 0;
 }
 
 /* clang-format off */
 static const struct step {
 	const char *name;
 	int (*run)(void);
-	bool keyed; /* from here on PAMTs may hold keyed lines */
 } steps[] = {
-	{ "counters",     counters,          false },
-	{ "packages",     find_packages,     false },
-	{ "SYS.INIT",     sys_init,          false },
-	{ "LP.INIT",      lp_init,           false },
-	{ "metadata",     read_metadata,     false },
-	{ "KeyIDs",       find_keyids,       false },
-	{ "memory plan",  plan_memory,       false },
-	{ "SYS.CONFIG",   sys_config,        false },
-	{ "caches",       write_back_caches, false },
-	{ "KEY.CONFIG",   key_config,        true },
-	{ "TDMR.INIT",    first_memory,      true },
+	{ "counters",     counters },
+	{ "CPUs",         find_packages },
+	{ "SYS.INIT",     sys_init },
+	{ "LP.INIT",      lp_init },
+	{ "metadata",     read_metadata },
+	{ "KeyIDs",       find_keyids },
+	{ "memory plan",  plan_memory },
+	{ "SYS.CONFIG",   sys_config },
+	{ "caches",       write_back_caches },
+	{ "KEY.CONFIG",   key_config },
+	{ "TDMR.INIT",    first_memory },
 };
 /* clang-format on */
 
@@ -355,38 +307,67 @@ static void report_ready(void)
 			 (unsigned long long)(s->plan->lost_bytes >> 10));
 }
 
-int tdx_init(const struct tdx_host *host)
+/* What an attempt that failed has taken goes back, but for what the module has. */
+static void undo(int err)
 {
 	struct tdx_state *s = &tdx_state;
 
-	*s = (struct tdx_state){ .host = *host, .phase = TDX_ABSENT };
-	tdx_irq_window = host->irq_window;
+	s->phase = err == -ENODEV ? TDX_ABSENT : TDX_FAILED;
+	log_warn("tdx: not ready: %s", s->reason);
+	if (!s->done.configured)
+		tdx_plan_drop(false);
+	else
+		log_warn("tdx: the module has its memory map: %llu KiB of PAMT stay with it",
+			 (unsigned long long)(s->plan->pamt_bytes >> 10));
+	seamcall_stats_fini();
+}
+
+static int bring_up(void)
+{
+	struct tdx_state *s = &tdx_state;
+
+	s->reason[0] = 0;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		uint64_t start = tsc_now();
 		int err = steps[i].run();
 
 		log_debug("tdx: %s took %llu ticks", steps[i].name,
 			  (unsigned long long)(tsc_now() - start));
-		if (!err)
-			continue;
-		drop_plan(steps[i].keyed);
-		seamcall_stats_fini();
-		s->phase = err == -ENODEV ? TDX_ABSENT : TDX_FAILED;
-		log_warn("tdx: not ready: %s", s->reason);
-		return err;
+		if (err) {
+			undo(err);
+			return err;
+		}
 	}
 	s->phase = TDX_READY;
 	report_ready();
 	return 0;
 }
 
+int tdx_init(const struct tdx_host *host)
+{
+	tdx_state = (struct tdx_state){ .host = *host, .phase = TDX_ABSENT };
+	tdx_irq_window = host->irq_window;
+	return bring_up();
+}
+
+int tdx_retry(void)
+{
+	if (tdx_state.phase == TDX_READY)
+		return -EALREADY;
+	if (!tdx_state.host.say || tdx_state.phase == TDX_SHUT_DOWN)
+		return -ENODEV;
+	return bring_up();
+}
+
 void tdx_fini(void)
 {
-	if (tdx_state.phase != TDX_READY)
+	struct tdx_state *s = &tdx_state;
+
+	if (s->phase == TDX_SHUT_DOWN || !s->plan)
 		return;
-	tdx_state.phase = TDX_SHUT_DOWN;
+	s->phase = TDX_SHUT_DOWN;
 	(void)write_back_caches();
-	drop_plan(true);
+	tdx_plan_drop(s->done.key_tried);
 	seamcall_stats_fini();
 }
 

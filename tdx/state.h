@@ -2,8 +2,8 @@
  * state.h - what tdx/ knows of this machine's module; private to tdx/.
  *
  * Invariants
- *   - Written by tdx_init() on the boot CPU before any TD exists; later only `ready` grows,
- *     under lock.
+ *   - Written by tdx_init() and tdx_retry() on the boot CPU before any TD exists; later only
+ *     `ready` grows, by whoever has `extending`.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,8 +18,17 @@
 
 #define TDX_MAX_PACKAGES 8
 
+/* What the module does once after it was loaded, and has done. Survives a retry. */
+struct tdx_progress {
+	bool sys_init;
+	bool configured; /* SYS.CONFIG: the plan is the module's */
+	bool key_tried;  /* SYS.KEY.CONFIG was called: PAMTs may hold keyed lines */
+	uint64_t keyed;  /* by index in package_cpu[] */
+};
+
 struct tdx_state {
 	struct tdx_host host;
+	struct tdx_progress done;
 	struct tdx_metadata md;
 	enum tdx_phase phase;
 	char reason[160];
@@ -28,24 +37,42 @@ struct tdx_state {
 	unsigned packages;
 	unsigned package_cpu[TDX_MAX_PACKAGES];
 
-	spinlock_t lock;                   /* platform lock: see kernel/base/lock.h */
+	uint32_t extending;                /* somebody makes more memory usable; atomic */
 	uint64_t ready_end[TDMR_PLAN_MAX]; /* of each TDMR: usable below this */
+	uint64_t refusing;                 /* TDMRs whose last TDMR.INIT failed, a bit each */
 	struct ranges ready;               /* memory the module takes pages from */
 	spinlock_t key_lock; /* leaves that the module serialises on its key table (ABI 5.6) */
 };
 
+_Static_assert(TDMR_PLAN_MAX <= 64, "a bit for each TDMR");
+
 extern struct tdx_state tdx_state;
 
-/* Run @fn on one CPU of each package, one after the other. */
+/* Run @fn on one CPU of each package: one after the other, or all at once. */
 void tdx_on_each_package(void (*fn)(void *arg), void *arg);
+void tdx_on_all_packages(void (*fn)(void *arg), void *arg);
+
+/* Keep the first reason why bring-up failed; returns @err. */
+int tdx_step_failed(int err, const char *step, const char *what);
+
+/* ---- the memory plan: tdx/platform_memory.c ---- */
+
+/* Make tdx_state.plan and its PAMTs. 0, or -EIO (said). */
+int tdx_plan_make(void) MUST_CHECK;
+
+/* Forget it. @keyed: SYS.KEY.CONFIG was called, and the PAMTs are never used again. */
+void tdx_plan_drop(bool keyed);
 
 /* ---- pages for the module: tdx/pages.c ---- */
 
 /*
  * 2^@order pages (0 or 9) that the module takes, contents undefined, no KeyID-0 line of them
- * cached; HPA_NONE. Makes more memory usable when what is usable runs out.
+ * cached; HPA_NONE: there are none usable; tdx_pages_extend() may help. Any lock may be held.
  */
 hpa_t tdx_pages_alloc(enum page_owner owner, unsigned order) MUST_CHECK;
+
+/* The same with no lock held: makes more memory usable when what is usable runs out. */
+hpa_t tdx_pages_get(enum page_owner owner, unsigned order) MUST_CHECK;
 
 /* The module has given them up: they are the host's. */
 void tdx_pages_free(hpa_t base, enum page_owner owner, unsigned order);
@@ -53,7 +80,16 @@ void tdx_pages_free(hpa_t base, enum page_owner owner, unsigned order);
 /* The module would not: never to be used again. */
 void tdx_pages_leak(hpa_t base, enum page_owner owner, unsigned order);
 
-/* Make the next 1 GiB block usable. 0; -ENOMEM: there is no more; -EIO. */
+/*
+ * Make the next 1 GiB block of some TDMRs usable, each on a CPU of its own. 0: there is more than
+ * before; -ENOMEM: there is no more; -EIO. No lock held: other CPUs take part.
+ */
 int tdx_pages_extend(void) MUST_CHECK;
+
+/* Is there memory that tdx_pages_extend() has not made usable yet? */
+bool tdx_pages_more(void);
+
+/* Extend if little is left, so that whoever holds locks meanwhile finds enough. No lock held. */
+void tdx_pages_provide(void);
 
 #endif

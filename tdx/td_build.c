@@ -60,7 +60,7 @@ hpa_t td_control_page(struct td *td)
 
 	if (td->control_count == td->control_max)
 		return HPA_NONE;
-	page = tdx_pages_alloc(PAGE_TDX_CONTROL, 0);
+	page = tdx_pages_get(PAGE_TDX_CONTROL, 0);
 	if (!hpa_is_none(page))
 		td->control[td->control_count++] = page;
 	return page;

@@ -22,6 +22,9 @@ static int resolve_private(struct td *td, gfn_t gfn, pfn_t *pfn, int *level)
 	if (*level >= LEVEL_2M) {
 		*level = LEVEL_2M;
 		base = tdx_pages_alloc(PAGE_TDX_PRIVATE, PRIVATE_ORDER_2M);
+		/* Not in small pieces what is there in large ones: our caller extends first. */
+		if (hpa_is_none(base) && tdx_pages_more())
+			return -ENOMEM;
 	}
 	if (hpa_is_none(base)) {
 		*level = LEVEL_4K;
@@ -108,7 +111,7 @@ int td_memory_init(struct td *td)
 
 int td_memory_add(struct td *td, gpa_t gpa, hpa_t source)
 {
-	hpa_t page = tdx_pages_alloc(PAGE_TDX_PRIVATE, 0);
+	hpa_t page = tdx_pages_get(PAGE_TDX_PRIVATE, 0);
 	int err;
 
 	if (hpa_is_none(page))
@@ -130,6 +133,7 @@ int td_memory_fault(struct td *td, struct mmu_fault *fault)
 {
 	int err;
 
+	tdx_pages_provide();
 	do
 		err = mmu_handle_fault(&td->mmu, fault);
 	while (err == -ENOMEM && tdx_pages_extend() == 0);

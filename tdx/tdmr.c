@@ -13,13 +13,27 @@
 /* Attempts with more and more reserved areas set aside for PAMTs before memory is given up. */
 #define SLACK_ATTEMPTS 4
 
+/* Places for the PAMTs that are looked at before a place that costs memory is taken. */
+#define PLACE_ATTEMPTS 8
+
+/* TDMRs that CPUs initialise side by side: as many as this, but none smaller than that. */
+#define PARALLEL_TDMRS 16
+#define PARALLEL_SIZE  (8 * SIZE_1G)
+
 struct planner {
 	struct tdmr_plan *plan;
 	const struct tdmr_memory *memory;
 	const struct tdmr_limits *limits;
 	struct ranges ram; /* convertible, above the first MiB */
 	uint64_t max_tdmrs, max_reserved;
-	uint64_t slack; /* reserved areas of each TDMR kept free for PAMTs */
+	uint64_t slack;     /* reserved areas of each TDMR kept free for PAMTs */
+	uint64_t size_goal; /* TDMRs are not made larger, while there are enough of them */
+	/* Places for PAMTs that would cost memory, held while better ones are looked for. */
+	struct place {
+		struct range pamt[TDMR_PLAN_MAX];
+		unsigned count;
+	} *aside;
+	unsigned aside_count;
 };
 
 static const uint64_t pamt_page_bytes[PAMT_LEVELS] = { PAGE_SIZE, SIZE_2M, SIZE_1G };
@@ -101,7 +115,8 @@ static void cover(struct planner *p)
 			struct tdmr_info *last = plan->count ? &plan->tdmr[plan->count - 1] : NULL;
 
 			done = base + SIZE_1G;
-			if (last && tdmr_end(last) == base && fits(p, last->base, done)) {
+			if (last && tdmr_end(last) == base && last->size < p->size_goal &&
+			    fits(p, last->base, done)) {
 				last->size += SIZE_1G;
 				continue;
 			}
@@ -113,40 +128,89 @@ static void cover(struct planner *p)
 	}
 }
 
+static void free_blocks(struct planner *p, const struct range *blocks, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		p->memory->free(p->memory->ctx, (hpa_t){ blocks[i].base },
+				blocks[i].end - blocks[i].base);
+}
+
 static void free_pamts(struct planner *p, unsigned count)
 {
-	for (unsigned i = 0; i < count; i++) {
-		struct range *b = &p->plan->pamt[i];
-
-		p->memory->free(p->memory->ctx, (hpa_t){ b->base }, b->end - b->base);
-	}
+	free_blocks(p, p->plan->pamt, count);
 	p->plan->pamt_bytes = 0;
 }
 
+/* PAMTs of @count TDMRs from @first in one block: side by side they take one reserved area. */
+static bool alloc_together(struct planner *p, unsigned first, unsigned count)
+{
+	struct tdmr_plan *plan = p->plan;
+	uint64_t bytes = 0;
+	hpa_t block;
+
+	for (unsigned i = first; i < first + count; i++)
+		bytes += pamt_block_bytes(plan->tdmr[i].size, p->limits);
+	block = p->memory->alloc(p->memory->ctx, bytes);
+	if (hpa_is_none(block))
+		return false;
+	for (unsigned i = first; i < first + count; i++) {
+		bytes = pamt_block_bytes(plan->tdmr[i].size, p->limits);
+		plan->pamt[i] = (struct range){ block.v, block.v + bytes };
+		block.v += bytes;
+	}
+	return true;
+}
+
+/* From @first on, as many TDMRs as have PAMTs of one GiB together. */
+static unsigned group_size(const struct planner *p, unsigned first)
+{
+	uint64_t bytes = 0;
+	unsigned i = first;
+
+	while (i < p->plan->count) {
+		bytes += pamt_block_bytes(p->plan->tdmr[i].size, p->limits);
+		if (bytes > SIZE_1G && i > first)
+			break;
+		i++;
+	}
+	return i - first;
+}
+
 static int alloc_pamts(struct planner *p)
+{
+	struct tdmr_plan *plan = p->plan;
+	unsigned done = 0;
+
+	while (done < plan->count) {
+		unsigned count = group_size(p, done);
+
+		while (count > 0 && !alloc_together(p, done, count))
+			count /= 2;
+		if (count == 0) {
+			free_pamts(p, done);
+			return -ENOMEM;
+		}
+		done += count;
+	}
+	return 0;
+}
+
+static void set_pamts(struct planner *p)
 {
 	struct tdmr_plan *plan = p->plan;
 
 	plan->pamt_bytes = 0;
 	for (unsigned i = 0; i < plan->count; i++) {
 		struct tdmr_info *t = &plan->tdmr[i];
-		uint64_t bytes = pamt_block_bytes(t->size, p->limits);
-		hpa_t block = p->memory->alloc(p->memory->ctx, bytes);
 
-		if (hpa_is_none(block)) {
-			free_pamts(p, i);
-			return -ENOMEM;
-		}
-		plan->pamt[i] = (struct range){ block.v, block.v + bytes };
-		plan->pamt_bytes += bytes;
-		t->pamt_4k_base = block.v;
+		plan->pamt_bytes += plan->pamt[i].end - plan->pamt[i].base;
+		t->pamt_4k_base = plan->pamt[i].base;
 		t->pamt_4k_size = tdmr_pamt_bytes(t->size, PAMT_4K, p->limits);
 		t->pamt_2m_base = t->pamt_4k_base + t->pamt_4k_size;
 		t->pamt_2m_size = tdmr_pamt_bytes(t->size, PAMT_2M, p->limits);
 		t->pamt_1g_base = t->pamt_2m_base + t->pamt_2m_size;
 		t->pamt_1g_size = tdmr_pamt_bytes(t->size, PAMT_1G, p->limits);
 	}
-	return 0;
 }
 
 /* *@areas: the holes of @kept in @t, and every PAMT's part of it. */
@@ -208,18 +272,60 @@ static int reserve_all(struct planner *p, bool may_lose)
 	return 0;
 }
 
+static void put_aside(struct planner *p)
+{
+	struct place *place = &p->aside[p->aside_count++];
+
+	memcpy(place->pamt, p->plan->pamt, sizeof(place->pamt));
+	place->count = p->plan->count;
+}
+
+static void free_aside(struct planner *p)
+{
+	while (p->aside_count > 0) {
+		const struct place *place = &p->aside[--p->aside_count];
+
+		free_blocks(p, place->pamt, place->count);
+	}
+}
+
+/*
+ * PAMTs where they fit into the reserved areas; of several places the first that costs no memory.
+ * 0; 1: each place would cost some and @may_lose is false; -ENOMEM. After an error nothing is held.
+ */
+static int place_pamts(struct planner *p, bool may_lose)
+{
+	int err = 1;
+
+	while (err == 1 && p->aside_count < PLACE_ATTEMPTS) {
+		err = alloc_pamts(p);
+		if (err)
+			break; /* no memory: nowhere else either */
+		set_pamts(p);
+		err = reserve_all(p, false);
+		if (err == 1)
+			put_aside(p);
+		else if (err)
+			free_pamts(p, p->plan->count);
+	}
+	if (err == -ENOMEM && p->aside_count)
+		err = 1;
+	if (err == 1 && may_lose) {
+		memcpy(p->plan->pamt, p->aside[0].pamt, sizeof(p->plan->pamt));
+		p->aside[0].count = 0;
+		set_pamts(p);
+		err = reserve_all(p, true);
+		if (err)
+			free_pamts(p, p->plan->count);
+	}
+	free_aside(p);
+	return err;
+}
+
 static int try_plan(struct planner *p, bool may_lose)
 {
-	int err;
-
 	cover(p);
-	err = alloc_pamts(p);
-	if (err)
-		return err;
-	err = reserve_all(p, may_lose);
-	if (err)
-		free_pamts(p, p->plan->count);
-	return err;
+	return place_pamts(p, may_lose);
 }
 
 /* What is in a TDMR, not reserved, and RAM: the rest was lost (but for the PAMTs). */
@@ -263,6 +369,49 @@ static int convertible_ram(struct planner *p)
 	return err;
 }
 
+/* Only as much as is wanted, from the top down, in whole GiB. */
+static int only_wanted(struct planner *p)
+{
+	uint64_t all = ranges_bytes(&p->ram, 0, UINT64_MAX), cut;
+
+	if (!p->memory->wanted || p->ram.count == 0)
+		return 0;
+	cut = align_up(p->ram.r[p->ram.count - 1].end, SIZE_1G);
+	while (cut > 0 && ranges_bytes(&p->ram, cut, UINT64_MAX) < p->memory->wanted)
+		cut -= SIZE_1G;
+	p->plan->spared_bytes = all - ranges_bytes(&p->ram, cut, UINT64_MAX);
+	return ranges_remove(&p->ram, 0, cut);
+}
+
+/* GiB blocks with RAM in them, for each of PARALLEL_TDMRS; no goal where TDMRs are few. */
+static uint64_t size_goal(const struct planner *p)
+{
+	uint64_t blocks = 0, done = 0;
+
+	for (size_t i = 0; i < p->ram.count; i++) {
+		uint64_t base = align_down(p->ram.r[i].base, SIZE_1G);
+		uint64_t end = align_up(p->ram.r[i].end, SIZE_1G);
+
+		base = base < done ? done : base;
+		blocks += end > base ? (end - base) / SIZE_1G : 0;
+		done = end > done ? end : done;
+	}
+	if (p->max_tdmrs < 2 * PARALLEL_TDMRS)
+		return TDMR_SIZE_MAX;
+	blocks = (blocks + PARALLEL_TDMRS - 1) / PARALLEL_TDMRS * SIZE_1G;
+	return blocks > PARALLEL_SIZE ? blocks : PARALLEL_SIZE;
+}
+
+/* Attempts, each with more areas kept free for PAMTs: TDMRs are cut smaller and smaller. */
+static int try_plans(struct planner *p)
+{
+	int err = 1;
+
+	for (p->slack = 1; err == 1; p->slack *= 2)
+		err = try_plan(p, p->slack >= (1u << SLACK_ATTEMPTS) || p->slack >= p->max_reserved);
+	return err;
+}
+
 int tdmr_plan_make(struct tdmr_plan *plan, const struct tdmr_memory *memory,
 		   const struct tdmr_limits *limits)
 {
@@ -272,21 +421,20 @@ int tdmr_plan_make(struct tdmr_plan *plan, const struct tdmr_memory *memory,
 	p.max_tdmrs = limits->max_tdmrs < TDMR_PLAN_MAX ? limits->max_tdmrs : TDMR_PLAN_MAX;
 	p.max_reserved = limits->max_reserved < TDMR_INFO_RESERVED_MAX ? limits->max_reserved
 								       : TDMR_INFO_RESERVED_MAX;
+	if (!err)
+		err = only_wanted(&p);
 	if (!err && (p.ram.count == 0 || p.max_tdmrs == 0 || p.max_reserved == 0))
 		err = -ENODATA;
-	for (p.slack = 1; !err; p.slack *= 2) {
-		bool last = p.slack >= (1u << SLACK_ATTEMPTS) || p.slack >= p.max_reserved;
-
-		err = try_plan(&p, last);
-		if (err != 1)
-			break;
-		err = 0;
-	}
+	p.size_goal = size_goal(&p);
+	p.aside = err ? NULL : heap_alloc(PLACE_ATTEMPTS * sizeof(*p.aside));
+	if (!err)
+		err = p.aside ? try_plans(&p) : -ENOMEM;
 	if (!err) {
 		err = find_usable(&p);
 		if (err)
 			tdmr_plan_free(plan, memory);
 	}
+	heap_free(p.aside);
 	ranges_free(&p.ram);
 	return err;
 }

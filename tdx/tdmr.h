@@ -10,7 +10,10 @@
  *   - What is not convertible (outside every CMR) must be reserved. Holes inside a CMR are reserved
  *     only while there is room: memory that nobody hands out does no harm in a TDMR. So a map with
  *     many small holes does not exhaust the reserved areas.
- *   - If limits are still exceeded, the smallest pieces of memory are given up, and counted.
+ *   - TDMRs are cut smaller, and other places for the PAMTs are tried, before memory is given up:
+ *     the smallest pieces, and counted.
+ *   - Memory in one run is cut into some TDMRs all the same, so that CPUs initialise them side by
+ *     side; their PAMTs lie side by side and take one reserved area together.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -32,6 +35,8 @@ struct tdmr_limits {
 
 struct tdmr_memory {
 	struct ranges ram, cmr;
+	/* Bytes of RAM to plan for, in whole GiB blocks from the top down; 0: all. */
+	uint64_t wanted;
 	/* @bytes of RAM inside CMRs, 4 KiB aligned; HPA_NONE. And back. */
 	hpa_t (*alloc)(void *ctx, uint64_t bytes);
 	void (*free)(void *ctx, hpa_t base, uint64_t bytes);
@@ -43,8 +48,9 @@ struct tdmr_plan {
 	unsigned count;
 	struct range pamt[TDMR_PLAN_MAX]; /* one block for each: 4K, 2M, 1G areas in that order */
 	struct ranges usable;             /* what pages for the module may come from */
-	uint64_t ram_bytes;               /* convertible RAM above the first MiB */
+	uint64_t ram_bytes;               /* convertible RAM above the first MiB, as wanted */
 	uint64_t lost_bytes;              /* of it in no TDMR, or reserved for want of room */
+	uint64_t spared_bytes;            /* convertible RAM beside it that was not wanted */
 	uint64_t pamt_bytes;
 };
 

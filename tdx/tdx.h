@@ -4,7 +4,8 @@
  *
  *   seamcall.h  the instruction      tdh.h       one typed wrapper per leaf    retry.h  busy policy
  *   bringup.c   SYS.INIT .. ready    metadata.h  what the module says of itself
- *   tdmr.h      memory plan          keyid.h     who has which KeyID
+ *   tdmr.h      memory plan          platform_memory.c  this machine's, and its PAMTs
+ *   pages.c     pages for the module keyid.h     who has which KeyID
  *   td.h        one trust domain     tdvf.h      firmware images               measure.h
  *
  * Invariants
@@ -54,10 +55,10 @@ struct tdx_host {
 	/* WBINVD on the calling CPU. May be NULL. */
 	void (*wbinvd)(void);
 	/*
-	 * Pages of owners PAGE_TDX_* come from these ranges from now on. Called again with more as
-	 * more memory becomes usable. NULL: all memory is made usable at start.
+	 * Pages of owners PAGE_TDX_* come from these ranges from now on: 0 or -ENOMEM. Called again
+	 * with more as more memory becomes usable. NULL: all memory is made usable at start.
 	 */
-	void (*restrict_pages)(const struct boot_mem *ranges, size_t count);
+	int (*restrict_pages)(const struct boot_mem *ranges, size_t count);
 	/* One whole line for the console, without newline: lines that programs wait for. */
 	void (*say)(const char *line);
 	/* CPUID as the CPU answers it. */
@@ -68,6 +69,8 @@ struct tdx_host {
 	 * holes. */
 	const struct boot_mem *memory;
 	size_t memory_count;
+	/* Bytes of it to give, rounded up to whole GiB blocks; 0: all. */
+	uint64_t memory_wanted;
 };
 
 enum tdx_phase {
@@ -82,6 +85,12 @@ enum tdx_phase {
  * serving cpu_call(). 0; -ENODEV no module; -EIO a step failed. @host is kept.
  */
 int tdx_init(const struct tdx_host *host) MUST_CHECK;
+
+/*
+ * Try again after a failure, on the same module: what it has done it is not asked again. 0; -EALREADY:
+ * it is ready; -ENODEV: no module, or tdx_init() was not called; -EIO. As tdx_init() otherwise.
+ */
+int tdx_retry(void) MUST_CHECK;
 
 /* Leave the machine as it should be: all TDs are gone. */
 void tdx_fini(void);

@@ -3,6 +3,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 #include "kernel/base/trace.h"
 #include "kernel/monitor/command.h"
 #include "tdx/abi/explain.h"
+#include "tdx/tdx.h"
 
 static void text_line(void *ctx, const char *text) { out_printf(ctx, "%s\n", text); }
 
@@ -78,6 +80,27 @@ static int cmd_status(struct call *c)
 	return 0;
 }
 
+static int cmd_tdx(struct call *c)
+{
+	if (c->argc == 0) {
+		tdx_describe(text_line, c->out);
+		return 0;
+	}
+	if (strcmp(c->argv[0], "retry") != 0)
+		return command_fail(c, "expected: tdx [retry]");
+	switch (tdx_retry()) {
+	case 0:
+		return 0;
+	case -EALREADY:
+		return command_fail(c, "the TDX module is ready");
+	case -ENODEV:
+		return command_fail(c, "no TDX module answers%s%s", tdx_reason()[0] ? ": " : "",
+				    tdx_reason());
+	default:
+		return command_fail(c, "%s", tdx_reason());
+	}
+}
+
 /* clang-format off */
 const struct command tdx_commands[] = {
 	{ "explain", "STATUS [LEAF]", "what a completion status of the TDX module means",
@@ -86,6 +109,9 @@ const struct command tdx_commands[] = {
 	{ "status", "[NAME]", "check the completion status of the last SEAMCALL", cmd_status, 0, 1,
 	  COMPLETE_NOTHING, COMMAND_VERDICT,
 	  "    NAME as explain prints it, e.g. SUCCESS or OPERAND_BUSY. Without it: shows the status." },
+	{ "tdx", "[retry]", "what the TDX module is and has; or bring it up again", cmd_tdx, 0, 1,
+	  COMPLETE_NOTHING, 0,
+	  "    retry: after a step of its start failed. What was done before is not done again." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */

@@ -353,11 +353,11 @@ void monitor_shut_down(void)
 	if (left) {
 		console_printf("tain: %u guests would not end\n", left);
 		mon.failed = true;
-	} else if (tdx_phase() == TDX_READY) {
+	} else {
 		tdx_fini();
 	}
-	for (unsigned i = 0; vmx_available() && i < cpu_count(); i++)
-		cpu_call(i, vmx_off, NULL);
+	if (vmx_available())
+		cpu_call_all(vmx_off, NULL);
 }
 
 NORETURN void monitor_exit(int n)

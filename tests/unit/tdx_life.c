@@ -19,6 +19,7 @@
 #include "tdx/abi/exit.h"
 #include "tdx/abi/leaf.h"
 #include "tdx/td.h"
+#include "tdx/tdh.h"
 #include "tdx/tdvf.h"
 #include "tests/host/machine.h"
 #include "tests/host/tdx/softmod.h"
@@ -138,31 +139,115 @@ static bool refuse(struct soft_regs *r)
 	return true;
 }
 
-static void a_refused_step_names_itself(void **state)
+/*
+ * Each step refused: it names itself; what is held is the PAMT, once the module has the plan; and
+ * another try on the same module comes through, where the step is not refused any more.
+ */
+static void a_refused_step_names_itself_and_is_retried(void **state)
 {
 	static const struct {
 		unsigned leaf;
 		const char *reason;
+		bool keeps_pamt;
 	} rows[] = {
-		{ TDH_SYS_INIT, "TDH.SYS.INIT: TDX_INCORRECT_MSR_VALUE (MSR 0x122" },
-		{ TDH_SYS_LP_INIT, "TDH.SYS.LP.INIT" },
-		{ TDH_SYS_RD, "metadata" },
-		{ TDH_SYS_CONFIG, "TDH.SYS.CONFIG" },
-		{ TDH_SYS_KEY_CONFIG, "TDH.SYS.KEY.CONFIG" },
-		{ TDH_SYS_TDMR_INIT, "TDH.SYS.TDMR.INIT" },
+		{ TDH_SYS_INIT, "TDH.SYS.INIT: TDX_INCORRECT_MSR_VALUE (MSR 0x122", false },
+		{ TDH_SYS_LP_INIT, "TDH.SYS.LP.INIT", false },
+		{ TDH_SYS_RD, "metadata", false },
+		{ TDH_SYS_CONFIG, "TDH.SYS.CONFIG", false },
+		{ TDH_SYS_KEY_CONFIG, "TDH.SYS.KEY.CONFIG", true },
+		{ TDH_SYS_TDMR_INIT, "TDH.SYS.TDMR.INIT", true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		softmod_start(MEMORY, 2, 52);
+		uint64_t before;
+
+		softmod_start(MEMORY, 4, 52);
+		before = page_count(PAGE_FREE);
 		refuse_leaf = rows[i].leaf;
 		refuse_status = UINT64_C(0xc000092100000122);
 		softmod_intercept = refuse;
 		assert_int_equal(tdx_init(softmod_host()), -EIO);
-		assert_int_equal(tdx_phase(), TDX_FAILED);
-		assert_non_null(strstr(tdx_reason(), rows[i].reason));
+		for (unsigned again = 0; again < 2; again++) {
+			assert_int_equal(tdx_phase(), TDX_FAILED);
+			assert_non_null(strstr(tdx_reason(), rows[i].reason));
+			assert_int_equal(page_count(PAGE_TDX_PAMT) != 0, rows[i].keeps_pamt);
+			if (!rows[i].keeps_pamt)
+				assert_int_equal(page_count(PAGE_FREE), before);
+			assert_int_equal(tdx_retry(), -EIO);
+		}
+		softmod_intercept = NULL;
+		assert_int_equal(tdx_retry(), 0);
+		assert_int_equal(tdx_phase(), TDX_READY);
+		assert_string_equal(tdx_reason(), "");
+		assert_int_equal(tdx_retry(), -EALREADY);
+		assert_int_equal(page_count(PAGE_LEAKED), 0);
+		tdx_fini();
+		assert_int_equal(tdx_retry(), -ENODEV);
 		assert_int_equal(page_count(PAGE_TDX_PAMT), 0);
 	}
+}
+
+/* One CPU of four is refused, one package of two: only what is missing is done again. */
+static unsigned refuse_cpu, calls[TDH_LEAF_LIMIT];
+
+static bool refuse_on_one_cpu(struct soft_regs *r)
+{
+	calls[r->rax & 0xffff]++;
+	return cpu_index() == refuse_cpu && refuse(r);
+}
+
+static void what_a_cpu_has_done_is_not_done_again(void **state)
+{
+	static const struct {
+		unsigned leaf, cpu, calls;
+	} rows[] = {
+		{ TDH_SYS_LP_INIT, 3, 8 },    /* done: it says so, and that is fine */
+		{ TDH_SYS_KEY_CONFIG, 2, 3 }, /* one package, the other, the other again */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		softmod_start(MEMORY, 4, 52);
+		memset(calls, 0, sizeof(calls));
+		refuse_leaf = rows[i].leaf;
+		refuse_cpu = rows[i].cpu;
+		refuse_status = UINT64_C(0xc000092100000122);
+		softmod_intercept = refuse_on_one_cpu;
+		assert_int_equal(tdx_init(softmod_host()), -EIO);
+		refuse_cpu = 99;
+		assert_int_equal(tdx_retry(), 0);
+		assert_int_equal(calls[rows[i].leaf], rows[i].calls);
+		assert_int_equal(calls[TDH_SYS_INIT], 1);
+		assert_int_equal(calls[TDH_SYS_CONFIG], 1);
+	}
+}
+
+static void a_cpu_that_did_not_start_is_named(void **state)
+{
+	(void)state;
+	softmod_start(MEMORY, 4, 52);
+	machine_cpu_offline(2);
+	assert_int_equal(tdx_init(softmod_host()), -EIO);
+	assert_non_null(strstr(tdx_reason(), "CPU 2 did not start"));
+	assert_int_equal(tdx_retry(), -EIO);
+}
+
+/* A module that somebody before us has initialised is taken; one that he has configured is not. */
+static void somebody_was_here_before(void **state)
+{
+	struct seam_regs r;
+
+	(void)state;
+	softmod_start(MEMORY, 2, 52);
+	assert_true(tdx_ok(tdh_sys_init(&r)));
+	assert_true(tdx_ok(tdh_sys_lp_init(&r)));
+	assert_int_equal(tdx_init(softmod_host()), 0);
+	assert_true(machine_logged("initialised before"));
+	/* The same module once more, by a host that remembers nothing. */
+	tdx_fini();
+	assert_int_equal(tdx_init(softmod_host()), -EIO);
+	assert_non_null(strstr(tdx_reason(), "only a reset helps"));
 }
 
 /* ---- a TD ---- */
@@ -493,7 +578,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(module_comes_up),
 		cmocka_unit_test(without_a_module_nothing_is_held),
-		cmocka_unit_test(a_refused_step_names_itself),
+		cmocka_unit_test(a_refused_step_names_itself_and_is_retried),
+		cmocka_unit_test(what_a_cpu_has_done_is_not_done_again),
+		cmocka_unit_test(a_cpu_that_did_not_start_is_named),
+		cmocka_unit_test(somebody_was_here_before),
 		cmocka_unit_test(td_is_built_and_given_back),
 		cmocka_unit_test(out_of_memory_anywhere_is_undone),
 		cmocka_unit_test(a_refused_build_is_undone),

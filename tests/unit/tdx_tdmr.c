@@ -25,15 +25,17 @@ static struct tdmr_memory memory;
 static struct tdmr_limits limits;
 static struct tdmr_plan plan;
 static struct ranges unused; /* where PAMTs come from */
-static unsigned fail_after;
+static unsigned fail_after; /* 1: every allocation from now on fails */
 static uint64_t handed_out;
 
 /* Bottom-up, as a buddy allocator that is nearly empty would. */
 static hpa_t take(void *ctx, uint64_t bytes)
 {
 	(void)ctx;
-	if (fail_after && --fail_after == 0)
+	if (fail_after == 1)
 		return HPA_NONE;
+	if (fail_after > 1)
+		fail_after--;
 	for (size_t i = 0; i < unused.count; i++) {
 		uint64_t base = unused.r[i].base;
 
