@@ -151,7 +151,8 @@ static void lp_init_here(void *arg)
 	struct seam_regs r;
 	tdx_status_t st = TDX_RETRY(tdh_sys_lp_init(&r));
 
-	note_answer(arg, tdx_is(st, TDX_SYS_LP_INIT_DONE) ? (tdx_status_t){ 0 } : st);
+	if (!tdx_is(st, TDX_SYS_LP_INIT_DONE))
+		note_answer(arg, st);
 }
 
 /* All CPUs at once: the module's lock is shared. */

@@ -165,7 +165,7 @@ void cpu_serve_calls(void)
 }
 
 /* Whoever waits serves calls meanwhile, so that two CPUs may call each other. */
-static void call_begin(struct cpu *c, void (*fn)(void *arg), void *arg)
+static void call_begin(struct cpu *c, void (*fn)(void *arg), void *arg) ACQUIRES(c->call_lock) NO_TSA
 {
 	while (!spin_trylock(&c->call_lock)) {
 		cpu_serve_calls();
@@ -176,7 +176,7 @@ static void call_begin(struct cpu *c, void (*fn)(void *arg), void *arg)
 	cpu_kick(c->index);
 }
 
-static void call_end(struct cpu *c)
+static void call_end(struct cpu *c) RELEASES(c->call_lock) NO_TSA
 {
 	while (__atomic_load_n(&c->call_fn, __ATOMIC_ACQUIRE)) {
 		cpu_serve_calls();
@@ -201,7 +201,7 @@ void cpu_call(unsigned index, void (*fn)(void *arg), void *arg)
  * Call locks are taken in the order of the CPUs' numbers, by everybody: two who call all at once
  * do not wait for each other in a circle.
  */
-void cpu_call_all(void (*fn)(void *arg), void *arg)
+void cpu_call_all(void (*fn)(void *arg), void *arg) NO_TSA
 {
 	uint64_t called[(CPU_MAX + 63) / 64] = { 0 };
 	struct cpu *me = this_cpu();
