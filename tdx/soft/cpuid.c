@@ -56,69 +56,101 @@ static tdx_status_t bad_value(struct call *c, unsigned row, unsigned reg, uint32
 		 *values = reg < ECX ? &c->r->r9 : &c->r->r10;
 
 	c->r->rcx = cpuid_row_id(row);
+	c->r->rdx = c->r->r8 = c->r->r9 = c->r->r10 = 0;
 	*masks = (uint64_t)mask << (reg & 1 ? 32 : 0);
 	*values = (uint64_t)value << (reg & 1 ? 32 : 0);
 	return FAIL(INCORRECT_CPUID_VALUE, 0);
 }
 
-#define MAX_FIXED_COUNTERS 7
-#define FIXED_COUNTERS     UINT32_C(0x1f)
-#define LA57               BIT32(16)
-#define LINEAR_BITS        UINT32_C(0xff00)
+#define PERFMON_VERSION     UINT32_C(0xff)
+#define PERFMON_MIN_VERSION 5
+#define MAX_FIXED_COUNTERS  7
+#define FIXED_COUNTERS      UINT32_C(0x1f)
 
-static tdx_status_t check_special(struct call *c)
+static tdx_status_t check_perfmon(struct call *c, const uint32_t v[4])
 {
-	const uint32_t(*v)[4] = (const uint32_t(*)[4])c->m->cpuid;
-	uint32_t linear = v[ROW_7_0][ECX] & LA57 ? 57u << 8 : 48u << 8;
-
-	if ((v[ROW_A][EDX] & FIXED_COUNTERS) > MAX_FIXED_COUNTERS)
+	/* The mask shown is not the one used. */
+	if ((v[EAX] & PERFMON_VERSION) < PERFMON_MIN_VERSION)
+		return bad_value(c, ROW_A, EAX, 0xf, PERFMON_MIN_VERSION);
+	if ((v[EDX] & FIXED_COUNTERS) > MAX_FIXED_COUNTERS)
 		return bad_value(c, ROW_A, EDX, FIXED_COUNTERS, MAX_FIXED_COUNTERS);
-	if ((v[ROW_80000008][EAX] & LINEAR_BITS) != linear)
-		return bad_value(c, ROW_80000008, EAX, LINEAR_BITS, linear);
-	if (!v[ROW_15][EAX] || !v[ROW_15][EBX] || !v[ROW_15][ECX])
-		return FAIL(CPUID_LEAF_NOT_SUPPORTED, 0x15);
 	return OK;
 }
 
-#define TOPOLOGY_LEVELS   6
-#define TOPOLOGY_MAX_TYPE 5
+#define LA57        BIT32(16)
+#define LINEAR_BITS UINT32_C(0xff00)
 
-/* Leaf 1F: levels of ascending type; the last one's shift gives the package of an x2APIC id. */
-static tdx_status_t read_topology(struct call *c)
+/* Linear address bits go with LA57 of leaf 7, which has been read before. */
+static tdx_status_t check_linear_bits(struct call *c, const uint32_t v[4])
 {
-	uint32_t r[4], before = 0;
+	uint32_t linear = c->m->cpuid[ROW_7_0][ECX] & LA57 ? 57u << 8 : 48u << 8;
 
-	for (unsigned i = 0; i < TOPOLOGY_LEVELS; i++) {
-		cpuid_native(c, 0x1f, i, false, r);
-
-		uint32_t type = r[ECX] >> 8 & 0xff;
-
-		if (type == 0)
-			break;
-		if (type > TOPOLOGY_MAX_TYPE || type <= before)
-			return FAIL(CPUID_LEAF_1F_FORMAT_UNRECOGNIZED, 0);
-		before = type;
-		c->m->pkg_shift = r[EAX] & 0x1f;
-	}
-	return before ? OK : FAIL(CPUID_LEAF_NOT_SUPPORTED, 0);
+	return (v[EAX] & LINEAR_BITS) == linear
+		       ? OK
+		       : bad_value(c, ROW_80000008, EAX, LINEAR_BITS, linear);
 }
+
+/* Leaf 15: the crystal's rate and its ratio to the TSC. */
+static tdx_status_t check_tsc_leaf(struct call *c, const uint32_t v[4])
+{
+	(void)c;
+	return v[EAX] && v[EBX] && v[ECX] ? OK : FAIL(CPUID_LEAF_NOT_SUPPORTED, 0x15);
+}
+
+/* Leaf 1F, sub-leaf by sub-leaf: what has been seen so far. */
+struct topology {
+	uint32_t type, shift;
+	bool core;
+};
+
+#define TOPOLOGY_CORE 2
+#define TOPOLOGY_DIE  5 /* the highest level type there is */
 
 /* WBINVD must reach exactly a package: the last-level cache is shared by all its LPs. */
-static tdx_status_t check_wbinvd_scope(struct call *c)
+static tdx_status_t check_wbinvd_scope(const struct call *c, uint32_t shift)
 {
-	uint32_t sharers = (c->m->cpuid[ROW_4_3][EAX] >> 14 & 0xfff) + 1;
+	uint32_t sharers = c->m->cpuid[ROW_4_3][EAX] >> 14 & 0xfff;
 
-	while ((sharers & (sharers - 1)) != 0)
-		sharers += sharers & (0 - sharers);
-	return sharers == BIT64(c->m->pkg_shift) ? OK : FAIL(INVALID_WBINVD_SCOPE, 0);
+	return shift && sharers >> (shift - 1) == 1 ? OK : FAIL(INVALID_WBINVD_SCOPE, 0);
 }
 
-unsigned cpuid_package(const struct call *c)
+/* Level types ascend; after the last valid one its shift gives the package of an x2APIC id. */
+static tdx_status_t check_topology(struct call *c, struct topology *t, unsigned sub,
+				   const uint32_t v[4])
 {
-	uint32_t r[4];
+	uint32_t type = v[ECX] >> 8 & 0xff, before = t->type;
 
-	cpuid_native(c, 0x1f, 0, false, r);
-	return r[EDX] >> c->m->pkg_shift;
+	t->type = type;
+	if (type) {
+		if (type <= before || type > TOPOLOGY_DIE)
+			return FAIL(CPUID_LEAF_1F_FORMAT_UNRECOGNIZED, 0);
+		t->shift = v[EAX] & 0x1f;
+		t->core |= type == TOPOLOGY_CORE;
+		return OK;
+	}
+	if (sub == 0 || !t->core)
+		return FAIL(CPUID_LEAF_NOT_SUPPORTED, OP_RAX);
+	if (!before)
+		return OK;
+	c->m->pkg_shift = t->shift;
+	return check_wbinvd_scope(c, t->shift);
+}
+
+/* What no mask can say about row @i. */
+static tdx_status_t check_special(struct call *c, unsigned i, struct topology *t)
+{
+	const uint32_t *v = c->m->cpuid[i];
+
+	switch (i) {
+	case ROW_A:
+		return check_perfmon(c, v);
+	case ROW_15:
+		return check_tsc_leaf(c, v);
+	case ROW_80000008:
+		return check_linear_bits(c, v);
+	default:
+		return i >= ROW_1F_0 && i <= ROW_1F_5 ? check_topology(c, t, i - ROW_1F_0, v) : OK;
+	}
 }
 
 /* MAXPHYADDR is the one thing that a small machine may have smaller. */
@@ -134,6 +166,7 @@ static uint32_t verify_mask(const struct call *c, unsigned row, unsigned reg)
 tdx_status_t cpuid_check(struct call *c)
 {
 	const struct soft_machine *mc = c->m->machine;
+	struct topology topology = { 0 };
 	uint32_t top[4];
 
 	mc->ops->cpuid(mc->ctx, c->lp, 0, 0, top);
@@ -151,8 +184,10 @@ tdx_status_t cpuid_check(struct call *c)
 		for (unsigned r = 0; r < 4; r++)
 			bad |= (c->m->cpuid[i][r] & verify_mask(c, i, r)) !=
 			       (row->value[r] & verify_mask(c, i, r));
-		if (!bad)
+		if (!bad) {
+			TRY(check_special(c, i, &topology));
 			continue;
+		}
 		c->r->rcx = cpuid_row_id(i);
 		c->r->rdx = pair(row->verify, EAX);
 		c->r->r8 = pair(row->verify, ECX);
@@ -160,11 +195,20 @@ tdx_status_t cpuid_check(struct call *c)
 		c->r->r10 = pair(row->value, ECX);
 		return FAIL(INCORRECT_CPUID_VALUE, 0);
 	}
-	TRY(check_special(c));
-	TRY(read_topology(c));
-	return check_wbinvd_scope(c);
+	return OK;
 }
 
+/* Does this LP have the leaf at all? */
+static bool cpuid_has_leaf(const struct call *c, uint32_t leaf)
+{
+	const struct soft_machine *mc = c->m->machine;
+	uint32_t top[4];
+
+	mc->ops->cpuid(mc->ctx, c->lp, leaf & BIT32(31), 0, top);
+	return leaf <= top[EAX];
+}
+
+/* Also learns nothing new: the package number of this LP only has to be one that fits. */
 tdx_status_t cpuid_compare(struct call *c)
 {
 	for (unsigned i = 0; i < CPUID_ROWS; i++) {
@@ -175,8 +219,11 @@ tdx_status_t cpuid_compare(struct call *c)
 		cpuid_native(c, row->leaf, row->sub, false, now);
 		for (unsigned r = 0; r < 4; r++)
 			differs |= ((now[r] ^ c->m->cpuid[i][r]) & row->same[r]) != 0;
-		if (!differs)
+		if (!differs || !cpuid_has_leaf(c, row->leaf)) {
+			if (i == ROW_1F_0 && now[EDX] >> c->m->pkg_shift >= SOFT_MAX_PACKAGES)
+				return FAIL(INVALID_PKG_ID, now[EDX] >> c->m->pkg_shift);
 			continue;
+		}
 		c->r->rcx = cpuid_row_id(i);
 		c->r->rdx = pair(row->same, EAX);
 		c->r->r8 = pair(row->same, ECX);
@@ -193,6 +240,8 @@ void soft_cpuid_claim(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 		out[EAX] = 0x20;
 	if (leaf == 0x80000000 && out[EAX] < 0x80000008)
 		out[EAX] = 0x80000008;
+	if (leaf == 0xa && (out[EAX] & PERFMON_VERSION) < PERFMON_MIN_VERSION)
+		out[EAX] = (out[EAX] & ~PERFMON_VERSION) | PERFMON_MIN_VERSION;
 	if (row < 0)
 		return;
 	for (unsigned r = 0; r < 4; r++) {
@@ -206,17 +255,58 @@ void soft_cpuid_claim(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 
 #define FMS_STEPPING UINT32_C(0xf)
 
-/* 0 is native. A migratable TD may also ask for an earlier stepping of the same model. */
-static bool fms_ok(const struct call *c, const struct tdcs *t, uint32_t fms)
+/* Models that this module knows, newest first, each with its latest stepping. */
+static const uint32_t known_fms[] = { 0xd06d0, 0xa06e0, 0xa06d0, 0xa06f0, 0xc06f2, 0x806f8 };
+
+static bool same_model(uint32_t a, uint32_t b) { return ((a ^ b) & ~FMS_STEPPING) == 0; }
+
+static uint32_t platform_fms(const struct call *c)
 {
 	uint32_t native[4];
 
 	cpuid_native(c, 1, 0, true, native);
-	native[EAX] &= cpuid_rows[ROW_1].direct[EAX];
-	if (fms == 0 || fms == native[EAX])
+	return native[EAX] & cpuid_rows[ROW_1].direct[EAX];
+}
+
+/* Where the list of models that a migratable TD may claim begins; its end if this CPU is unknown.
+ */
+static unsigned first_fms(const struct call *c)
+{
+	unsigned i = 0;
+
+	while (i < ARRAY_LEN(known_fms) && !same_model(known_fms[i], platform_fms(c)))
+		i++;
+	return i;
+}
+
+unsigned cpuid_fms_count(const struct call *c)
+{
+	unsigned first = first_fms(c);
+
+	return first < ARRAY_LEN(known_fms) ? (unsigned)ARRAY_LEN(known_fms) - first : 1;
+}
+
+/* Entry 0 is this CPU, the rest are older models with the stepping allowed at most. */
+uint32_t cpuid_fms_entry(const struct call *c, unsigned i)
+{
+	if (i == 0)
+		return platform_fms(c);
+	return i < cpuid_fms_count(c) ? known_fms[first_fms(c) + i] : 0;
+}
+
+/* 0 is native. A migratable TD may also ask for an earlier stepping, or an older model. */
+static bool fms_ok(const struct call *c, const struct tdcs *t, uint32_t fms)
+{
+	uint32_t native = platform_fms(c);
+
+	if (fms == 0 || fms == native)
 		return true;
-	return (t->attributes & ATTR_MIGRATABLE) && ((fms ^ native[EAX]) & ~FMS_STEPPING) == 0 &&
-	       fms < native[EAX];
+	if (!(t->attributes & ATTR_MIGRATABLE) || (same_model(fms, native) && fms > native))
+		return false;
+	for (unsigned i = first_fms(c); i < ARRAY_LEN(known_fms); i++)
+		if (same_model(fms, known_fms[i]))
+			return fms <= known_fms[i];
+	return same_model(fms, native);
 }
 
 /* Bits that the configuration may carry at all. */

@@ -21,7 +21,7 @@
 enum {
 	ROW_1 = 0, ROW_4_0 = 1, ROW_4_3 = 4, ROW_7_0 = 5, ROW_7_1 = 6, ROW_A = 7, ROW_1C = 8, ROW_80000008 = 9,
 	ROW_0 = 10, ROW_7_2 = 14, ROW_D_0 = 16, ROW_D_1 = 17, ROW_D_2 = 18, ROW_14_0 = 39, ROW_14_1 = 40,
-	ROW_15 = 41, ROW_19 = 42, ROW_1D_0 = 43, ROW_1D_1 = 44, ROW_1E = 45, ROW_80000000 = 54,
+	ROW_15 = 41, ROW_19 = 42, ROW_1D_0 = 43, ROW_1D_1 = 44, ROW_1E = 45, ROW_1F_0 = 46, ROW_1F_5 = 51, ROW_80000000 = 54,
 	ROW_80000001 = 55, ROW_23_0 = 59, ROW_23_3 = 62, ROW_5 = 63,
 };
 /* clang-format on */
@@ -53,8 +53,9 @@ int cpuid_row_of(uint32_t leaf, uint32_t sub);
 void cpuid_native(const struct call *c, uint32_t leaf, uint32_t sub, bool guest, uint32_t out[4]);
 uint64_t cpuid_row_id(unsigned row); /* leaf | sub-leaf << 32, as RCX shows it */
 
-/* The package of the calling LP, by leaf 1F. */
-unsigned cpuid_package(const struct call *c);
+/* Family, model and stepping values that a migratable TD may be given (SYS.RD: ALLOWED_FMS). */
+unsigned cpuid_fms_count(const struct call *c);
+uint32_t cpuid_fms_entry(const struct call *c, unsigned i);
 
 tdx_status_t cpuid_check(struct call *c);   /* SYS.INIT's */
 tdx_status_t cpuid_compare(struct call *c); /* LP.INIT's */

@@ -14,19 +14,25 @@
 
 #include <string.h>
 
-#define MSR_TSC_ADJUST   0x3b
-#define MSR_KEYID_PART   0x87
-#define MSR_WBINVDP      0x98
-#define MSR_WBNOINVDP    0x99
-#define MSR_MTRRCAP      0xfe
-#define MSR_MISC_ENABLE  0x1a0
-#define MSR_SMRR_BASE    0x1f2
-#define MSR_SMRR_MASK    0x1f3
-#define MSR_TME_ACTIVATE 0x982
+#define MSR_TSC_ADJUST     0x3b
+#define MSR_KEYID_PART     0x87
+#define MSR_WBINVDP        0x98
+#define MSR_WBNOINVDP      0x99
+#define MSR_MTRRCAP        0xfe
+#define MSR_MISC_ENABLE    0x1a0
+#define MSR_SMRR_BASE      0x1f2
+#define MSR_SMRR_MASK      0x1f3
+#define MSR_SMRR2_BASE     0x1f6
+#define MSR_SMRR2_MASK     0x1f7
+#define MSR_TME_CAPABILITY 0x981
+#define MSR_TME_ACTIVATE   0x982
+#define MSR_VMX_PROCBASED2 0x48b
+#define MSR_VMX_PROCBASED3 0x492
 
 #define MISC_ENABLE_BOOT_NT4 BIT64(22)
 #define MTRRCAP_SMRR         BIT64(11)
 #define MTRRCAP_SMRR_LOCK    BIT64(14)
+#define MTRRCAP_SMRR2        BIT64(13)
 #define SMRR_MASK_LOCK       BIT64(10)
 #define SMRR_MASK_VALID      BIT64(11)
 #define SMRR_ADDR            BITS64(31, 12)
@@ -45,32 +51,33 @@ static const struct msr_row platform_rows[] = {
 	{ 0x345, 0x345, BIT64(13), BIT64(13) }, /* IA32_PERF_CAPABILITIES: full-width writes */
 };
 
-/* VMX: controls that TDs run with must be allowed (bits 63:32), fixed bits as expected. */
-static const struct msr_row vmx_rows[] = {
-	{ 0x480, 0x480, BITS64(55, 50), UINT64_C(0xd8) << 48 },
-	{ 0x48d, 0x48d, UINT64_C(0x29) << 32, UINT64_C(0x29) << 32 },
-	{ 0x48e, 0x48e, UINT64_C(0x91220088) << 32, UINT64_C(0x91220088) << 32 },
-	{ 0x48b, 0x48b, UINT64_C(0x133cb3fa) << 32, UINT64_C(0x133cb3fa) << 32 },
-	{ 0x492, 0x492, 0x80, 0x80 },
-	{ 0x48f, 0x48f, UINT64_C(0x1f3c8204) << 32, UINT64_C(0x1f3c8204) << 32 },
-	{ 0x490, 0x490, UINT64_C(0x003ec004) << 32, UINT64_C(0x003ec004) << 32 },
-	{ 0x485, 0x485, BIT64(5), BIT64(5) },
-	{ 0x48c, 0x48c, 0x106114040, 0x106114040 }, /* 4 levels, WB, 2M, INVEPT, INVVPID */
-	{ 0x486, 0x486, ALL_ONES, 0x80000021 },
-	{ 0x487, 0x486, 0xffffffff, 0xffffffff },
-	{ 0x488, 0x488, ALL_ONES, 0x2000 },
-	{ 0x489, 0x489, 0x373fff, 0x373fff },
+/*
+ * VMX controls that TDs run with. @init must be allowed, what must be 1 must be in @init or be none
+ * of the module's business (@unknown), and @variable bits must be free to change.
+ */
+static const struct ctls_row {
+	uint32_t msr;
+	uint32_t init, variable, unknown;
+} ctls_rows[] = {
+	{ 0x48d, 0x00000029, 0x00000080, 0xffffff16 }, /* pin-based */
+	{ 0x48e, 0x91220088, 0x20400c00, 0x04046173 }, /* primary */
+	{ 0x48b, 0x133cb3fa, 0xcc000400, 0x00000000 }, /* secondary: see secondary_init() */
+	{ 0x492, 0x00000080, 0x00000020, 0 },          /* tertiary: 64 bits, all of them "allowed 1" */
+	{ 0x48f, 0x1f3c8204, 0x40001000, 0x00036dfb }, /* exit */
+	{ 0x490, 0x003ec004, 0x00402200, 0xff8011fb }, /* entry */
 };
 
-static const struct msr_row tme_rows[] = {
-	{ 0x981, 0x981, BIT64(1), BIT64(1) },                     /* AES-XTS-128 with integrity */
-	{ 0x982, 0x982, 3 | BIT64(49), 3 | BIT64(49) },           /* locked, enabled, that algorithm */
+/* The same for nested VMs. */
+static const struct ctls_row l2_ctls_rows[] = {
+	{ 0x48d, 0x00000029, 0x00000000, 0xffffff16 }, { 0x48e, 0x91220088, 0x68d81e04, 0x04046173 },
+	{ 0x48b, 0x1338b3fa, 0x0c513e0c, 0x00000000 }, { 0x492, 0x00000080, 0x0000002e, 0 },
+	{ 0x48f, 0x1f3c8204, 0x40001000, 0x00036dfb }, { 0x490, 0x003ec004, 0x00402200, 0xff8011fb },
 };
 
 /* Must be alike on all LPs; LP.INIT compares in this order, CPUID after the first four. */
 static const uint32_t same_msrs[] = {
 	0xcf, 0x10a, 0xbc, 0xbd,
-	MSR_TSC_ADJUST, MSR_MTRRCAP, MSR_SMRR_BASE, MSR_SMRR_MASK,
+	MSR_TSC_ADJUST, MSR_MTRRCAP, MSR_SMRR_BASE, MSR_SMRR_MASK, MSR_SMRR2_BASE, MSR_SMRR2_MASK,
 	0x480, 0x48d, 0x48e, 0x48b, 0x492, 0x48f, 0x490, 0x485, 0x48c, 0x486, 0x487, 0x488, 0x489,
 	0x345, 0x981, MSR_TME_ACTIVATE, MSR_KEYID_PART, MSR_WBINVDP, MSR_WBNOINVDP,
 };
@@ -88,6 +95,101 @@ static tdx_status_t check_msrs(struct call *c, const struct msr_row *rows, size_
 	return OK;
 }
 
+static bool ctls_ok(const struct ctls_row *row, uint64_t msr)
+{
+	uint32_t must = (uint32_t)msr, may = (uint32_t)(msr >> 32);
+
+	return (must & ~(row->init | row->unknown)) == 0 && (row->init & ~may) == 0 &&
+	       ((must | ~may) & row->variable) == 0;
+}
+
+#define CTLS2_WAITPKG BIT32(26)
+#define CTLS2_ENCLV   BIT32(28)
+
+/* User wait instructions go with the CPU's CPUID, ENCLV exiting with the control's presence. */
+static uint32_t secondary_init(const struct call *c, uint32_t init, uint64_t msr)
+{
+	init &= ~CTLS2_WAITPKG;
+	if (c->m->cpuid[ROW_7_0][2] & BIT32(5))
+		init |= CTLS2_WAITPKG;
+	return msr >> 32 & CTLS2_ENCLV ? init : init & ~CTLS2_ENCLV;
+}
+
+static tdx_status_t check_ctls(struct call *c, const struct ctls_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct ctls_row row = rows[i];
+		uint64_t msr = call_rdmsr(c, row.msr);
+		bool ok;
+
+		if (row.msr == MSR_VMX_PROCBASED2)
+			row.init = secondary_init(c, row.init, msr);
+		if (row.msr == MSR_VMX_PROCBASED3)
+			ok = (~msr & (row.init | row.variable)) == 0;
+		else
+			ok = ctls_ok(&row, msr);
+		if (!ok)
+			return FAIL(INCORRECT_MSR_VALUE, row.msr);
+	}
+	return OK;
+}
+
+/* CR0 and CR4 of a guest: the values it starts with, and what a nested one may change. */
+#define GUEST_CR0_INIT   UINT64_C(0x21)
+#define GUEST_CR4_INIT   UINT64_C(0x2040)
+#define L2_CR0_VARIABLE  UINT64_C(0x8005001f)
+#define CR0_UNRESTRICTED (BIT64(0) | BIT64(31)) /* PE and PG may be 0 in an unrestricted guest */
+
+static tdx_status_t check_fixed_crs(struct call *c)
+{
+	uint64_t cr0_must = call_rdmsr(c, 0x486) & ~CR0_UNRESTRICTED;
+
+	if (cr0_must & ~GUEST_CR0_INIT)
+		return FAIL(INCORRECT_MSR_VALUE, 0x486);
+	if (~call_rdmsr(c, 0x487) & GUEST_CR0_INIT)
+		return FAIL(INCORRECT_MSR_VALUE, 0x487);
+	if (call_rdmsr(c, 0x488) & ~GUEST_CR4_INIT)
+		return FAIL(INCORRECT_MSR_VALUE, 0x488);
+	if (~call_rdmsr(c, 0x489) & GUEST_CR4_INIT)
+		return FAIL(INCORRECT_MSR_VALUE, 0x489);
+	return OK;
+}
+
+/* A nested guest's CR0: its variable bits must be free; blamed on FIXED0 either way. */
+static tdx_status_t check_l2_crs(struct call *c)
+{
+	uint64_t cr0_must = call_rdmsr(c, 0x486) & ~CR0_UNRESTRICTED;
+
+	if ((cr0_must | ~call_rdmsr(c, 0x487)) & L2_CR0_VARIABLE)
+		return FAIL(INCORRECT_MSR_VALUE, 0x486);
+	return OK;
+}
+
+#define VMX_BASIC_SIZE      BITS64(44, 32)
+#define VMX_BASIC_WANTED    (BIT64(54) | BIT64(55)) /* I/O exit information, TRUE controls */
+#define VMX_BASIC_MAX_SIZE  (UINT64_C(2048) << 32)
+#define VMX_MISC_WANTED     (BIT64(5) | BIT64(6) | BIT64(7) | BIT64(14) | BIT64(29))
+#define VMX_MISC_CR3_TARGET BITS64(24, 16)
+#define VMX_EPT_WANTED      UINT64_C(0x10106334041)
+
+static tdx_status_t check_vmx(struct call *c)
+{
+	uint64_t basic = call_rdmsr(c, 0x480), misc = call_rdmsr(c, 0x485);
+
+	if ((basic & VMX_BASIC_SIZE) > VMX_BASIC_MAX_SIZE ||
+	    (basic & VMX_BASIC_WANTED) != VMX_BASIC_WANTED)
+		return FAIL(INCORRECT_MSR_VALUE, 0x480);
+	TRY(check_ctls(c, ctls_rows, ARRAY_LEN(ctls_rows)));
+	if ((misc & VMX_MISC_WANTED) != VMX_MISC_WANTED ||
+	    (misc & VMX_MISC_CR3_TARGET) < UINT64_C(4) << 16)
+		return FAIL(INCORRECT_MSR_VALUE, 0x485);
+	if ((call_rdmsr(c, 0x48c) & VMX_EPT_WANTED) != VMX_EPT_WANTED)
+		return FAIL(INCORRECT_MSR_VALUE, 0x48c);
+	TRY(check_fixed_crs(c));
+	TRY(check_ctls(c, l2_ctls_rows, ARRAY_LEN(l2_ctls_rows)));
+	return check_l2_crs(c);
+}
+
 static tdx_status_t check_boot_nt4(struct call *c)
 {
 	return call_rdmsr(c, MSR_MISC_ENABLE) & MISC_ENABLE_BOOT_NT4
@@ -95,12 +197,30 @@ static tdx_status_t check_boot_nt4(struct call *c)
 		       : OK;
 }
 
+#define TME_LOCKED        BIT64(0)
+#define TME_CAP_INTEGRITY (BIT64(1) | BIT64(3)) /* AES-XTS-128 or -256 */
+#define TME_ALG_INTEGRITY (BIT64(49) | BIT64(51))
+
+/* Memory encryption with integrity, of either key length. */
+static tdx_status_t check_tme(struct call *c)
+{
+	uint64_t active = call_rdmsr(c, MSR_TME_ACTIVATE);
+
+	if (!(active & TME_LOCKED))
+		return FAIL(INCORRECT_MSR_VALUE, MSR_TME_ACTIVATE);
+	if (!(call_rdmsr(c, MSR_TME_CAPABILITY) & TME_CAP_INTEGRITY))
+		return FAIL(INCORRECT_MSR_VALUE, MSR_TME_CAPABILITY);
+	if (!(active & TME_ALG_INTEGRITY))
+		return FAIL(INCORRECT_MSR_VALUE, MSR_TME_ACTIVATE);
+	return OK;
+}
+
 static tdx_status_t read_keys(struct call *c)
 {
 	uint64_t part = call_rdmsr(c, MSR_KEYID_PART);
 	uint32_t shared = (uint32_t)part, private = (uint32_t)(part >> 32);
 
-	TRY(check_msrs(c, tme_rows, ARRAY_LEN(tme_rows)));
+	TRY(check_tme(c));
 	if ((uint64_t)shared + private >= MAX_HKIDS)
 		return FAIL(NUM_ACTIVATED_HKIDS_NOT_SUPPORTED, MAX_HKIDS);
 	if (call_rdmsr(c, MSR_WBINVDP) != call_rdmsr(c, MSR_WBNOINVDP))
@@ -128,29 +248,39 @@ static tdx_status_t check_cmrs(struct call *c)
 	return OK;
 }
 
-static tdx_status_t check_smrr(struct call *c)
+/* One SMRR, locked: its mask is a row of ones up to bit 31 and its base fits it; no CMR inside. */
+static tdx_status_t check_smrr_range(struct call *c, unsigned n, uint32_t base_msr,
+				     uint32_t mask_msr)
 {
 	const struct soft_range *cmr = c->m->machine->cmr;
-	uint64_t cap = call_rdmsr(c, MSR_MTRRCAP), mask = call_rdmsr(c, MSR_SMRR_MASK);
-	uint64_t base = call_rdmsr(c, MSR_SMRR_BASE) & SMRR_ADDR;
-	uint64_t size = (~(mask & SMRR_ADDR) & BITS64(31, 0)) + 1;
+	uint64_t mask = call_rdmsr(c, mask_msr), base = call_rdmsr(c, base_msr) & SMRR_ADDR;
+	uint64_t size = (mask & SMRR_ADDR) & (0 - (mask & SMRR_ADDR));
+
+	if (!(mask & SMRR_MASK_VALID))
+		return OK;
+	if (!size || (mask & SMRR_ADDR) != (SMRR_ADDR & ~(size - 1)) || !is_aligned(base, size))
+		return FAIL(INVALID_SMRR_CONFIGURATION, n);
+	for (unsigned i = 0; i < SOFT_MAX_CMRS && cmr[i].size; i++)
+		if (base < cmr[i].base + cmr[i].size && cmr[i].base < base + size)
+			return FAIL(SMRR_OVERLAPS_CMR, n | i << 8);
+	return OK;
+}
+
+static tdx_status_t check_smrr(struct call *c)
+{
+	uint64_t cap = call_rdmsr(c, MSR_MTRRCAP);
+	bool second = (cap & MTRRCAP_SMRR2) != 0;
 
 	if (!(cap & MTRRCAP_SMRR))
 		return FAIL(SMRR_NOT_SUPPORTED, 0);
 	if (!(cap & MTRRCAP_SMRR_LOCK))
 		return FAIL(SMRR_LOCK_NOT_SUPPORTED, 0);
-	if (!(mask & SMRR_MASK_LOCK))
+	if (!(call_rdmsr(c, MSR_SMRR_MASK) & SMRR_MASK_LOCK))
 		return FAIL(SMRR_NOT_LOCKED, 0);
-	if (!(mask & SMRR_MASK_VALID))
-		return OK;
-	size = (size - 1) & BITS64(31, 12);
-	if ((size & (size + PAGE_SIZE)) != 0)
-		return FAIL(INVALID_SMRR_CONFIGURATION, 0);
-	size += PAGE_SIZE;
-	for (unsigned i = 0; i < SOFT_MAX_CMRS && cmr[i].size; i++)
-		if (base < cmr[i].base + cmr[i].size && cmr[i].base < base + size)
-			return FAIL(SMRR_OVERLAPS_CMR, i << 8);
-	return OK;
+	if (second && !(call_rdmsr(c, MSR_SMRR2_MASK) & SMRR_MASK_LOCK))
+		return FAIL(SMRR_NOT_LOCKED, 1);
+	TRY(check_smrr_range(c, 0, MSR_SMRR_BASE, MSR_SMRR_MASK));
+	return second ? check_smrr_range(c, 1, MSR_SMRR2_BASE, MSR_SMRR2_MASK) : OK;
 }
 
 /* Address widths, XSAVE features and the TSC rate as later leaves need them. */
@@ -174,7 +304,7 @@ static tdx_status_t init_checks(struct call *c)
 	TRY(check_msrs(c, platform_rows, ARRAY_LEN(platform_rows)));
 	TRY(check_boot_nt4(c));
 	TRY(cpuid_check(c));
-	TRY(check_msrs(c, vmx_rows, ARRAY_LEN(vmx_rows)));
+	TRY(check_vmx(c));
 	TRY(read_keys(c));
 	TRY(check_cmrs(c));
 	TRY(check_smrr(c));
@@ -222,7 +352,6 @@ static tdx_status_t compare_msrs(struct call *c, unsigned from, unsigned to)
 tdx_status_t leaf_sys_lp_init(struct call *c)
 {
 	uint64_t canary;
-	unsigned package;
 
 	c->r->rcx = c->r->rdx = c->r->r8 = 0;
 	TRY(take_global(c, SHARED));
@@ -235,9 +364,6 @@ tdx_status_t leaf_sys_lp_init(struct call *c)
 	TRY(compare_msrs(c, 0, SAME_BEFORE_CPUID));
 	TRY(check_boot_nt4(c));
 	TRY(cpuid_compare(c));
-	package = cpuid_package(c);
-	if (package >= SOFT_MAX_PACKAGES)
-		return FAIL(INVALID_PKG_ID, package);
 	TRY(compare_msrs(c, SAME_BEFORE_CPUID, ARRAY_LEN(same_msrs)));
 	c->m->lp_done[c->lp] = true;
 	__atomic_fetch_add(&c->m->lps_done, 1, __ATOMIC_ACQ_REL);
