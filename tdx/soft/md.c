@@ -219,6 +219,14 @@ static bool is_hp_timeout(const struct md_field *f)
 	return f->kind == K_TDCS && f->off == offsetof(struct tdcs, hp_lock_timeout);
 }
 
+/* Addresses hold all ones until first written: bits that nobody may write count as zero then. */
+static uint64_t current(const struct md_field *f, uint64_t loaded, uint64_t wr)
+{
+	return f->kind == K_VMCS && (loaded & BIT64(63)) && md_vmcs_is_address(f->code)
+		       ? loaded & wr
+		       : loaded;
+}
+
 tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint64_t id,
 		      uint64_t value, uint64_t mask, uint64_t *old)
 {
@@ -226,74 +234,104 @@ tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint6
 
 	TRY(look_up(t, id, &f));
 
-	uint64_t wr = f.row->mask[x->reader].wr & width_mask(f.row);
-	uint64_t now = md_load(x, f.row, f.element);
+	if (faults(&f))
+		return FAIL(METADATA_FIELD_NOT_READABLE, 0);
 
-	if ((wr & mask) == 0)
+	uint64_t wr = f.row->mask[x->reader].wr & width_mask(f.row), set = wr & mask;
+	uint64_t loaded = md_load(x, f.row, f.element), now = loaded;
+
+	if (set == 0)
 		return FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
 	if (is_hp_timeout(f.row) && mask != ALL_ONES)
 		return FAIL(METADATA_WR_MASK_NOT_VALID, 0);
-	if ((now ^ value) & mask & ~wr & width_mask(f.row))
+	/* A vCPU's field that is written as a whole is not looked at before. */
+	if (t->context == MD_VP && set == width_mask(f.row))
+		now = 0;
+	now = current(f.row, now, wr);
+	if ((now ^ value) & mask & ~wr)
 		return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
-
-	uint64_t set = wr & mask;
-	/* Addresses hold all ones until first written: their other bits count as zero then. */
-	uint64_t rest = f.row->kind == K_VMCS && now == ALL_ONES ? 0 : now & ~set;
-
-	TRY(md_store(x, f.row, f.element, rest | (value & set)));
-	*old = now & f.row->mask[x->reader].rd;
+	TRY(md_store(x, f.row, f.element, (now & ~set) | (value & set)));
+	*old = loaded & f.row->mask[x->reader].rd;
 	return OK;
 }
 
-/* Rows whose codes follow each other go into one sequence. */
-static bool continues(const struct md_field *a, const struct md_field *b)
+/* Elements that make one field: lists keep them together. */
+static unsigned per_field(const struct md_field *f)
 {
-	return a->cls == b->cls && a->size == b->size && a->flags == b->flags &&
-	       a->code + a->n == b->code;
+	return f->kind == K_SYS && f->off == V_CPUID_VALUES ? 2 : 1;
 }
 
-#define LIST_WORDS (PAGE_SIZE / 8)
+/* Fields whose codes follow each other, alike in class and shape, go into one sequence. */
+static bool continues(const struct md_field *a, unsigned a_end, const struct md_field *b,
+		      unsigned b_at)
+{
+	return a->cls == b->cls && a->size == b->size && per_field(a) == per_field(b) &&
+	       a->code + a_end == b->code + b_at;
+}
+
+#define LIST_WORDS      (PAGE_SIZE / 8)
+#define LIST_WORD_BYTES 8
+
+/* A metadata list under construction: page[0] is its header, page[sequence] the open sequence's. */
+struct list {
+	uint64_t *page;
+	unsigned used, sequences, sequence, fields;
+	const struct md_field
+		*last; /* the field written last, up to element @last_end of its row */
+	unsigned last_end;
+};
+
+/* Of a CPUID_CONFIG entry that does not exist the real module writes the first word only. */
+static bool left_alone(const struct md_field *f, unsigned element)
+{
+	return per_field(f) == 2 && element % 2 && element / 2 >= CPUID_CONFIGS;
+}
+
+/* One field. False if the page has no room for it. */
+static bool list_field(struct list *l, const struct md_table *t, const struct md_target *x,
+		       const struct md_field *row, unsigned at)
+{
+	unsigned n = per_field(row);
+	bool joins = l->last && continues(l->last, l->last_end, row, at);
+
+	if (l->used + n + (joins ? 0 : 1) > LIST_WORDS)
+		return false;
+	if (!joins) {
+		l->sequence = l->used++;
+		l->sequences++;
+		l->fields = 0;
+		l->page[l->sequence] = make_id(t, row, at) | (uint64_t)(n - 1) << 34;
+	} else {
+		l->fields++;
+	}
+	l->page[l->sequence] = (l->page[l->sequence] & ~BITS64(46, 38)) | ID_LAST_FIELD(l->fields);
+	for (unsigned i = 0; i < n; i++, l->used++)
+		if (!left_alone(row, at + i))
+			l->page[l->used] = md_load(x, row, at + i) & row->mask[x->reader].rd;
+	l->last = row;
+	l->last_end = at + n;
+	return true;
+}
 
 tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start,
 		     uint64_t *page, uint64_t *next)
 {
-	const struct md_field *last = NULL;
-	unsigned used = 1, sequences = 0, header = 0, fields = 0;
+	struct list l = { .page = page, .used = 1 };
 	struct found f;
+	tdx_status_t st = OK;
 
 	*next = ALL_ONES;
 	if (md_is_null(start))
 		start = md_first(t, x);
-	TRY(look_up(t, start, &f));
-	if ((start >> 32 & 3) != f.row->size)
+	/* Unlike single elements: reserved bits are not looked at, but the size must be right. */
+	if (!find(t, start, &f) || f.element % per_field(f.row) || (start >> 32 & 3) != f.row->size)
 		return FAIL(METADATA_FIELD_ID_INCORRECT, 0);
-	call_page_fill(page, 0);
-	for (unsigned i = (unsigned)(f.row - t->rows), e = f.element; i < t->count; i++, e = 0) {
-		const struct md_field *row = &t->rows[i];
-
-		if (!readable(x, row))
-			continue;
-		for (; e < row->n; e++) {
-			bool joins = last && (last == row || continues(last, row));
-
-			if (used + (joins ? 1 : 2) > LIST_WORDS) {
-				*next = make_id(t, row, e);
-				page[0] = (uint64_t)used * 8 | (uint64_t)sequences << 16;
-				return FAIL(METADATA_LIST_OVERFLOW, 0);
+	for (unsigned i = (unsigned)(f.row - t->rows), e = f.element; i < t->count; i++, e = 0)
+		for (; readable(x, &t->rows[i]) && e < t->rows[i].n; e += per_field(&t->rows[i]))
+			if (!FAILED(st) && !list_field(&l, t, x, &t->rows[i], e)) {
+				*next = make_id(t, &t->rows[i], e);
+				st = FAIL(METADATA_LIST_OVERFLOW, 0);
 			}
-			if (!joins) {
-				header = used++;
-				sequences++;
-				fields = 0;
-				page[header] = make_id(t, row, e) & ~BITS64(54, 52);
-			} else {
-				fields++;
-			}
-			page[header] = (page[header] & ~BITS64(46, 38)) | ID_LAST_FIELD(fields);
-			page[used++] = md_load(x, row, e) & row->mask[x->reader].rd;
-			last = row;
-		}
-	}
-	page[0] = (uint64_t)used * 8 | (uint64_t)sequences << 16;
-	return OK;
+	page[0] = (uint64_t)l.used * LIST_WORD_BYTES | (uint64_t)l.sequences << 16;
+	return st;
 }

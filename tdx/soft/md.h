@@ -5,7 +5,8 @@
  *   - Tables only: three contexts (module, TD, vCPU), and the fields of a TD VMCS.
  *   - The order of rows is the order in which "next field id" goes.
  *
- * Facts: ABI reference section 7.
+ * Facts: ABI reference section 7; field ids, element counts and masks of the smaller fields from
+ * the published TDX module 1.5.01 (intel/tdx-module, include/auto_gen).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -21,8 +22,8 @@ enum md_reader { MD_HOST, MD_HOST_DEBUG, MD_GUEST, MD_READERS };
 /* clang-format off */
 enum md_kind {
 	K_ZERO,   /* always zero */
-	K_ONES,   /* always all ones */
-	K_L2,     /* a nested VM's default: .off is an index into md_l2_defaults */
+	K_ONES,   /* all ones for each VM of the TD, the nested ones included; else zero */
+	K_L2,     /* what nested VMs start from: .off is an enum l2_value; element 0 only */
 	K_CONST,  /* .off is the value */
 	K_SYS,    /* computed from the module: .off is an enum sys_value */
 	K_TDR,    /* at .off in struct tdr, elements in a row */
@@ -85,6 +86,9 @@ tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint6
 tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64_t start,
 		     uint64_t *page, uint64_t *next);
 
+/* A VMCS field that holds a physical address which the host gives: all ones until then. */
+bool md_vmcs_is_address(uint32_t encoding);
+
 /* md_value.c */
 uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned element);
 tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsigned element,
@@ -113,7 +117,9 @@ enum sys_value {
 	V_CPUID_LEAVES,
 	V_CPUID_VALUES,
 	V_FEATURES0,
-	V_ARCH_CAP_MASK,
+	V_NUM_FMS,
+	V_ALLOWED_FMS,
+	V_SERVTD_FIXED0,
 };
 
 #endif

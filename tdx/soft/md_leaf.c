@@ -247,20 +247,9 @@ tdx_status_t tdg_vm_rd(struct guest *g, enum tdcall_out *out)
 	return guest_read(g, &md_td, g->c->version == 1);
 }
 
-#define CODE_TD_CTLS 0x17
-#define CLASS_EXEC   17
-
 tdx_status_t tdg_vm_wr(struct guest *g, enum tdcall_out *out)
 {
-	const struct soft_regs *gpr = &g->vp->v.gpr;
-	bool td_ctls =
-		(gpr->rdx & 0xffffff) == CODE_TD_CTLS && (gpr->rdx >> 56 & 0x3f) == CLASS_EXEC;
-
 	(void)out;
-	if (td_ctls && gpr->rcx == 0 && !(g->td.tdcs->config_flags & CFG_FLEXIBLE_PENDING_VE)) {
-		g->vp->v.gpr.r8 = 0;
-		return FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
-	}
 	return guest_write(g, &md_td);
 }
 

@@ -66,15 +66,23 @@
 	}
 #define L2(cd, sz, what)                          \
 	{                                         \
-		32, sz, NA, K_L2, 1, cd, what, XR \
+		32, sz, NA, K_L2, 4, cd, what, XR \
+	}
+#define L2_BASE(cd, what, wr)                                   \
+	{                                                       \
+		32, 3, NA, K_L2, 1, cd, what,                   \
+		{                                               \
+			{ 0, 0 }, { A, UINT64_C(wr) }, { 0, 0 } \
+		}                                               \
 	}
 #define KIND(cl, cd, sz, fl, n, k, m)      \
 	{                                  \
 		cl, sz, fl, k, n, cd, 0, m \
 	}
 
-#define BUILD_DATE 20230401
-#define BUILD_NUM  500
+#define ARCH_CAP_CONFIGURABLE (BIT64(4) | BIT64(19) | BIT64(20) | BIT64(24))
+#define BUILD_DATE            20230401
+#define BUILD_NUM             500
 
 /* clang-format off */
 static const struct md_field sys_rows[] = {
@@ -93,10 +101,16 @@ static const struct md_field sys_rows[] = {
 	SYSV(25, 0, 3, 0, 1, V_ATTR_FIXED0, RR), CONST(25, 1, 3, 0, 0, RR), SYSV(25, 2, 3, 0, 1, V_XFAM_FIXED0, RR),
 	CONST(25, 3, 3, 0, XFAM_FIXED1, RR), CONST(25, 4, 1, NA, CPUID_CONFIGS, RR), CONST(25, 6, 3, NA, 7, RR),
 	CONST(25, 7, 3, NA, 0, RR), SYSV(25, 0x400, 3, NA, 32, V_CPUID_LEAVES, RR),
-	SYSV(25, 0x500, 3, NA, 64, V_CPUID_VALUES, RR), SYSV(25, 0x600, 3, NA, 1, V_ARCH_CAP_MASK, RR),
-	CONST(25, 0x800, 1, NA, 0, RR),
-	ZERO(32, 0, 3, NA, 1, RRG), ZERO(32, 1, 1, 0, 4, RRG), CONST(32, 0x10, 1, NA, 512, RR),
-	CONST(34, 0, 1, NA, 0x807f, RRG),
+	SYSV(25, 0x500, 3, NA, 64, V_CPUID_VALUES, RR), CONST(25, 0x600, 3, NA, ARCH_CAP_CONFIGURABLE, RR),
+	SYSV(25, 0x800, 1, NA, 1, V_NUM_FMS, RR), CONST(25, 0x801, 1, NA, 0, RR),
+	SYSV(25, 0x810, 3, NA, 64, V_ALLOWED_FMS, RR), ZERO(25, 0x850, 3, NA, 64, RR),
+	/* migration, service TDs, nested VMs: sizes and limits */
+	ZERO(32, 0, 3, NA, 1, RRG), ZERO(32, 1, 1, 0, 1, RRG), ZERO(32, 2, 1, 0, 1, RRG), ZERO(32, 3, 1, 0, 1, RRG),
+	ZERO(32, 4, 1, 0, 1, RRG), CONST(32, 0x10, 1, NA, 512, RR), CONST(32, 0x20, 0, NA, 3, RR),
+	CONST(32, 0x21, 0, NA, 2, RR), CONST(32, 0x22, 0, NA, 5, RR), CONST(33, 0, 1, NA, 1, RR),
+	SYSV(33, 1, 3, NA, 1, V_SERVTD_FIXED0, RR), ZERO(33, 2, 3, NA, 1, RR), CONST(34, 0, 1, NA, 0x807f, RRG),
+	CONST(34, 1, 3, NA, 1, RR), ZERO(34, 2, 3, NA, 1, RR), CONST(34, 3, 3, NA, 3, RR), ZERO(34, 4, 3, NA, 1, RR),
+	CONST(34, 5, 3, NA, 7, RR), ZERO(34, 6, 3, NA, 1, RR),
 };
 
 static const struct md_field td_rows[] = {
@@ -111,7 +125,7 @@ static const struct md_field td_rows[] = {
 	TDCS(17, 0xb, 3, 0, 1, tsc_multiplier, RR), TDCS(17, 0xc, 1, 0, 1, tsc_frequency, RRG),
 	TDCS(17, 0xd, 3, 0, 1, virtual_tsc, XX), CONST(17, 0xe, 1, NA, CPUID_ROWS, RR),
 	TDCS(17, 0xf, 2, NA, 1, xbuff_size, RR),
-	{ 17, 3, NA, K_TDCS, 1, 0x10, offsetof(struct tdcs, notify_enables), { { 0, 0 }, { A, 1 }, { A, 1 } } },
+	{ 17, 3, NA, K_TDCS, 1, 0x10, offsetof(struct tdcs, notify_enables), { { 0, 0 }, { A, 1 }, { 1, 1 } } },
 	{ 17, 3, NA, K_TDCS, 1, 0x11, offsetof(struct tdcs, hp_lock_timeout), { { A, A }, { A, A }, { 0, 0 } } },
 	{ 17, 3, NA, K_TDCS, 4, 0x12, offsetof(struct tdcs, vm_ctls), { { A, 1 }, { A, 1 }, { 0, 0 } } },
 	TDCS(17, 0x16, 3, 0, 1, config_flags, RRG),
@@ -121,15 +135,20 @@ static const struct md_field td_rows[] = {
 	TDCS(19, 0, 3, 0, 6, mrtd, RRG), TDCS(19, 0x10, 3, 0, 6, mrconfigid, RRG), TDCS(19, 0x18, 3, 0, 6, mrowner, RRG),
 	TDCS(19, 0x20, 3, 0, 6, mrownerconfig, RRG), TDCS(19, 0x40, 3, 0, 24, rtmr, XRG),
 	KIND(20, 0, 3, NA, 1, K_CPUID, RR),
-	TDCS(22, 0x10a, 3, NA, 1, vmsr[0], XR), TDCS(22, 0x480, 3, NA, 20, vmsr[1], XR),
+	TDCS(22, 0x10a, 3, NA, 1, vmsr[0], XR), TDCS(22, 0x480, 3, NA, 1, vmsr[1], XR), TDCS(22, 0x485, 3, NA, 1, vmsr[6], XR),
+	TDCS(22, 0x486, 3, NA, 1, vmsr[7], XR), TDCS(22, 0x487, 3, NA, 1, vmsr[8], XR), TDCS(22, 0x488, 3, NA, 1, vmsr[9], XR),
+	TDCS(22, 0x489, 3, NA, 1, vmsr[10], XR), TDCS(22, 0x48b, 3, NA, 1, vmsr[12], XR), TDCS(22, 0x48c, 3, NA, 1, vmsr[13], XR),
+	TDCS(22, 0x48d, 3, NA, 1, vmsr[14], XR), TDCS(22, 0x48e, 3, NA, 1, vmsr[15], XR), TDCS(22, 0x48f, 3, NA, 1, vmsr[16], XR),
+	TDCS(22, 0x490, 3, NA, 1, vmsr[17], XR), TDCS(22, 0x491, 3, NA, 1, vmsr[18], XR), TDCS(22, 0x492, 3, NA, 1, vmsr[19], XR),
+	TDCS(22, 0x493, 3, NA, 1, vmsr[20], XR),
 	/* migration: never under way */
 	ZERO(24, 1, 0, NA, 1, RR), ZERO(24, 2, 2, NA, 1, RR), ZERO(24, 3, 2, NA, 1, RR), ZERO(24, 4, 2, NA, 1, RR),
 	ZERO(24, 5, 3, NA, 1, RR), ZERO(24, 6, 3, NA, 1, RR), ZERO(24, 0x10, 3, NA, 4, XR), ZERO(24, 0x14, 3, NA, 4, XR),
 	TDCS(24, 0x18, 3, NA, 4, mig_key, XR), ZERO(24, 0x1c, 3, NA, 4, XR), ZERO(24, 0x20, 1, NA, 1, RR),
 	ZERO(24, 0x21, 1, NA, 1, RR), ZERO(24, 0x30, 3, NA, 1, RR), ZERO(24, 0x31, 3, NA, 1, RR),
-	ZERO(24, 0x32, 1, NA, 1, RR), ZERO(24, 0x34, 2, NA, 1, RR), ZERO(24, 0x40, 3, NA, 1, RR),
+	ZERO(24, 0x32, 1, NA, 1, RR), ZERO(24, 0x34, 2, NA, 1, RR), ZERO(24, 0x40, 3, NA, 4, RRG),
 	TDCS(25, 0, 3, NA, 6, servtd_hash, RRG), ZERO(25, 6, 1, NA, 1, RRG), ZERO(25, 0x80, 3, NA, 16, RRG),
-	ZERO(26, 0, 3, NA, 1, RR),
+	ZERO(26, 0, 3, NA, 512, RR),
 	KIND(32, 0, 3, 0, 512, K_MSR_BITMAP, XR), KIND(33, 0, 3, 0, 512, K_SEPT_ROOT, XR),
 };
 
@@ -157,8 +176,8 @@ static const struct md_field vp_rows[] = {
 	VP(19, 0x2103, 3, 0, 1, v.msr.tsc_aux, XRW),
 	VP(32, 0, 0, NA, 1, state, XR), VP(32, 2, 2, NA, 1, v.index, RRG), VP(32, 3, 0, NA, 1, num_pages, RR),
 	VP(32, 4, 2, NA, 1, assoc_lpid, RR), VP(32, 6, 3, NA, 1, epoch, RR),
-	{ 32, 0, NA, K_VP, 1, 7, offsetof(struct tdvps, cpuid_supervisor_ve), { { A, 0 }, { A, 0 }, { A, 1 } } },
-	{ 32, 0, NA, K_VP, 1, 8, offsetof(struct tdvps, cpuid_user_ve), { { A, 0 }, { A, 0 }, { A, 1 } } },
+	{ 32, 0, NA, K_VP, 1, 7, offsetof(struct tdvps, cpuid_supervisor_ve), { { A, 0 }, { A, 0 }, { A, A } } },
+	{ 32, 0, NA, K_VP, 1, 8, offsetof(struct tdvps, cpuid_user_ve), { { A, 0 }, { A, 0 }, { A, A } } },
 	VP(32, 0xa, 3, NA, 1, last_exit_tsc, XR),
 	{ 32, 0, 0, K_VP, 1, 0xb, offsetof(struct tdvps, pend_nmi), { { A, A }, { A, A }, { 0, 0 } } },
 	{ 32, 3, 0, K_VP, 1, 0xc, offsetof(struct tdvps, v.xfam), { { A, 0 }, { A, A }, { 0, 0 } } },
@@ -168,9 +187,12 @@ static const struct md_field vp_rows[] = {
 	ZERO(32, 0x41, 1, NA, 1, XR), ZERO(32, 0x42, 0, NA, 1, XR), ZERO(32, 0x44, 0, NA, 4, XR), ZERO(32, 0x48, 0, NA, 4, XR),
 	ZERO(32, 0x4c, 0, NA, 4, XR),
 	/* nested VMs, of which there are none: what they would start from */
-	ZERO(32, 0x50, 3, NA, 4, XR), ZERO(32, 0x54, 3, NA, 4, XR), KIND(32, 0x58, 3, NA, 4, K_ONES, XR),
-	ZERO(32, 0x5c, 3, NA, 4, XR), L2(0x80, 3, L2_CR0_MASK), L2(0x81, 3, L2_CR0_SHADOW), L2(0x82, 3, L2_CR4_MASK),
-	L2(0x83, 3, L2_CR4_SHADOW), L2(0x84, 3, L2_VM_CR0_MASK), L2(0x88, 3, L2_VM_CR0_SHADOW),
+	{ 32, 3, NA, K_VP, 4, 0x50, offsetof(struct tdvps, l2_ctls), { { 0, 0 }, { A, 7 }, { A, 7 } } },
+	{ 32, 3, NA, K_VP, 4, 0x54, offsetof(struct tdvps, l2_debug_ctls), { { 0, 0 }, { A, 7 }, { 0, 0 } } },
+	{ 32, 3, NA, K_VP, 4, 0x58, offsetof(struct tdvps, tsc_deadline), { { 0, 0 }, { A, 0 }, { A, A } } },
+	ZERO(32, 0x5c, 3, NA, 4, XR), L2_BASE(0x80, L2_CR0_MASK, 0xffffffff9fffffdf),
+	L2_BASE(0x81, L2_CR0_SHADOW, 0xffffffff9fffffdf), L2_BASE(0x82, L2_CR4_MASK, 0xffffffffffff9fbf),
+	L2_BASE(0x83, L2_CR4_SHADOW, 0xffffffff9fffffdf), L2(0x84, 3, L2_VM_CR0_MASK), L2(0x88, 3, L2_VM_CR0_SHADOW),
 	L2(0x8c, 3, L2_CR4_MASK), L2(0x90, 3, L2_VM_CR4_SHADOW), ZERO(32, 0x94, 2, NA, 4, XR),
 	KIND(32, 0x98, 3, NA, 4, K_ONES, XR), L2(0x9c, 2, L2_PIN), ZERO(32, 0xa4, 2, NA, 4, XR),
 	ZERO(32, 0xa8, 2, NA, 4, XR), L2(0xac, 1, L2_PI_VECTOR), L2(0xb0, 2, L2_SECONDARY),

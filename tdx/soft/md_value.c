@@ -11,8 +11,7 @@
 
 #include <string.h>
 
-#define FEATURES0             UINT64_C(0xf0fbf)
-#define ARCH_CAP_CONFIGURABLE (BIT64(4) | BIT64(19) | BIT64(20) | BIT64(24))
+#define FEATURES0 UINT64_C(0xf0fbf)
 
 static uint64_t pair(const uint32_t r[4], unsigned half)
 {
@@ -44,8 +43,12 @@ static uint64_t sys_value(const struct md_target *x, uint32_t what, unsigned i)
 			       : 0;
 	case V_FEATURES0:
 		return FEATURES0;
-	case V_ARCH_CAP_MASK:
-		return ARCH_CAP_CONFIGURABLE & m->msr[1];
+	case V_NUM_FMS:
+		return cpuid_fms_count(x->c);
+	case V_SERVTD_FIXED0:
+		return UINT64_C(0x7ff00000001);
+	case V_ALLOWED_FMS:
+		return cpuid_fms_entry(x->c, i);
 	default:
 		return 0;
 	}
@@ -112,13 +115,24 @@ static uint64_t l2_default(const struct md_target *x, uint32_t what)
 	}
 }
 
+#define US_PER_SECOND UINT64_C(1000000)
+
+static uint64_t load_hp_timeout(const struct md_target *x)
+{
+	uint64_t ticks = x->td->tdcs->hp_lock_ticks;
+
+	if (ticks > ALL_ONES / US_PER_SECOND)
+		ticks = ALL_ONES / US_PER_SECOND;
+	return x->c->m->tsc_hz ? ticks * US_PER_SECOND / x->c->m->tsc_hz : 0;
+}
+
 uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i)
 {
 	switch (f->kind) {
 	case K_ONES:
-		return ALL_ONES >> (64 - (8u << f->size));
+		return i <= x->td->tdcs->num_l2 ? ALL_ONES >> (64 - (8u << f->size)) : 0;
 	case K_L2:
-		return l2_default(x, f->off);
+		return i == 0 ? l2_default(x, f->off) : 0;
 	case K_CONST:
 		return f->off;
 	case K_SYS:
@@ -126,7 +140,9 @@ uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i
 	case K_TDR:
 		return load_bytes(x->td->tdr, f->off, f->size, i);
 	case K_TDCS:
-		return load_bytes(x->td->tdcs, f->off, f->size, i);
+		return f->off == offsetof(struct tdcs, hp_lock_timeout)
+			       ? load_hp_timeout(x)
+			       : load_bytes(x->td->tdcs, f->off, f->size, i);
 	case K_VP:
 		return load_bytes(x->vp, f->off, f->size, i);
 	case K_TDCX_PA:
@@ -154,63 +170,156 @@ uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i
 
 #define PIN_POSTED_INTERRUPTS BIT64(7)
 #define VECTOR_UNSET          0xffff
-#define CR4_VMXE              BIT64(13)
+#define SECONDARY_PML         BIT64(17)
+#define SECONDARY_HOST        UINT64_C(0xc0130c04) /* what a debugger may change */
+#define MSR_VMX_PROCBASED2    0x48b
+#define DEBUGCTL_UNCORE_PMI   BIT64(13)
+
+static tdx_status_t not_valid(void) { return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0); }
 
 static tdx_status_t not_initialized(uint32_t field)
 {
 	return FAIL(TD_VMCS_FIELD_NOT_INITIALIZED, field);
 }
 
+/* CR0 and CR4: bits that the module owns must read as the guest would read them, and stay. */
+static tdx_status_t merge_cr(const struct md_target *x, uint32_t cr, uint32_t mask_field,
+			     uint32_t shadow_field, uint64_t *value)
+{
+	uint64_t mask = vcpu_vmread(x->c, x->vp, mask_field);
+	uint64_t shadow = vcpu_vmread(x->c, x->vp, shadow_field);
+
+	if ((*value ^ shadow) & mask)
+		return not_valid();
+	*value = (vcpu_vmread(x->c, x->vp, cr) & mask) | (*value & ~mask);
+	return OK;
+}
+
+/* Address fields of the shared world. */
+static tdx_status_t store_shared_pa(const struct md_target *x, uint32_t field, uint64_t value)
+{
+	uint64_t size = field == F_PI_DESC ? 64 : PAGE_SIZE;
+	uint64_t plain = value & (BIT64(x->c->m->hkid_shift) - 1);
+
+	if (FAILED(check_shared(x->c, value, 1, size, 0)))
+		return not_valid();
+	if (field == F_SHARED_EPTP) {
+		x->vp->shared_eptp = value;
+		x->vp->v.shared_root = plain;
+	} else if (field == F_PI_DESC) {
+		x->vp->pid_addr = value;
+		x->vp->v.posted_desc = plain;
+	} else {
+		x->vp->pml_addr = value;
+	}
+	return OK;
+}
+
+/* Posted interrupts need a vector and a descriptor first. */
+static tdx_status_t check_pin(const struct md_target *x, uint64_t value)
+{
+	if (!(value & PIN_POSTED_INTERRUPTS))
+		return OK;
+	if (vcpu_vmread(x->c, x->vp, F_PI_VECTOR) == VECTOR_UNSET)
+		return not_initialized(F_PI_VECTOR);
+	return x->vp->pid_addr == ALL_ONES ? not_initialized(F_PI_DESC) : OK;
+}
+
+/* Secondary controls: only what the CPU allows, and PML only for a debugger who has set its log. */
+static tdx_status_t check_secondary(const struct md_target *x, uint64_t value)
+{
+	uint64_t cap = call_rdmsr(x->c, MSR_VMX_PROCBASED2);
+	bool debug = x->reader == MD_HOST_DEBUG;
+	uint64_t may = debug ? SECONDARY_HOST : BITS64(31, 30);
+
+	if (may & ((~value & (uint32_t)cap) | (value & ~(cap >> 32))))
+		return not_valid();
+	if ((value & SECONDARY_PML) && (!debug || x->vp->pml_addr >> 63))
+		return not_valid();
+	return OK;
+}
+
 /* VMCS fields with rules of their own. */
 static tdx_status_t store_vmcs(const struct md_target *x, uint32_t field, uint64_t value)
 {
-	struct tdvps *vp = x->vp;
-
 	switch (field) {
 	case F_SHARED_EPTP:
-		if (FAILED(check_shared(x->c, value, PAGE_SIZE, PAGE_SIZE, 0)))
-			return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
-		vp->shared_eptp = value;
-		vp->v.shared_root = value & (BIT64(x->c->m->hkid_shift) - 1);
-		break;
 	case F_PI_DESC:
-		if (FAILED(check_shared(x->c, value, 64, 64, 0)))
-			return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
-		vp->pid_addr = value;
-		vp->v.posted_desc = value & (BIT64(x->c->m->hkid_shift) - 1);
+	case F_PML_ADDR:
+		TRY(store_shared_pa(x, field, value));
 		break;
 	case F_PI_VECTOR:
 		if (value > 0xff)
-			return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
+			return not_valid();
 		break;
 	case F_PIN:
-		if (!(value & PIN_POSTED_INTERRUPTS))
-			break;
-		if (vcpu_vmread(x->c, vp, F_PI_VECTOR) == VECTOR_UNSET)
-			return not_initialized(F_PI_VECTOR);
-		if (vp->pid_addr == ALL_ONES)
-			return not_initialized(F_PI_DESC);
+		TRY(check_pin(x, value));
+		break;
+	case F_SECONDARY:
+		TRY(check_secondary(x, value));
+		break;
+	case F_CR0:
+		TRY(merge_cr(x, F_CR0, F_CR0_MASK, F_CR0_SHADOW, &value));
 		break;
 	case F_CR4:
-		/* VMXE is no TD's to have, yet the field has it set: no write passes. */
-		if (value & CR4_VMXE)
-			return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
+		TRY(merge_cr(x, F_CR4, F_CR4_MASK, F_CR4_SHADOW, &value));
+		break;
+	case F_DEBUGCTL:
+		value &= ~DEBUGCTL_UNCORE_PMI; /* the host's, which the image does not use */
 		break;
 	default:
 		break;
 	}
-	return vcpu_vmwrite(x->c, vp, field, value) ? OK : FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
+	return vcpu_vmwrite(x->c, x->vp, field, value) ? OK : FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
 }
 
 #define HP_TIMEOUT_MIN UINT64_C(10000)
 #define HP_TIMEOUT_MAX UINT64_C(100000000)
 
+/* Kept in ticks, of which the real module keeps the low 32 bits. */
 static tdx_status_t store_hp_timeout(const struct md_target *x, uint64_t us)
 {
 	if (us < HP_TIMEOUT_MIN || us > HP_TIMEOUT_MAX)
-		return FAIL(METADATA_FIELD_VALUE_NOT_VALID, 0);
-	x->td->tdcs->hp_lock_timeout = us;
-	x->td->tdcs->hp_lock_ticks = x->c->m->tsc_hz / 1000000 * us;
+		return not_valid();
+	x->td->tdcs->hp_lock_ticks = (uint32_t)(us * x->c->m->tsc_hz / US_PER_SECOND);
+	return OK;
+}
+
+#define PENDING_VE_DISABLE BIT64(0)
+
+/* A guest may change what a pending page does only if its host said so. */
+static tdx_status_t check_td_ctls(const struct md_target *x, uint64_t value)
+{
+	const struct tdcs *t = x->td->tdcs;
+	bool flexible = (t->config_flags & CFG_FLEXIBLE_PENDING_VE) != 0;
+
+	return !flexible && ((t->td_ctls ^ value) & PENDING_VE_DISABLE) ? not_valid() : OK;
+}
+
+#define XSAVE_HEADER_FIRST (512 / 8)
+#define XSAVE_HEADER_END   (576 / 8)
+#define XFAM_PT            8
+
+/* The XSAVE header is the module's, and so is the first word of the trace unit's state. */
+static tdx_status_t store_xbuff(const struct md_target *x, unsigned i, uint64_t value)
+{
+	const struct tdcs *t = x->td->tdcs;
+
+	if ((i >= XSAVE_HEADER_FIRST && i < XSAVE_HEADER_END) ||
+	    ((t->xfam >> XFAM_PT & 1) && i == t->xbuff_offsets[XFAM_PT] / 8))
+		return FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
+	((uint64_t *)call_map(x->c, x->vp->page_pa[3 + i / 512]))[i % 512] = value;
+	return OK;
+}
+
+static tdx_status_t store_tdcs(const struct md_target *x, const struct md_field *f, unsigned i,
+			       uint64_t value)
+{
+	if (f->off == offsetof(struct tdcs, hp_lock_timeout))
+		return store_hp_timeout(x, value);
+	if (f->off == offsetof(struct tdcs, td_ctls) && x->reader == MD_GUEST)
+		TRY(check_td_ctls(x, value));
+	store_bytes(x->td->tdcs, f->off, f->size, i, value);
 	return OK;
 }
 
@@ -219,18 +328,19 @@ tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsig
 {
 	switch (f->kind) {
 	case K_TDCS:
-		if (f->off == offsetof(struct tdcs, hp_lock_timeout))
-			return store_hp_timeout(x, value);
-		store_bytes(x->td->tdcs, f->off, f->size, i, value);
-		return OK;
+		return store_tdcs(x, f, i, value);
 	case K_VP:
+		/* The vCPU's copy of XFAM has a write mask and yet is not to be written. */
+		if (f->off == offsetof(struct tdvps, v.xfam))
+			return FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
 		store_bytes(x->vp, f->off, f->size, i, value);
 		return OK;
 	case K_XBUFF:
-		((uint64_t *)call_map(x->c, x->vp->page_pa[3 + i / 512]))[i % 512] = value;
-		return OK;
+		return store_xbuff(x, i, value);
 	case K_VMCS:
 		return store_vmcs(x, f->code, value);
+	case K_L2:
+		return OK; /* for nested VMs, of which there are none: taken and not used */
 	default:
 		return FAIL(METADATA_FIELD_NOT_WRITABLE, 0);
 	}

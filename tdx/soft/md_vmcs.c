@@ -166,3 +166,8 @@ const struct md_vmcs md_vmcs_fields[] = {
 };
 /* clang-format on */
 const unsigned md_vmcs_count = ARRAY_LEN(md_vmcs_fields);
+
+bool md_vmcs_is_address(uint32_t encoding)
+{
+	return encoding == F_SHARED_EPTP || encoding == F_PI_DESC || encoding == F_PML_ADDR;
+}

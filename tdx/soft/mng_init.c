@@ -148,7 +148,6 @@ static void set_tsc(struct call *c, struct tdcs *t)
 		c->m->tsc_hz ? ratio48(t->tsc_frequency * TSC_UNIT_HZ, c->m->tsc_hz) : BIT64(48);
 	t->tsc_offset = 0 - mul_shift48(now, t->tsc_multiplier);
 	t->virtual_tsc = 0;
-	t->hp_lock_timeout = 1000000;
 	t->hp_lock_ticks = c->m->tsc_hz; /* one second */
 }
 

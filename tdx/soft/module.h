@@ -251,7 +251,7 @@ struct tdvps {
 	bool last_exit_epf;
 	uint8_t cpuid_control[128];
 	uint64_t shared_eptp, pid_addr, pml_addr; /* as the host wrote them; ~0 until then */
-	uint64_t l2_fields[64];
+	uint64_t l2_ctls[4], l2_debug_ctls[4], tsc_deadline[4]; /* kept for VP.RD and WR only */
 };
 
 _Static_assert(sizeof(struct tdvps) <= PAGE_SIZE, "the TDVPS fields fit the TDVPR page");

@@ -151,6 +151,8 @@ tdx_status_t leaf_vp_init(struct call *c)
 	init_registers(c, &td, vp);
 	vp->last_td_exit = EXIT_ASYNC_FAULT;
 	vp->shared_eptp = vp->pid_addr = vp->pml_addr = ALL_ONES;
+	for (unsigned vm = 0; vm <= td.tdcs->num_l2 && vm < ARRAY_LEN(vp->tsc_deadline); vm++)
+		vp->tsc_deadline[vm] = ALL_ONES;
 	TRY(vp_associate(c, &td, vp, &fresh));
 	c->m->backend->ops->vcpu_init(c->m->backend->ctx, c->lp, &vp->v);
 	guest_vmcs_init(c, &td, vp);
