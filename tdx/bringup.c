@@ -129,36 +129,19 @@ static int sys_init(void)
 	return refused("TDH.SYS.INIT", st);
 }
 
-/* The worst of what several CPUs were answered. */
-struct answers {
-	spinlock_t lock;
-	tdx_status_t st; /* the first refusal */
-	unsigned cpu;    /* that got it */
-};
-
-static void note_answer(struct answers *a, tdx_status_t st)
-{
-	spin_lock(&a->lock);
-	if (!tdx_ok(st) && tdx_ok(a->st)) {
-		a->st = st;
-		a->cpu = cpu_index();
-	}
-	spin_unlock(&a->lock);
-}
-
 static void lp_init_here(void *arg)
 {
 	struct seam_regs r;
 	tdx_status_t st = TDX_RETRY(tdh_sys_lp_init(&r));
 
 	if (!tdx_is(st, TDX_SYS_LP_INIT_DONE))
-		note_answer(arg, st);
+		tdx_answer(arg, st);
 }
 
 /* All CPUs at once: the module's lock is shared. */
 static int lp_init(void)
 {
-	struct answers a = { .lock = SPINLOCK_INIT };
+	struct tdx_answers a = { .lock = SPINLOCK_INIT };
 
 	if (tdx_state.done.configured)
 		return 0; /* nothing is configured before all CPUs are initialised */
@@ -234,7 +217,7 @@ static int write_back_caches(void)
 	return 0;
 }
 
-static void key_config_here(void *arg) { note_answer(arg, TDX_RETRY(tdh_sys_key_config())); }
+static void key_config_here(void *arg) { tdx_answer(arg, TDX_RETRY(tdh_sys_key_config())); }
 
 /* One package after the other: key generation is shared by all. */
 static int key_config(void)
@@ -242,7 +225,7 @@ static int key_config(void)
 	struct tdx_state *s = &tdx_state;
 
 	for (unsigned i = 0; i < s->packages; i++) {
-		struct answers a = { .lock = SPINLOCK_INIT };
+		struct tdx_answers a = { .lock = SPINLOCK_INIT };
 
 		if (s->done.keyed & BIT64(i))
 			continue;

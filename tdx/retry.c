@@ -7,8 +7,8 @@
 
 #include <errno.h>
 
-#include "kernel/base/lock.h"
 #include "kernel/base/log.h"
+#include "kernel/machine/port.h"
 #include "tdx/abi/explain.h"
 
 #define RETRY_PAUSE_MAX 1024u /* PAUSEs between two attempts */
@@ -68,6 +68,16 @@ bool tdx_retry_again(struct tdx_retry *retry, tdx_status_t st)
 	while (pauses--)
 		cpu_relax();
 	return true;
+}
+
+void tdx_answer(struct tdx_answers *a, tdx_status_t st)
+{
+	spin_lock(&a->lock);
+	if (!tdx_ok(st) && tdx_ok(a->st)) {
+		a->st = st;
+		a->cpu = cpu_index();
+	}
+	spin_unlock(&a->lock);
 }
 
 int tdx_to_errno(tdx_status_t st)

@@ -10,6 +10,7 @@
 #ifndef TAIN_TDX_RETRY_H
 #define TAIN_TDX_RETRY_H
 
+#include "kernel/base/lock.h"
 #include "kernel/base/types.h"
 #include "tdx/abi/status.h"
 #include "tdx/call_site.h"
@@ -43,6 +44,14 @@ int tdx_to_errno(tdx_status_t st);
 
 /* Say that @leaf was refused: one line at error level. Returns tdx_to_errno(@st). */
 int tdx_refused(const char *who, const char *leaf, tdx_status_t st);
+
+/* What several CPUs were answered at once: the first refusal, and who got it. */
+struct tdx_answers {
+	spinlock_t lock;
+	tdx_status_t st;
+	unsigned cpu;
+};
+void tdx_answer(struct tdx_answers *answers, tdx_status_t st);
 
 /* Let pending interrupts through between attempts at an interruptible leaf; tdx_init() sets it. */
 extern void (*tdx_irq_window)(void);

@@ -5,7 +5,8 @@
  *     STEP_ADD_LEAF    PAGE.ADD, PAGE.AUG   STEP_UNBLOCK  RANGE.UNBLOCK    STEP_JOIN   PAGE.PROMOTE
  *     STEP_REMOVE_LEAF PAGE.REMOVE          STEP_REMOVE_TABLE SEPT.REMOVE  STEP_MOVE PAGE.RELOCATE
  *
- * Once the KeyID is released, leaves and tables come back by PHYMEM.PAGE.RECLAIM instead.
+ * Once the KeyID is released, leaves and tables come back by PHYMEM.PAGE.RECLAIM instead: they are
+ * put into a batch (tdx/reclaim.h).
  *
  * Invariants
  *   - A hook either carries the whole step or leaves the S-EPT as it was (-EBUSY, -EIO).
@@ -23,6 +24,7 @@
 #include "mmu/page.h"
 #include "tdx/abi/explain.h"
 #include "tdx/keyid.h"
+#include "tdx/reclaim.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
 
@@ -148,15 +150,6 @@ static int unblock(struct change *c)
 	return hook_result(c, "TDH.MEM.RANGE.UNBLOCK", st);
 }
 
-/* The module's page metadata must name @page a free one's; a 2M leaf is reclaimed whole. */
-static int reclaim(struct td *td, hpa_t page)
-{
-	struct page_metadata md;
-	tdx_status_t st = TDX_RETRY(tdh_phymem_page_reclaim(page, &md));
-
-	return tdx_ok(st) ? 0 : tdx_refused(td->name, "TDH.PHYMEM.PAGE.RECLAIM", st);
-}
-
 static int leak_leaf(struct change *c, hpa_t page)
 {
 	unsigned order = order_of(c->level);
@@ -174,8 +167,11 @@ static int remove_leaf(struct change *c)
 	int err;
 
 	if (c->mmu->phase == MMU_RELEASED) {
-		err = c->td->keep_all ? -EIO : reclaim(c->td, page);
-		return err ? leak_leaf(c, page) : 0;
+		if (c->td->keep_all)
+			return leak_leaf(c, page);
+		/* From now on it is the batch's: the slot's release() knows. */
+		reclaim_add(c->td, page, PAGE_TDX_PRIVATE, order_of(c->level));
+		return 0;
 	}
 	st = HOOK_RETRY(tdh_mem_page_remove(c->td->tdr, c->gpa, c->level, &c->fault));
 	err = hook_result(c, "TDH.MEM.PAGE.REMOVE", st);
@@ -287,20 +283,19 @@ static int set_external_spte(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new,
 	return step->alone ? carry_alone(step, &c) : carry_beside_others(step, &c);
 }
 
-/* Before the KeyID's release SEPT.REMOVE has given the page up; after it, it is reclaimed here. */
+/* Before the KeyID's release SEPT.REMOVE has given the page up; after it, it is reclaimed. */
 static void free_external_spt(struct mmu *mmu, struct mmu_page *sp)
 {
 	struct td *td = td_of(mmu);
 	hpa_t page = sp->external;
-	int err;
 
-	if (mmu->phase == MMU_RELEASED)
-		err = td->keep_all ? -EIO : reclaim(td, page);
-	else
-		err = write_back(td, page, LEVEL_4K);
 	sp->external = HPA_NONE;
+	if (mmu->phase == MMU_RELEASED && !td->keep_all) {
+		reclaim_add(td, page, PAGE_TDX_SEPT, 0);
+		return;
+	}
 	__atomic_fetch_sub(&td->sept_pages, 1, __ATOMIC_RELAXED);
-	if (!err) {
+	if (mmu->phase != MMU_RELEASED && write_back(td, page, LEVEL_4K) == 0) {
 		tdx_pages_free(page, PAGE_TDX_SEPT, 0);
 		return;
 	}

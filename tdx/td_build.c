@@ -22,6 +22,7 @@
 #include "tdx/abi/explain.h"
 #include "tdx/abi/operand.h"
 #include "tdx/keyid.h"
+#include "tdx/reclaim.h"
 #include "tdx/retry.h"
 #include "tdx/tdhob.h"
 #include "tdx/td_impl.h"
@@ -395,6 +396,7 @@ static struct td *new_td(const struct guest_config *config, struct platform *pla
 			  config->vcpus * (unsigned)(md->tdvps_bytes / PAGE_SIZE);
 	td->control = heap_alloc(td->control_max * sizeof(*td->control));
 	td->vcpus = heap_alloc(td->vcpu_count * sizeof(*td->vcpus));
+	td->reclaim = heap_alloc(sizeof(*td->reclaim));
 	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++) {
 		td->vcpus[i] =
 			(struct td_vcpu){ .td = td, .run = &runs[i], .index = i, .cpu = NO_CPU };
@@ -412,6 +414,7 @@ static void free_td(struct td *td)
 	}
 	heap_free(td->control);
 	heap_free(td->vcpus);
+	heap_free(td->reclaim);
 	heap_free(td);
 }
 
@@ -428,7 +431,7 @@ int td_create(struct td **out, const struct guest_config *config, struct platfor
 		return -ENODEV;
 	}
 	td = new_td(config, platform, runs);
-	if (!td || !td->control || !td->vcpus) {
+	if (!td || !td->control || !td->vcpus || !td->reclaim) {
 		snprintf(why, why_size, "out of memory");
 		if (td)
 			free_td(td);

@@ -77,6 +77,8 @@ struct td {
 	bool keep_all; /* the module would not release the KeyID: nothing comes back */
 	bool mmu_alive, shared_alive;
 
+	struct reclaim *reclaim; /* teardown: pages on their way back */
+
 	hpa_t *control; /* TDR, TDCX, TDVPR, ... given to the module; TDR first */
 	unsigned control_count, control_max;
 

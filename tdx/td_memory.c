@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "kernel/base/log.h"
+#include "tdx/reclaim.h"
 #include "tdx/td_impl.h"
 
 #define PRIVATE_ORDER_2M 9
@@ -52,6 +53,8 @@ static void release(struct memslot *slot, gfn_t gfn, pfn_t pfn, int level)
 	struct td *td = slot->owner;
 
 	(void)gfn;
+	if (td->mmu.phase == MMU_RELEASED)
+		return; /* it is in the batch of pages to be reclaimed */
 	tdx_pages_free(pfn_to_hpa(pfn), PAGE_TDX_PRIVATE, 9u * (unsigned)(level - 1));
 	__atomic_fetch_sub(&td->private_pages, level_frames(level), __ATOMIC_RELAXED);
 }
@@ -148,6 +151,7 @@ void td_memory_fini(struct td *td)
 			log_error("tdx: %s: not all private memory could be unmapped", td->name);
 		/* Tables are counted as they are leaked, in free_external_spt(). */
 		(void)mmu_fini(&td->mmu);
+		reclaim_flush(td);
 		td->mmu_alive = false;
 	}
 	if (td->shared_alive)

@@ -2,7 +2,8 @@
  * td_teardown.c - undo a TD in any stage, and give every page back.
  *
  *   VP.FLUSH each vCPU - MNG.VPFLUSHDONE - CACHE.WB in each package - MNG.KEY.FREEID -
- *   PAGE.RECLAIM of all pages, the TDR last - PAGE.WBINVD of the TDR under the global KeyID
+ *   PAGE.RECLAIM of all pages, on all CPUs, the TDR last - PAGE.WBINVD of the TDR under the global
+ *   KeyID
  *
  * Invariants
  *   - If the KeyID cannot be released, all that the module holds is leaked, and the KeyID too: one
@@ -15,6 +16,7 @@
  */
 #include "kernel/base/log.h"
 #include "tdx/keyid.h"
+#include "tdx/reclaim.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
 
@@ -33,7 +35,6 @@ static bool flush_vcpus(struct td *td)
 
 static void cache_wb_here(void *arg)
 {
-	tdx_status_t *first_error = arg;
 	tdx_status_t st = TDX_RETRY(tdh_phymem_cache_wb(false));
 
 	for (unsigned i = 0; tdx_is(st, TDX_INTERRUPTED_RESUMABLE) && i < CACHE_WB_RESUMES_MAX; i++) {
@@ -41,8 +42,7 @@ static void cache_wb_here(void *arg)
 			tdx_irq_window();
 		st = TDX_RETRY(tdh_phymem_cache_wb(true));
 	}
-	if (!tdx_ok(st) && tdx_ok(*first_error))
-		*first_error = st;
+	tdx_answer(arg, st);
 }
 
 static bool accepted(struct td *td, const char *leaf, tdx_status_t st)
@@ -56,14 +56,14 @@ static bool accepted(struct td *td, const char *leaf, tdx_status_t st)
 /* Leaves that meet at the module's key table: one TD at a time (ABI 5.6). */
 static bool release_keyid(struct td *td)
 {
-	tdx_status_t wb = { 0 };
+	struct tdx_answers wb = { .lock = SPINLOCK_INIT };
 	bool ok;
 
 	spin_lock(&tdx_state.key_lock);
 	ok = accepted(td, "TDH.MNG.VPFLUSHDONE", TDX_RETRY(tdh_mng_vpflushdone(td->tdr)));
 	if (ok) {
-		tdx_on_each_package(cache_wb_here, &wb);
-		ok = accepted(td, "TDH.PHYMEM.CACHE.WB", wb) &&
+		tdx_on_all_packages(cache_wb_here, &wb);
+		ok = accepted(td, "TDH.PHYMEM.CACHE.WB", wb.st) &&
 		     accepted(td, "TDH.MNG.KEY.FREEID", TDX_RETRY(tdh_mng_key_freeid(td->tdr)));
 	}
 	spin_unlock(&tdx_state.key_lock);
@@ -78,34 +78,23 @@ static void leak_control(struct td *td, unsigned from)
 	}
 }
 
-static bool reclaim(struct td *td, hpa_t page)
-{
-	struct page_metadata md;
-
-	return accepted(td, "TDH.PHYMEM.PAGE.RECLAIM",
-			TDX_RETRY(tdh_phymem_page_reclaim(page, &md)));
-}
-
 /* The TDR is mapped with the global KeyID: written back under that one. */
 static bool give_back_tdr(struct td *td)
 {
 	keyed_hpa_t keyed = keyed_hpa(td->tdr.page, keyid_global());
+	struct page_metadata md;
 
-	return reclaim(td, td->tdr.page) &&
+	return accepted(td, "TDH.PHYMEM.PAGE.RECLAIM",
+			TDX_RETRY(tdh_phymem_page_reclaim(td->tdr.page, &md))) &&
 	       accepted(td, "TDH.PHYMEM.PAGE.WBINVD", TDX_RETRY(tdh_phymem_page_wbinvd(keyed)));
 }
 
 /* Control pages, TDR last: it goes only if nothing of this TD was left behind. */
 static void reclaim_control(struct td *td)
 {
-	for (unsigned i = 1; i < td->control_count; i++) {
-		if (reclaim(td, td->control[i])) {
-			tdx_pages_free(td->control[i], PAGE_TDX_CONTROL, 0);
-			continue;
-		}
-		tdx_pages_leak(td->control[i], PAGE_TDX_CONTROL, 0);
-		td->leaked++;
-	}
+	for (unsigned i = 1; i < td->control_count; i++)
+		reclaim_add(td, td->control[i], PAGE_TDX_CONTROL, 0);
+	reclaim_flush(td);
 	td->control_count = 1;
 	if (td->leaked == 0 && give_back_tdr(td))
 		tdx_pages_free(td->tdr.page, PAGE_TDX_CONTROL, 0);
@@ -114,8 +103,21 @@ static void reclaim_control(struct td *td)
 	td->control_count = 0;
 }
 
+static void report(const struct td *td, uint64_t ticks)
+{
+	const struct reclaim *r = td->reclaim;
+
+	if (!r->done)
+		return;
+	log_info("tdx: %s: %llu pages are back after %llu ticks: %llu a page, %llu in the module", td->name,
+		 (unsigned long long)r->done, (unsigned long long)ticks,
+		 (unsigned long long)(ticks / r->done), (unsigned long long)(r->ticks / r->done));
+}
+
 uint64_t td_teardown(struct td *td)
 {
+	uint64_t start = tsc_now();
+
 	if (td->stage >= TD_CREATED) {
 		td->keep_all = !flush_vcpus(td) || !release_keyid(td);
 		td_memory_fini(td);
@@ -131,5 +133,6 @@ uint64_t td_teardown(struct td *td)
 	else if (td->stage >= TD_HAS_KEYID)
 		keyid_free(td->keyid);
 	td->stage = TD_NOTHING;
+	report(td, tsc_now() - start);
 	return td->leaked;
 }
