@@ -7,7 +7,7 @@
  * for each CPU that was inside. In the last test nobody waits for anybody.
  *
  * links: tests/host/tdx/softmod.c tdx/[a-z]*.c tdx/abi/[a-z]*.c tdx/soft/[a-z]*.c mmu/[a-z]*.c
- *   kernel/base/sha384.c kernel/base/trace.c kernel/platform/[a-z]*.c
+ *   kernel/base/sha384.c kernel/base/trace.c kernel/machine/vtimer.c kernel/platform/[a-z]*.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
