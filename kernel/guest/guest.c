@@ -132,6 +132,7 @@ static int start_platform(struct guest *g)
 		.name = c->name,
 		.memory_bytes = c->memory,
 		.vcpus = c->vcpus,
+		.pic = c->kind == GUEST_VM,
 		.kernel = c->kernel.data,
 		.kernel_size = c->kernel.size,
 		.initrd = c->initrd.data,

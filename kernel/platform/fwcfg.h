@@ -1,8 +1,13 @@
 /*
- * fwcfg.h - fw_cfg, how firmware asks its hypervisor: selector port 510h, data port 511h.
+ * fwcfg.h - fw_cfg, how firmware asks its hypervisor: selector port 510h, data port 511h, address
+ * of a DMA request at 514h and 518h.
  *
  * Items are byte strings; the data port reads the selected one from its start on and zeroes beyond
- * its end. The DMA interface is not offered (bit 1 of the id item is 0).
+ * its end.
+ *
+ * Invariants
+ *   - DMA is offered (bit 1 of the id item) only if devices can reach memory.
+ *   - A request is done when its port write is: its time is bounded by the item's size.
  *
  * Item keys and formats: QEMU's docs/specs/fw_cfg.
  *
@@ -12,9 +17,10 @@
 #define TAIN_PLATFORM_FWCFG_H
 
 #include "kernel/base/types.h"
+#include "kernel/platform/dma.h"
 
 #define FWCFG_ITEMS_MAX 32
-#define FWCFG_FILES_MAX 8
+#define FWCFG_FILES_MAX 12
 
 enum {
 	FWCFG_SIGNATURE = 0x00,
@@ -49,14 +55,21 @@ struct fwcfg {
 	unsigned count;
 	uint8_t directory[4 + 64 * FWCFG_FILES_MAX];
 	unsigned files;
-	uint64_t reads, selects;
+	uint64_t reads, selects, transfers;
+	const struct dma *dma; /* NULL: not offered */
+	uint32_t dma_high;     /* upper half of the next request's address */
 };
 
 void fwcfg_init(struct fwcfg *f);
 int fwcfg_add(struct fwcfg *f, uint16_t key, const void *data, uint64_t size) MUST_CHECK;
 int fwcfg_add_value(struct fwcfg *f, uint16_t key, uint64_t value, unsigned bytes) MUST_CHECK;
 int fwcfg_add_file(struct fwcfg *f, const char *name, const void *data, uint64_t size) MUST_CHECK;
+
 uint32_t fwcfg_read(void *fwcfg, unsigned offset, unsigned bytes);
+
+/* Offer the DMA interface. */
+void fwcfg_set_dma(struct fwcfg *f, const struct dma *dma);
+
 void fwcfg_write(void *fwcfg, unsigned offset, unsigned bytes, uint32_t value);
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * pci.c - mechanism #1 and the configuration spaces of bus 0.
+ * pci.c - mechanism #1, ECAM and the configuration spaces of bus 0, and where BARs lie.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#include "kernel/base/log.h"
+#include "kernel/platform/pci_room.h"
 #include "kernel/platform/pmtimer.h"
 
 #define ADDRESS_ENABLE BIT32(31)
@@ -17,11 +19,20 @@ enum {
 	CFG_VENDOR_DEVICE = 0x00,
 	CFG_COMMAND = 0x04,
 	CFG_CLASS_REVISION = 0x08,
-	CFG_HEADER_TYPE = 0x0e,
+	CFG_STATUS = 0x06,
 	CFG_LATENCY = 0x0d,
+	CFG_HEADER_TYPE = 0x0e,
+	CFG_BAR = 0x10,
 	CFG_INTERRUPT_LINE = 0x3c,
 };
 #define HEADER_MULTI_FUNCTION 0x80
+#define COMMAND_MEMORY        0x02
+#define FIRST_CAPABILITY      0x40
+#define CONFIG_BYTES          256
+
+#define ECAM_DEVICE(o)   ((unsigned)((o) >> 15) & 31)
+#define ECAM_FUNCTION(o) ((unsigned)((o) >> 12) & 7)
+#define ECAM_REGISTER(o) ((unsigned)(o) & 0xfff)
 
 /* What firmware may change in a function besides the common registers. */
 struct writable_range {
@@ -58,6 +69,8 @@ struct pci_function *pci_add(struct pci *pci, unsigned device, unsigned function
 	struct pci_function *fn = &pci->fn[pci->count++];
 
 	memset(fn, 0, sizeof(*fn));
+	fn->pci = pci;
+	fn->next_free = FIRST_CAPABILITY;
 	fn->device = (uint8_t)device;
 	fn->function = (uint8_t)function;
 	put32(&fn->config[CFG_VENDOR_DEVICE], vendor_device);
@@ -75,9 +88,12 @@ struct pci_function *pci_add(struct pci *pci, unsigned device, unsigned function
 	return fn;
 }
 
-void pci_init(struct pci *pci, void (*reset)(void *ctx), void *ctx)
+void pci_init(struct pci *pci, struct intr *intr, uint64_t memory_bytes, void (*reset)(void *ctx),
+	      void *ctx)
 {
 	memset(pci, 0, sizeof(*pci));
+	pci->intr = intr;
+	pci->window_base = pci_window_base(memory_bytes);
 	pci->reset = reset;
 	pci->ctx = ctx;
 
@@ -111,46 +127,133 @@ void pci_address_write(void *device, unsigned offset, unsigned bytes, uint32_t v
 		pci->reset(pci->ctx);
 }
 
+/* ---- configuration space ---- */
+
+static uint32_t config_read(struct pci *pci, const struct pci_function *fn, unsigned at,
+			    unsigned bytes)
+{
+	uint32_t value = 0;
+
+	pci->reads++;
+	if (!fn) {
+		pci->absent++;
+		return ~UINT32_C(0);
+	}
+	for (unsigned i = 0; i < bytes && at + i < CONFIG_BYTES; i++)
+		value |= (uint32_t)fn->config[at + i] << (8 * i);
+	return value;
+}
+
+static void config_write(struct pci *pci, struct pci_function *fn, unsigned at, unsigned bytes,
+			 uint32_t value)
+{
+	pci->writes++;
+	if (!fn) {
+		pci->absent++;
+		return;
+	}
+	for (unsigned i = 0; i < bytes && at + i < CONFIG_BYTES; i++) {
+		uint8_t mask = fn->writable[at + i], v = (uint8_t)(value >> (8 * i));
+
+		fn->config[at + i] = (uint8_t)((fn->config[at + i] & ~mask) | (v & mask));
+	}
+	pci_config_changed(fn);
+}
+
 /* The function that CF8h selects, or NULL. */
 static struct pci_function *selected(struct pci *pci)
 {
 	uint32_t a = pci->address;
-	struct pci_function *fn = NULL;
 
-	if ((a & ADDRESS_ENABLE) && ((a >> 16) & 0xff) == 0)
-		fn = find(pci, (a >> 11) & 0x1f, (a >> 8) & 7);
-	if (!fn)
-		pci->absent++;
-	return fn;
+	if (!(a & ADDRESS_ENABLE) || ((a >> 16) & 0xff))
+		return NULL;
+	return find(pci, (a >> 11) & 0x1f, (a >> 8) & 7);
 }
 
 uint32_t pci_data_read(void *device, unsigned offset, unsigned bytes)
 {
 	struct pci *pci = device;
-	const struct pci_function *fn = selected(pci);
-	unsigned at = (pci->address & 0xfc) + offset;
-	uint32_t value = 0;
 
-	pci->reads++;
-	if (!fn)
-		return ~UINT32_C(0);
-	for (unsigned i = 0; i < bytes; i++)
-		value |= (uint32_t)fn->config[at + i] << (8 * i);
-	return value;
+	return config_read(pci, selected(pci), (pci->address & 0xfc) + offset, bytes);
 }
 
 void pci_data_write(void *device, unsigned offset, unsigned bytes, uint32_t value)
 {
 	struct pci *pci = device;
-	struct pci_function *fn = selected(pci);
-	unsigned at = (pci->address & 0xfc) + offset;
 
-	pci->writes++;
-	if (!fn)
-		return;
-	for (unsigned i = 0; i < bytes; i++) {
-		uint8_t mask = fn->writable[at + i], v = (uint8_t)(value >> (8 * i));
+	config_write(pci, selected(pci), (pci->address & 0xfc) + offset, bytes, value);
+}
 
-		fn->config[at + i] = (uint8_t)((fn->config[at + i] & ~mask) | (v & mask));
+uint64_t pci_ecam_read(void *device, uint64_t offset, unsigned bytes)
+{
+	struct pci *pci = device;
+
+	return config_read(pci, find(pci, ECAM_DEVICE(offset), ECAM_FUNCTION(offset)),
+			   ECAM_REGISTER(offset), bytes);
+}
+
+void pci_ecam_write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
+{
+	struct pci *pci = device;
+
+	config_write(pci, find(pci, ECAM_DEVICE(offset), ECAM_FUNCTION(offset)),
+		     ECAM_REGISTER(offset), bytes, (uint32_t)value);
+}
+
+/* ---- BARs ---- */
+
+void pci_add_bar(struct pci_function *fn, unsigned index, const struct pci_bar *bar)
+{
+	assert(index < ARRAY_LEN(fn->bar) && bar->size >= 16 && is_aligned(bar->size, bar->size));
+	fn->bar[index] = *bar;
+	put32(&fn->writable[CFG_BAR + 4 * index], ~(bar->size - 1));
+}
+
+static uint32_t bar_address(const struct pci_function *fn, unsigned index)
+{
+	const uint8_t *at = &fn->config[CFG_BAR + 4 * index];
+
+	return (uint32_t)at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 |
+	       (uint32_t)at[3] << 24;
+}
+
+/* The BAR that holds all of @bytes at @gpa and, in *@offset, where; NULL: none. */
+static const struct pci_bar *bar_at(const struct pci *pci, uint64_t gpa, unsigned bytes,
+				    uint64_t *offset)
+{
+	for (unsigned f = 0; f < pci->count; f++) {
+		const struct pci_function *fn = &pci->fn[f];
+
+		if (!(fn->config[CFG_COMMAND] & COMMAND_MEMORY))
+			continue;
+		for (unsigned i = 0; i < ARRAY_LEN(fn->bar); i++) {
+			const struct pci_bar *bar = &fn->bar[i];
+
+			*offset = gpa - bar_address(fn, i);
+			if (bar->size && *offset < bar->size && bytes <= bar->size - *offset)
+				return bar;
+		}
 	}
+	return NULL;
+}
+
+uint64_t pci_window_read(void *device, uint64_t offset, unsigned bytes)
+{
+	struct pci *pci = device;
+	const struct pci_bar *bar = bar_at(pci, pci->window_base + offset, bytes, &offset);
+
+	if (!bar)
+		pci->absent++;
+	return bar ? bar->read(bar->device, offset, bytes) : ~UINT64_C(0);
+}
+
+void pci_window_write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
+{
+	struct pci *pci = device;
+	const struct pci_bar *bar = bar_at(pci, pci->window_base + offset, bytes, &offset);
+
+	if (bar)
+		bar->write(bar->device, offset, bytes, value);
+	else
+		pci->absent++;
 }

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/base/log.h"
+#include "kernel/platform/memory.h"
 
 #define DEBUG_PORT_READS 0xe9 /* what firmware takes for "there is a debug port" */
 #define KBD_RESET        0xfe
@@ -176,31 +177,9 @@ static void debug_write(void *ctx, unsigned offset, unsigned bytes, uint32_t val
 	on_transmit(ctx, (uint8_t)value);
 }
 
-static int add_ports(struct platform *p)
+static int add_ranges(struct platform *p, const struct port_range *ranges, size_t count)
 {
-	/* clang-format off */
-	const struct port_range ranges[] = {
-		{ 0x0020, 0x0021, "PIC 1",     pic1_read,        pic1_write,        p,          0, 0 },
-		{ 0x0040, 0x0043, "PIT",       pit_read,         pit_write,         &p->pit,    0, 0 },
-		{ 0x0060, 0x0060, "keyboard data", NULL,         NULL,              p,          0, 0 },
-		{ 0x0061, 0x0061, "port 61h",  port61_read,      port61_write,      &p->pit,    0, 0 },
-		{ 0x0064, 0x0064, "keyboard",  NULL,             keyboard_write,    p,          0, 0 },
-		{ 0x0070, 0x0071, "CMOS",      cmos_read,        cmos_write,        &p->cmos,   0, 0 },
-		{ 0x0080, 0x0080, "POST",      NULL,             NULL,              p,          0, 0 },
-		{ 0x0092, 0x0092, "port 92h",  port92_read,      port92_write,      p,          0, 0 },
-		{ 0x00a0, 0x00a1, "PIC 2",     pic2_read,        pic2_write,        p,          0, 0 },
-		{ 0x00f4, 0x00f7, "exit",      NULL,             exit_write,        p,          0, 0 },
-		{ 0x03f8, 0x03ff, "COM1",      com1_read,        com1_write,        p,          0, 0 },
-		{ 0x0402, 0x0402, "debug",     debug_read,       debug_write,       p,          0, 0 },
-		{ 0x04d0, 0x04d1, "ELCR",      elcr_read,        elcr_write,        p,          0, 0 },
-		{ 0x0510, 0x0511, "fw_cfg",    fwcfg_read,       fwcfg_write,       &p->fwcfg,  0, 0 },
-		{ 0x0cf8, 0x0cfb, "PCI address", pci_address_read, pci_address_write, &p->pci,  0, 0 },
-		{ 0x0cfc, 0x0cff, "PCI data",  pci_data_read,    pci_data_write,    &p->pci,    0, 0 },
-		{ PM_BASE, PM_BASE + PM_SIZE - 1, "ACPI PM", pmtimer_read, pmtimer_write, &p->pm, 0, 0 },
-	};
-	/* clang-format on */
-
-	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+	for (size_t i = 0; i < count; i++) {
 		int err = ports_add(&p->ports, &ranges[i]);
 
 		if (err)
@@ -209,12 +188,60 @@ static int add_ports(struct platform *p)
 	return 0;
 }
 
+static int add_ports(struct platform *p)
+{
+	/* clang-format off */
+	const struct port_range pic_ranges[] = {
+		{ 0x0020, 0x0021, "PIC 1",     pic1_read,        pic1_write,        p,          0, 0 },
+		{ 0x00a0, 0x00a1, "PIC 2",     pic2_read,        pic2_write,        p,          0, 0 },
+		{ 0x04d0, 0x04d1, "ELCR",      elcr_read,        elcr_write,        p,          0, 0 },
+	};
+	/* clang-format on */
+
+	/* clang-format off */
+	const struct port_range ranges[] = {
+		{ 0x0040, 0x0043, "PIT",       pit_read,         pit_write,         &p->pit,    0, 0 },
+		{ 0x0060, 0x0060, "keyboard data", NULL,         NULL,              p,          0, 0 },
+		{ 0x0061, 0x0061, "port 61h",  port61_read,      port61_write,      &p->pit,    0, 0 },
+		{ 0x0064, 0x0064, "keyboard",  NULL,             keyboard_write,    p,          0, 0 },
+		{ 0x0070, 0x0071, "CMOS",      cmos_read,        cmos_write,        &p->cmos,   0, 0 },
+		{ 0x0080, 0x0080, "POST",      NULL,             NULL,              p,          0, 0 },
+		{ 0x0092, 0x0092, "port 92h",  port92_read,      port92_write,      p,          0, 0 },
+		{ 0x00f4, 0x00f7, "exit",      NULL,             exit_write,        p,          0, 0 },
+		{ 0x03f8, 0x03ff, "COM1",      com1_read,        com1_write,        p,          0, 0 },
+		{ 0x0402, 0x0402, "debug",     debug_read,       debug_write,       p,          0, 0 },
+		{ 0x0510, 0x051b, "fw_cfg",    fwcfg_read,       fwcfg_write,       &p->fwcfg,  0, 0 },
+		{ 0x0cf8, 0x0cfb, "PCI address", pci_address_read, pci_address_write, &p->pci,  0, 0 },
+		{ 0x0cfc, 0x0cff, "PCI data",  pci_data_read,    pci_data_write,    &p->pci,    0, 0 },
+		{ PM_BASE, PM_BASE + PM_SIZE - 1, "ACPI PM", pmtimer_read, pmtimer_write, &p->pm, 0, 0 },
+	};
+	/* clang-format on */
+
+	int err = add_ranges(p, ranges, ARRAY_LEN(ranges));
+
+	if (!err && p->config.pic)
+		err = add_ranges(p, pic_ranges, ARRAY_LEN(pic_ranges));
+	return err;
+}
+
 static int add_mmio(struct platform *p)
 {
-	const struct mmio_range ioapic = { IOAPIC_GPA, IOAPIC_GPA + IOAPIC_SIZE - 1, "I/O APIC",
-					   ioapic_read, ioapic_write, &p->intr.ioapic, 0, 0 };
+	const struct mmio_range ranges[] = {
+		{ IOAPIC_GPA, IOAPIC_GPA + IOAPIC_SIZE - 1, "I/O APIC", ioapic_read, ioapic_write,
+		  &p->intr.ioapic, 0, 0 },
+		{ PCI_ECAM_GPA, PCI_ECAM_GPA + PCI_ECAM_SIZE - 1, "PCI ECAM", pci_ecam_read,
+		  pci_ecam_write, &p->pci, 0, 0 },
+		{ p->pci.window_base, PCI_WINDOW_LAST, "PCI window", pci_window_read, pci_window_write,
+		  &p->pci, 0, 0 },
+	};
 
-	return mmio_add(&p->mmio, &ioapic);
+	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
+		int err = mmio_add(&p->mmio, &ranges[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
 }
 
 /* Linux's boot protocol: the set-up part is 1 + setup_sects (offset 1F1h, 0 means 4) sectors. */
@@ -226,6 +253,44 @@ static uint64_t setup_bytes(const uint8_t *kernel, uint64_t size)
 	uint64_t bytes = (1 + (kernel[0x1f1] ? kernel[0x1f1] : 4u)) * UINT64_C(512);
 
 	return bytes < size ? bytes : 0;
+}
+
+/* RAM as firmware's memory map wants it: address, length, type 1. */
+static unsigned build_e820(struct platform *p)
+{
+	uint64_t bytes = p->config.memory_bytes;
+	uint64_t low = bytes < GUEST_LOW_TOP ? bytes : GUEST_LOW_TOP;
+	const struct {
+		uint64_t base, length;
+	} ram[] = { { 0, low }, { GUEST_HIGH_BASE, bytes - low } };
+	unsigned size = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(ram); i++) {
+		if (!ram[i].length)
+			continue;
+		memcpy(p->e820 + size, &ram[i].base, 8);
+		memcpy(p->e820 + size + 8, &ram[i].length, 8);
+		memcpy(p->e820 + size + 16, &(uint32_t){ 1 }, 4);
+		size += 20;
+	}
+	return size;
+}
+
+static int add_fwcfg_files(struct platform *p)
+{
+	const struct acpi_tables_config acpi = {
+		.vcpus = p->config.vcpus,
+		.memory_bytes = p->config.memory_bytes,
+		.pic = p->config.pic,
+	};
+	struct acpi_tables *t = &p->acpi;
+	int err = acpi_tables_build_loader(t, &acpi);
+
+	err |= fwcfg_add_file(&p->fwcfg, "etc/e820", p->e820, build_e820(p));
+	err |= fwcfg_add_file(&p->fwcfg, "etc/acpi/rsdp", t->rsdp, sizeof(t->rsdp));
+	err |= fwcfg_add_file(&p->fwcfg, "etc/acpi/tables", t->bytes, t->size);
+	err |= fwcfg_add_file(&p->fwcfg, "etc/table-loader", t->loader, t->loader_size);
+	return err ? -ENOSPC : 0;
 }
 
 static int add_fwcfg_items(struct platform *p)
@@ -252,7 +317,7 @@ static int add_fwcfg_items(struct platform *p)
 	}
 	if (c->initrd)
 		err |= fwcfg_add(&p->fwcfg, FWCFG_INITRD_DATA, c->initrd, c->initrd_size);
-	return err ? -ENOSPC : 0;
+	return err ? -ENOSPC : add_fwcfg_files(p);
 }
 
 int platform_init(struct platform *p, const struct platform_config *config)
@@ -266,7 +331,7 @@ int platform_init(struct platform *p, const struct platform_config *config)
 	serial_init(&p->com1, on_transmit, p);
 	cmos_init(&p->cmos, config->memory_bytes, config->vcpus);
 	pmtimer_init(&p->pm, on_sleep, p);
-	pci_init(&p->pci, on_reset, p);
+	pci_init(&p->pci, &p->intr, config->memory_bytes, on_reset, p);
 
 	int err = add_fwcfg_items(p);
 
@@ -327,6 +392,16 @@ void platform_set_sink(struct platform *p, const struct intr_sink *sink)
 
 	spin_lock(&p->lock);
 	intr_set_sink(&p->intr, sink ? sink : &none);
+	spin_unlock(&p->lock);
+}
+
+void platform_set_dma(struct platform *p, const struct dma *dma)
+{
+	static const struct dma none;
+
+	spin_lock(&p->lock);
+	p->dma = dma ? *dma : none;
+	fwcfg_set_dma(&p->fwcfg, dma ? &p->dma : NULL);
 	spin_unlock(&p->lock);
 }
 

@@ -6,9 +6,10 @@
  * ones, is ignored when written, and is counted and traced; nothing is guessed.
  *
  * Files   ports.c    the range table      serial.c  16550 COM1        cmos.c    RTC and CMOS
- *         pmtimer.c  ACPI PM block        pci.c     mechanism #1      fwcfg.c   fw_cfg
+ *         pmtimer.c  ACPI PM block        pci.c     bus 0             fwcfg.c   fw_cfg
  *         mmio.c     MMIO ranges          intr.c    interrupts to vCPUs ioapic.c  I/O APIC
  *         pic.c      8259 pair            pit.c     8254
+ *         acpi_tables.c  ACPI tables, by aml.c    dma.h     devices to memory
  *         memory.c   backing frames       platform.c  the sum of them
  *
  * Invariants
@@ -23,7 +24,9 @@
 
 #include "kernel/base/lock.h"
 #include "kernel/base/types.h"
+#include "kernel/platform/acpi_tables.h"
 #include "kernel/platform/cmos.h"
+#include "kernel/platform/dma.h"
 #include "kernel/platform/fwcfg.h"
 #include "kernel/platform/intr.h"
 #include "kernel/platform/mmio.h"
@@ -45,6 +48,7 @@ struct platform_config {
 	const char *name;      /* of the guest; lives as long as the platform */
 	uint64_t memory_bytes; /* for CMOS and fw_cfg */
 	unsigned vcpus;
+	bool pic; /* the 8259 pair is there; without it Linux takes interrupts by APICs alone */
 	const void *kernel, *initrd; /* fw_cfg items; NULL: none */
 	uint64_t kernel_size, initrd_size;
 	const char *cmdline;
@@ -61,6 +65,9 @@ struct platform {
 	struct port_table ports;
 	struct mmio_table mmio;
 	struct intr intr;
+	struct dma dma;
+	struct acpi_tables acpi; /* as firmware gets it */
+	uint8_t e820[20 * 3];
 	struct pit pit;
 	struct serial com1;
 	bool com1_line;
@@ -89,6 +96,9 @@ void platform_mmio_write(struct platform *p, gpa_t gpa, unsigned bytes, uint64_t
  * the sink goes.
  */
 void platform_set_sink(struct platform *p, const struct intr_sink *sink);
+
+/* Devices reach the guest's memory by @dma from now on; NULL: no more. Before the guest runs. */
+void platform_set_dma(struct platform *p, const struct dma *dma);
 
 /* The level-triggered interrupt @vector was ended by a local APIC. Any CPU, not from a sink. */
 void platform_eoi(struct platform *p, uint8_t vector);
