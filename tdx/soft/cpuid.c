@@ -419,6 +419,7 @@ static void note_features(struct tdcs *t)
 		{ ROW_1, ECX, 24, HAS_TSC_DEADLINE }, { ROW_7_0, ECX, 5, HAS_WAITPKG },
 		{ ROW_7_0, EBX, 11, HAS_TSX },    { ROW_7_0, ECX, 13, HAS_TME },
 		{ ROW_7_0, EDX, 18, HAS_MKTME },  { ROW_7_0, ECX, 16, HAS_LA57 },
+		{ ROW_D_1, EAX, 4, HAS_XFD },     { ROW_7_2, EDX, 3, HAS_DDPD },
 	};
 	/* clang-format on */
 	t->cpuid_flags = 0;

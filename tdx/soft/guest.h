@@ -72,12 +72,14 @@ void guest_vmcs_init(struct call *c, const struct td *td, struct tdvps *vp);
 /* guest_exit.c: what follows an exit */
 enum guest_next guest_exit(struct guest *g);
 enum guest_next guest_inject(struct guest *g, enum vector vector, bool error_code);
+enum guest_next guest_inject_pf(struct guest *g, uint64_t gla, uint32_t error);
 enum guest_next guest_inject_ve(struct guest *g, uint64_t gla, uint64_t gpa);
 enum guest_next guest_inject_ve_ept(struct guest *g, uint64_t qual, uint64_t gla, uint64_t gpa);
 enum guest_next guest_unexpected(struct guest *g);
 void guest_advance(struct guest *g);
 enum guest_next guest_leave(struct guest *g, enum tdx_code code, uint64_t qual, uint64_t ext,
 			    uint64_t gpa, uint32_t intr_info);
+enum guest_next guest_leave_trap(struct guest *g, enum tdx_code code);
 enum guest_next guest_leave_ept(struct guest *g, uint64_t qual, uint64_t ext, uint64_t gpa);
 void guest_update_nmi_window(struct guest *g);
 unsigned guest_cpl(const struct guest *g);
@@ -85,7 +87,8 @@ unsigned guest_cpl(const struct guest *g);
 /* guest_ept.c */
 enum guest_next guest_ept_violation(struct guest *g);
 enum guest_next guest_ept_misconfig(struct guest *g);
-tdx_status_t zero_step_filter(struct call *c, struct td *td, struct tdvps *vp, bool *refused);
+tdx_status_t zero_step_filter(struct guest *g, bool *refused);
+void zero_step_note_exit(struct guest *g);
 
 /* guest_cpuid.c, guest_msr.c, guest_cr.c */
 enum guest_next guest_cpuid(struct guest *g);

@@ -19,10 +19,15 @@
 #define CR0_CD      BIT64(30)
 #define CR0_PG      BIT64(31)
 #define CR4_PAE     BIT64(5)
-#define CR4_MCE     BIT64(6)
 #define CR4_VMXE    BIT64(13)
-#define CR4_SMXE    BIT64(14)
+#define CR4_KL      BIT64(19)
+#define CR4_PKE     BIT64(22)
 #define CR4_CET     BIT64(23)
+#define CR4_PKS     BIT64(24)
+#define CR4_UINTR   BIT64(25)
+#define XFAM_PK     BIT64(9)
+#define XFAM_CET    (BIT64(11) | BIT64(12))
+#define XFAM_UINTR  BIT64(14)
 #define EFER_LME    BIT64(8)
 #define EFER_LMA    BIT64(10)
 #define ENTRY_IA32E BIT64(9)
@@ -57,19 +62,36 @@ static bool switch_mode(struct guest *g, uint64_t old, uint64_t new)
 	return true;
 }
 
+#define MSR_CR0_FIXED0 0x486
+#define MSR_CR0_FIXED1 0x487
+#define MSR_CR4_FIXED0 0x488
+#define MSR_CR4_FIXED1 0x489
+#define CR0_IGNORED \
+	UINT64_C(0x1ffaffc0)           /* reserved in the low half: a write does not change them */
+#define CR0_LMSW         UINT64_C(0xe) /* MP, EM, TS: PE stays set */
+#define CR0_UNRESTRICTED (CR0_PE | CR0_PG)
+
+/* Bits that the CPU insists on, or does not have. */
+static bool natively_valid(const struct guest *g, uint64_t value, uint32_t fixed0, uint32_t fixed1,
+			   uint64_t exempt)
+{
+	return (~value & call_rdmsr(g->c, fixed0) & ~exempt) == 0 &&
+	       (value & ~call_rdmsr(g->c, fixed1)) == 0;
+}
+
 static enum guest_next write_cr0(struct guest *g, uint64_t value)
 {
-	uint64_t old = guest_vmread(g, F_CR0), mask = guest_vmread(g, F_CR0_MASK);
+	uint64_t old = guest_vmread(g, F_CR0);
 
-	if (value >> 32 || ((value & CR0_PG) && !(value & CR0_PE)) ||
-	    ((value & CR0_NW) && !(value & CR0_CD)))
+	if (!natively_valid(g, value, MSR_CR0_FIXED0, MSR_CR0_FIXED1, CR0_UNRESTRICTED) ||
+	    ((value & CR0_PG) && !(value & CR0_PE)))
 		return gp(g);
 	if ((guest_vmread(g, F_CR4) & CR4_CET) && !(value & CR0_WP))
 		return gp(g);
-	if (!(value & CR0_PE) || !(value & CR0_NE) || (value & (CR0_NW | CR0_CD)))
+	if (!(value & CR0_PE) || !(value & CR0_NE) || (value & (CR0_NW | CR0_CD)) || value >> 32)
 		return guest_inject_ve(g, 0, 0);
 
-	uint64_t new = (value & ~mask) | (old & mask);
+	uint64_t new = (value & ~CR0_IGNORED) | (old & CR0_IGNORED);
 
 	if (!switch_mode(g, old, new))
 		return gp(g);
@@ -78,11 +100,25 @@ static enum guest_next write_cr0(struct guest *g, uint64_t value)
 	return RESUME;
 }
 
+/* Features that XFAM or the attributes have not given to this TD. */
+static bool cr4_has_foreign_feature(const struct guest *g, uint64_t value)
+{
+	const struct tdcs *t = g->td.tdcs;
+	uint64_t xfam = g->vp->v.xfam;
+
+	return ((value & CR4_PKE) && !(xfam & XFAM_PK)) ||
+	       ((value & CR4_CET) && (xfam & XFAM_CET) != XFAM_CET) ||
+	       ((value & CR4_UINTR) && !(xfam & XFAM_UINTR)) || (value & CR4_KL) ||
+	       ((value & CR4_PKS) && !(t->attributes & ATTR_PKS));
+}
+
+/* An exit for CR4 means that the guest touched what is not its own: the write never happens. */
 static enum guest_next write_cr4(struct guest *g, uint64_t value)
 {
-	uint64_t changed = (value ^ guest_vmread(g, F_CR4_SHADOW)) & guest_vmread(g, F_CR4_MASK);
-
-	if (changed & ~(CR4_MCE | CR4_VMXE | CR4_SMXE))
+	if (!natively_valid(g, value, MSR_CR4_FIXED0, MSR_CR4_FIXED1, CR4_VMXE) ||
+	    cr4_has_foreign_feature(g, value))
+		return gp(g);
+	if ((value & CR4_CET) && !(guest_vmread(g, F_CR0) & CR0_WP))
 		return gp(g);
 	return guest_inject_ve(g, 0, 0);
 }
@@ -94,10 +130,10 @@ enum guest_next guest_cr(struct guest *g)
 	enum cr_access access = (enum cr_access)(qual >> 4 & 3);
 
 	if (access == LMSW) {
-		uint64_t low = qual >> 16 & 0xf, old = guest_vmread(g, F_CR0);
-
-		/* LMSW sets PE but cannot clear it. */
-		return write_cr0(g, (old & ~UINT64_C(0xe)) | low);
+		guest_vmwrite(g, F_CR0,
+			      (guest_vmread(g, F_CR0) & ~CR0_LMSW) | (qual >> 16 & CR0_LMSW));
+		guest_advance(g);
+		return RESUME;
 	}
 	if (access == MOV_TO && cr == 0)
 		return write_cr0(g, source(g, qual));

@@ -40,7 +40,8 @@ static tdx_status_t tdg_vp_vmcall(struct guest *g, enum tdcall_out *out)
 			host->r[i] = mask >> i & 1 ? gpr->r[i] : 0;
 	host->rcx = mask;
 	g->vp->last_td_exit = EXIT_TDVMCALL;
-	g->status = tdx_status(TDX_SUCCESS, SOFT_EXIT_TDCALL);
+	/* A bus lock on the way shows in the reason. */
+	g->status = tdx_status(TDX_SUCCESS, SOFT_EXIT_TDCALL | (g->x.reason & BIT32(26)));
 	*out = OUT_LEAVE;
 	return OK;
 }
@@ -157,7 +158,7 @@ static bool host_priority_timeout(struct guest *g, tdx_status_t *st)
 		vp->hp_busy_start = now;
 		return false;
 	}
-	return now - vp->hp_busy_start > g->td.tdcs->hp_lock_ticks;
+	return now - vp->hp_busy_start >= g->td.tdcs->hp_lock_ticks;
 }
 
 /* A TDVMCALL is traced by the host that answers it. */
@@ -203,7 +204,5 @@ enum guest_next guest_tdcall(struct guest *g)
 	if (!leave)
 		return RESUME;
 	g->vp->hp_busy = 0;
-	(void)guest_leave(g, TDX_HOST_PRIORITY_BUSY_TIMEOUT, 0, 0, 0, 0);
-	g->vp->last_td_exit = EXIT_ASYNC_TRAP;
-	return LEAVE;
+	return guest_leave_trap(g, TDX_HOST_PRIORITY_BUSY_TIMEOUT);
 }

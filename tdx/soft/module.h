@@ -229,6 +229,8 @@ _Static_assert(sizeof(struct tdcs) <= PAGE_SIZE, "the TDCS fields fit the first 
 #define HAS_TME          BIT32(5)
 #define HAS_MKTME        BIT32(6)
 #define HAS_LA57         BIT32(7)
+#define HAS_XFD          BIT32(8)
+#define HAS_DDPD         BIT32(9)
 
 struct tdvps {
 	struct soft_vcpu v; /* first: the VE-information area opens the page */
@@ -246,9 +248,9 @@ struct tdvps {
 	uint64_t page_pa[TDVPS_MAX_PAGES];
 	uint64_t last_exit_tsc;
 	uint64_t hp_busy_start;
-	uint64_t epf_rip;
+	uint64_t entry_rip; /* at the last TDH.VP.ENTER */
 	uint64_t epf_gpa[EPF_LIST_LEN];
-	bool last_exit_epf;
+	struct soft_exit last_exit;
 	uint8_t cpuid_control[128];
 	uint64_t shared_eptp, pid_addr, pml_addr; /* as the host wrote them; ~0 until then */
 	uint64_t l2_ctls[4], l2_debug_ctls[4], tsc_deadline[4]; /* kept for VP.RD and WR only */

@@ -78,6 +78,7 @@ void sept_info(struct soft_regs *r, uint64_t copy, unsigned level);
 /* PINFO and GPAOK. */
 tdx_status_t sept_parse(const struct call *c, unsigned min, unsigned max, uint64_t *gpa,
 			unsigned *level);
+static inline uint64_t sept_shared_bit(const struct tdcs *t) { return BIT64(t->gpa_width - 1); }
 bool sept_gpa_private(const struct tdcs *t, uint64_t gpa);
 bool sept_gpa_valid(const struct tdcs *t, uint64_t gpa);
 

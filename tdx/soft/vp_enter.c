@@ -14,6 +14,7 @@
 
 #define RCX_HINT      BIT64(52)
 #define RCX_RESUME_L1 BIT64(53)
+#define STATUS_HINT   BIT64(60) /* TDX_STATUS: HOST_RECOVERABILITY_HINT */
 #define RCX_RESERVED  (BITS64(63, 54) | BITS64(11, 0))
 
 #define MSR_MISC_ENABLE     0x1a0
@@ -24,12 +25,12 @@ static tdx_status_t check_entry(struct call *c, const struct td *td, const struc
 {
 	const struct soft_machine *mc = c->m->machine;
 
-	if ((c->in.rcx & RCX_HINT) && vp->last_td_exit == EXIT_ASYNC_FAULT)
+	if ((c->in.rcx & RCX_HINT) && vp->last_td_exit != EXIT_ASYNC_TRAP)
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	if (c->in.rcx & RCX_RESUME_L1)
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	TRY(check_tsc_adjust(c));
-	if (mc->ops->tsc(mc->ctx, c->lp) < vp->last_exit_tsc)
+	if ((int64_t)(mc->ops->tsc(mc->ctx, c->lp) - vp->last_exit_tsc) < 0)
 		return FAIL(TSC_ROLLBACK, 0);
 	if ((td->tdcs->cpuid_flags & HAS_MONITOR) &&
 	    !(call_rdmsr(c, MSR_MISC_ENABLE) & MISC_ENABLE_MONITOR))
@@ -48,6 +49,14 @@ static void take_reply(struct call *c, struct tdvps *vp)
 			vp->v.gpr.r[i] = c->in.r[i];
 }
 
+/* A TDCALL that ended in an exit of its own: the host's hint goes into its status. */
+static void take_hint(struct call *c, struct tdvps *vp)
+{
+	vp->v.gpr.rax &= ~STATUS_HINT;
+	if (c->in.rcx & RCX_HINT)
+		vp->v.gpr.rax |= STATUS_HINT;
+}
+
 static void run(struct guest *g)
 {
 	const struct soft_backend *be = g->c->m->backend;
@@ -58,53 +67,57 @@ static void run(struct guest *g)
 		be->ops->enter(be->ctx, g->c->lp, &g->vp->v, &g->x);
 		__atomic_fetch_add(&g->c->m->calls_inside, 1, __ATOMIC_ACQ_REL);
 
+		g->vp->last_exit = g->x;
+
 		unsigned mark = g->c->held;
 		enum guest_next next = guest_exit(g);
 
 		call_release_to(g->c, mark);
 		if (next == LEAVE || __atomic_load_n(&g->c->m->halted, __ATOMIC_ACQUIRE))
 			return;
-		if (__atomic_load_n(&g->td.tdr->fatal, __ATOMIC_ACQUIRE)) {
-			(void)guest_leave(g, TDX_NON_RECOVERABLE_TD_NON_ACCESSIBLE, 0, 0, 0, 0);
-			return;
-		}
 	}
+}
+
+/* The vCPU counts under today's epoch; what it may still have cached from older ones goes. */
+static void join_epoch(struct guest *g, bool fresh)
+{
+	const struct soft_backend *be = g->c->m->backend;
+	uint64_t epoch = epoch_enter(g->td.tdcs);
+
+	if (fresh || epoch != g->vp->epoch)
+		be->ops->flush_tlb(be->ctx, g->c->lp, &g->vp->v);
+	g->vp->epoch = epoch;
 }
 
 static tdx_status_t enter(struct call *c, struct td *td, struct tdvps *vp, bool fresh,
 			  unsigned keep)
 {
-	const struct soft_backend *be = c->m->backend;
 	const struct soft_machine *mc = c->m->machine;
-	struct guest g;
+	struct guest g = { .c = c, .td = *td, .vp = vp, .status = OK };
 	bool refused = false;
 
 	TRY(check_entry(c, td, vp));
 	TRY(call_take(c, &td->tdcs->epoch_lock, SHARED, PLAIN, OP_TD_EPOCH));
-	TRY(zero_step_filter(c, td, vp, &refused));
-	if (refused)
-		return tdx_status(TDX_SUCCESS, SOFT_EXIT_EPT_VIOLATION);
+	join_epoch(&g, fresh);
 
-	uint64_t epoch = epoch_enter(td->tdcs);
+	tdx_status_t st = zero_step_filter(&g, &refused);
 
-	if (fresh || epoch != vp->epoch)
-		be->ops->flush_tlb(be->ctx, c->lp, &vp->v);
-	vp->epoch = epoch;
+	if (FAILED(st) || refused) {
+		epoch_leave(td->tdcs, vp->epoch);
+		return refused ? tdx_status(TDX_SUCCESS, SOFT_EXIT_EPT_VIOLATION) : st;
+	}
 	call_release_to(c, keep);
 
 	if (vp->last_td_exit == EXIT_TDVMCALL)
 		take_reply(c, vp);
+	else if (vp->last_td_exit == EXIT_ASYNC_TRAP)
+		take_hint(c, vp);
 	c->guest = true;
-	g.c = c;
-	g.td = *td;
-	g.vp = vp;
-	g.injected = false;
-	g.status = OK;
 	run(&g);
 	c->guest = false;
 
 	vp->last_exit_tsc = mc->ops->tsc(mc->ctx, c->lp);
-	epoch_leave(td->tdcs, epoch);
+	epoch_leave(td->tdcs, vp->epoch);
 	return g.status;
 }
 
