@@ -257,6 +257,7 @@ static void start_tdx(void)
 	tdx_host.maxphyaddr = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
 	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
 	irq_register(VEC_POSTED, on_notification);
+	tdx_host.memory_wanted = t->tdx_memory;
 	if (tdx_init(&tdx_host) != 0)
 		return; /* it has said which step failed; trust domains are refused one by one */
 }

@@ -286,6 +286,9 @@ static void report_ready(void)
 		 k.total, k.first, s->plan->count, (unsigned long long)(s->plan->pamt_bytes >> 10),
 		 (unsigned long long)((s->plan->ram_bytes - s->plan->lost_bytes) >> 20),
 		 (unsigned long long)(s->plan->ram_bytes >> 20));
+	if (s->plan->spared_bytes)
+		log_info("tdx: %llu MiB more are not given to it, by tdx_memory",
+			 (unsigned long long)(s->plan->spared_bytes >> 20));
 	if (s->plan->lost_bytes)
 		log_warn("tdx: %llu KiB of memory are given up: TDMR limits of the module",
 			 (unsigned long long)(s->plan->lost_bytes >> 10));

@@ -193,7 +193,8 @@ void tdx_pages_provide(void)
 
 /* ---- pages ---- */
 
-/* Without an allocator that was told: all TDMRs were initialised at start, and this never changes. */
+/* Without an allocator that was told: all TDMRs were initialised at start, and this never changes.
+ */
 static bool is_ready(hpa_t base, unsigned order)
 {
 	const struct tdx_state *s = &tdx_state;

@@ -1,6 +1,6 @@
 /*
- * platform_memory.c - the memory plan of this machine: from the firmware's map and the module's CMRs
- * to TDMRs, and the memory that holds their PAMTs.
+ * platform_memory.c - the memory plan of this machine: from the firmware's map and the module's
+ * CMRs to TDMRs, and the memory that holds their PAMTs.
  *
  * Invariants
  *   - A plan that SYS.CONFIG has not taken leaves nothing behind when it is dropped.

@@ -1,8 +1,8 @@
 /*
  * reclaim.h - how a TD's pages come back once its KeyID is released: in bulk, on all CPUs at once.
  *
- * TDH.PHYMEM.PAGE.RECLAIM takes pages in any order and locks little, so it goes as fast as there are
- * CPUs. Who gives pages up adds them here; a full batch is worked off by all CPUs together.
+ * TDH.PHYMEM.PAGE.RECLAIM takes pages in any order and locks little, so it goes as fast as there
+ * are CPUs. Who gives pages up adds them here; a full batch is worked off by all CPUs together.
  *
  * Invariants
  *   - A page that was added is the batch's: it is freed, or leaked and counted, by nobody else.

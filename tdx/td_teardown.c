@@ -37,7 +37,8 @@ static void cache_wb_here(void *arg)
 {
 	tdx_status_t st = TDX_RETRY(tdh_phymem_cache_wb(false));
 
-	for (unsigned i = 0; tdx_is(st, TDX_INTERRUPTED_RESUMABLE) && i < CACHE_WB_RESUMES_MAX; i++) {
+	for (unsigned i = 0; tdx_is(st, TDX_INTERRUPTED_RESUMABLE) && i < CACHE_WB_RESUMES_MAX;
+	     i++) {
 		if (tdx_irq_window)
 			tdx_irq_window();
 		st = TDX_RETRY(tdh_phymem_cache_wb(true));
@@ -109,8 +110,8 @@ static void report(const struct td *td, uint64_t ticks)
 
 	if (!r->done)
 		return;
-	log_info("tdx: %s: %llu pages are back after %llu ticks: %llu a page, %llu in the module", td->name,
-		 (unsigned long long)r->done, (unsigned long long)ticks,
+	log_info("tdx: %s: %llu pages are back after %llu ticks: %llu a page, %llu in the module",
+		 td->name, (unsigned long long)r->done, (unsigned long long)ticks,
 		 (unsigned long long)(ticks / r->done), (unsigned long long)(r->ticks / r->done));
 }
 

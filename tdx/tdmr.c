@@ -26,13 +26,15 @@ struct planner {
 	const struct tdmr_limits *limits;
 	struct ranges ram; /* convertible, above the first MiB */
 	uint64_t max_tdmrs, max_reserved;
-	uint64_t slack;     /* reserved areas of each TDMR kept free for PAMTs */
-	uint64_t size_goal; /* TDMRs are not made larger, while there are enough of them */
+	uint64_t slack;        /* reserved areas of each TDMR kept free for PAMTs */
+	uint64_t size_goal;    /* TDMRs are not made larger, while there are enough of them */
+	struct range *segment; /* what is to become TDMRs: whole GiB blocks */
+	unsigned segment_count;
 	/* Places for PAMTs that would cost memory, held while better ones are looked for. */
 	struct place {
 		struct range pamt[TDMR_PLAN_MAX];
 		unsigned count;
-	} *aside;
+	} * aside;
 	unsigned aside_count;
 };
 
@@ -63,70 +65,102 @@ static bool fits(const struct planner *p, uint64_t base, uint64_t end)
 	       forced_areas(p, base, end) + p->slack <= p->max_reserved;
 }
 
-/* Drop TDMR @i: its memory is given up. */
-static void give_up(struct planner *p, unsigned i)
-{
-	struct tdmr_plan *plan = p->plan;
+/* ---- which GiB blocks ---- */
 
-	memmove(&plan->tdmr[i], &plan->tdmr[i + 1], (plan->count - i - 1) * sizeof(plan->tdmr[0]));
-	plan->count--;
+static uint64_t block_count(const struct planner *p)
+{
+	uint64_t blocks = 0, done = 0;
+
+	for (size_t i = 0; i < p->ram.count; i++) {
+		uint64_t base = align_down(p->ram.r[i].base, SIZE_1G);
+		uint64_t end = align_up(p->ram.r[i].end, SIZE_1G);
+
+		base = base < done ? done : base;
+		blocks += end > base ? (end - base) / SIZE_1G : 0;
+		done = end > done ? end : done;
+	}
+	return blocks;
 }
 
-/* Make room for one more: join two neighbours if that is allowed, else give up the poorest. */
-static void make_room(struct planner *p)
+/* Ascending 1 GiB blocks with RAM in them, joined while the limits of one TDMR allow. */
+static void list_segments(struct planner *p)
 {
-	struct tdmr_plan *plan = p->plan;
-	unsigned poorest = 0;
-	uint64_t least = UINT64_MAX;
-
-	for (unsigned i = 0; i + 1 < plan->count; i++) {
-		struct tdmr_info *a = &plan->tdmr[i], *b = &plan->tdmr[i + 1];
-
-		if (fits(p, a->base, tdmr_end(b))) {
-			a->size = tdmr_end(b) - a->base;
-			give_up(p, i + 1);
-			return;
-		}
-	}
-	for (unsigned i = 0; i < plan->count; i++) {
-		const struct tdmr_info *t = &plan->tdmr[i];
-		uint64_t bytes = ranges_bytes(&p->ram, t->base, tdmr_end(t));
-
-		if (bytes < least) {
-			least = bytes;
-			poorest = i;
-		}
-	}
-	give_up(p, poorest);
-}
-
-/* Ascending 1 GiB blocks with RAM in them become TDMRs, joined while the limits allow. */
-static void cover(struct planner *p)
-{
-	struct tdmr_plan *plan = p->plan;
 	uint64_t done = 0;
 
-	plan->count = 0;
+	p->segment_count = 0;
 	for (size_t i = 0; i < p->ram.count; i++) {
 		uint64_t base = align_down(p->ram.r[i].base, SIZE_1G);
 		uint64_t end = align_up(p->ram.r[i].end, SIZE_1G);
 
 		for (base = base < done ? done : base; base < end; base += SIZE_1G) {
-			struct tdmr_info *last = plan->count ? &plan->tdmr[plan->count - 1] : NULL;
+			struct range *last =
+				p->segment_count ? &p->segment[p->segment_count - 1] : NULL;
 
 			done = base + SIZE_1G;
-			if (last && tdmr_end(last) == base && last->size < p->size_goal &&
-			    fits(p, last->base, done)) {
-				last->size += SIZE_1G;
-				continue;
-			}
-			if (plan->count == p->max_tdmrs)
-				make_room(p);
-			plan->tdmr[plan->count++] =
-				(struct tdmr_info){ .base = base, .size = SIZE_1G };
+			if (last && last->end == base && done - last->base <= p->size_goal &&
+			    fits(p, last->base, done))
+				last->end = done;
+			else
+				p->segment[p->segment_count++] = (struct range){ base, done };
 		}
 	}
 }
+
+static void drop_segment(struct planner *p, unsigned i)
+{
+	memmove(&p->segment[i], &p->segment[i + 1],
+		(p->segment_count - i - 1) * sizeof(p->segment[0]));
+	p->segment_count--;
+}
+
+/*
+ * One segment less: two neighbours become one, which costs the PAMT of the gap, or one is given up,
+ * which costs its memory. Whatever is cheapest.
+ */
+static void drop_cheapest(struct planner *p)
+{
+	uint64_t least = UINT64_MAX;
+	unsigned where = 0;
+	bool join = false;
+
+	for (unsigned i = 0; i < p->segment_count; i++) {
+		const struct range *s = &p->segment[i];
+		uint64_t lost = ranges_bytes(&p->ram, s->base, s->end), gap;
+
+		if (lost < least) {
+			least = lost;
+			where = i;
+			join = false;
+		}
+		if (i + 1 == p->segment_count || !fits(p, s->base, s[1].end))
+			continue;
+		gap = pamt_block_bytes(s[1].base - s->end, p->limits);
+		if (gap < least) {
+			least = gap;
+			where = i;
+			join = true;
+		}
+	}
+	if (join)
+		p->segment[where].end = p->segment[where + 1].end;
+	drop_segment(p, join ? where + 1 : where);
+}
+
+static void cover(struct planner *p)
+{
+	struct tdmr_plan *plan = p->plan;
+
+	list_segments(p);
+	while (p->segment_count > p->max_tdmrs)
+		drop_cheapest(p);
+	plan->count = p->segment_count;
+	for (unsigned i = 0; i < plan->count; i++)
+		plan->tdmr[i] =
+			(struct tdmr_info){ .base = p->segment[i].base,
+					    .size = p->segment[i].end - p->segment[i].base };
+}
+
+/* ---- PAMTs ---- */
 
 static void free_blocks(struct planner *p, const struct range *blocks, unsigned count)
 {
@@ -383,23 +417,14 @@ static int only_wanted(struct planner *p)
 	return ranges_remove(&p->ram, 0, cut);
 }
 
-/* GiB blocks with RAM in them, for each of PARALLEL_TDMRS; no goal where TDMRs are few. */
+/* Enough TDMRs for CPUs to work side by side; no goal where TDMRs are few. */
 static uint64_t size_goal(const struct planner *p)
 {
-	uint64_t blocks = 0, done = 0;
+	uint64_t share = (block_count(p) + PARALLEL_TDMRS - 1) / PARALLEL_TDMRS * SIZE_1G;
 
-	for (size_t i = 0; i < p->ram.count; i++) {
-		uint64_t base = align_down(p->ram.r[i].base, SIZE_1G);
-		uint64_t end = align_up(p->ram.r[i].end, SIZE_1G);
-
-		base = base < done ? done : base;
-		blocks += end > base ? (end - base) / SIZE_1G : 0;
-		done = end > done ? end : done;
-	}
 	if (p->max_tdmrs < 2 * PARALLEL_TDMRS)
 		return TDMR_SIZE_MAX;
-	blocks = (blocks + PARALLEL_TDMRS - 1) / PARALLEL_TDMRS * SIZE_1G;
-	return blocks > PARALLEL_SIZE ? blocks : PARALLEL_SIZE;
+	return share > PARALLEL_SIZE ? share : PARALLEL_SIZE;
 }
 
 /* Attempts, each with more areas kept free for PAMTs: TDMRs are cut smaller and smaller. */
@@ -408,7 +433,8 @@ static int try_plans(struct planner *p)
 	int err = 1;
 
 	for (p->slack = 1; err == 1; p->slack *= 2)
-		err = try_plan(p, p->slack >= (1u << SLACK_ATTEMPTS) || p->slack >= p->max_reserved);
+		err = try_plan(p,
+			       p->slack >= (1u << SLACK_ATTEMPTS) || p->slack >= p->max_reserved);
 	return err;
 }
 
@@ -426,14 +452,17 @@ int tdmr_plan_make(struct tdmr_plan *plan, const struct tdmr_memory *memory,
 	if (!err && (p.ram.count == 0 || p.max_tdmrs == 0 || p.max_reserved == 0))
 		err = -ENODATA;
 	p.size_goal = size_goal(&p);
-	p.aside = err ? NULL : heap_alloc(PLACE_ATTEMPTS * sizeof(*p.aside));
-	if (!err)
-		err = p.aside ? try_plans(&p) : -ENOMEM;
+	if (!err) {
+		p.aside = heap_alloc(PLACE_ATTEMPTS * sizeof(*p.aside));
+		p.segment = heap_alloc(block_count(&p) * sizeof(*p.segment));
+		err = p.aside && p.segment ? try_plans(&p) : -ENOMEM;
+	}
 	if (!err) {
 		err = find_usable(&p);
 		if (err)
 			tdmr_plan_free(plan, memory);
 	}
+	heap_free(p.segment);
 	heap_free(p.aside);
 	ranges_free(&p.ram);
 	return err;

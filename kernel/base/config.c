@@ -300,6 +300,15 @@ static void set_size(struct parser *p, const struct key *k, const char *value)
 		*(uint64_t *)field(p, k) = v;
 }
 
+/* "all" is 0: no bound. */
+static void set_tdx_memory(struct parser *p, const struct key *k, const char *value)
+{
+	if (strcmp(value, "all") == 0)
+		*(uint64_t *)field(p, k) = 0;
+	else
+		set_size(p, k, value);
+}
+
 static void set_text(struct parser *p, const struct key *k, const char *value)
 {
 	char *to = field(p, k);
@@ -425,6 +434,7 @@ static const struct key keys[] = {
 	{ "script",     IN_TAIN,  set_script,     T(script), 0, NULL, 0, 0 },
 	{ "gdb",        IN_TAIN,  set_words,      T(gdb), 0, gdb_words, 0, 0 },
 	{ "bringup",    IN_TAIN,  set_words,      T(bringup), 0, bringup_words, 0, 0 },
+	{ "tdx_memory", IN_TAIN,  set_tdx_memory, T(tdx_memory), 0, NULL, PAGE_SIZE, TDX_MEMORY_MAX },
 	{ "firmware",   IN_GUEST, set_guest_path, G(firmware), L(firmware), NULL, 0, 0 },
 	{ "kernel",     IN_GUEST, set_guest_path, G(kernel), L(kernel), NULL, 0, 0 },
 	{ "initrd",     IN_GUEST, set_guest_path, G(initrd), L(initrd), NULL, 0, 0 },

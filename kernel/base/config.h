@@ -24,6 +24,8 @@
 #define CONFIG_MEMORY_MIN UINT64_C(0x10000)   /* 64 KiB: the smallest flat image with a stack */
 #define CONFIG_MEMORY_MAX (UINT64_C(1) << 43) /* 8 TiB */
 
+#define TDX_MEMORY_MAX    (UINT64_C(1) << 46) /* 64 TiB */
+
 /* PORT and MMIO use struct tain_config.console_address. */
 enum console_choice { CONSOLE_AUTO, CONSOLE_COM1, CONSOLE_COM2, CONSOLE_PORT, CONSOLE_MMIO };
 enum module_choice { MODULE_AUTO, MODULE_HARDWARE, MODULE_SOFT, MODULE_NONE, MODULE_FILE };
@@ -45,6 +47,7 @@ struct tain_config {
 	struct guest_file script;
 	enum gdb_choice gdb;
 	enum bringup_choice bringup;
+	uint64_t tdx_memory; /* bytes to give to the TDX module; 0: all */
 };
 
 struct config_message {

@@ -1,9 +1,9 @@
 /*
  * machine.c - the machine under the host tests: port.h and log.h for a program on a desk.
  *
- * RAM is one reserved mapping; each page has one owner byte. Single pages come from a stack of freed
- * ones, then from the bottom; runs come from the top. cpu_call() runs the function on the calling
- * thread under the other CPU's number. Invariants: see machine.h.
+ * RAM is one reserved mapping; each page has one owner byte. Single pages come from a stack of
+ * freed ones, then from the bottom; runs come from the top. cpu_call() runs the function on the
+ * calling thread under the other CPU's number. Invariants: see machine.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -46,7 +46,7 @@ static struct {
 	struct boot_mem tdx[RANGES_MAX]; /* what the TDX module takes */
 	size_t tdx_count;
 	uint64_t tdx_free; /* pages that it takes and nobody has */
-	uint64_t cursor; /* where the search for such a page goes on */
+	uint64_t cursor;   /* where the search for such a page goes on */
 	unsigned offline;
 } m = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
@@ -222,8 +222,8 @@ static bool find_for_tdx(uint64_t frames, uint64_t *first)
 
 static bool find_pages(enum page_owner owner, unsigned order, uint64_t *first)
 {
-	if (m.restricted && (owner == PAGE_TDX_CONTROL || owner == PAGE_TDX_SEPT ||
-			     owner == PAGE_TDX_PRIVATE))
+	if (m.restricted &&
+	    (owner == PAGE_TDX_CONTROL || owner == PAGE_TDX_SEPT || owner == PAGE_TDX_PRIVATE))
 		return find_for_tdx(UINT64_C(1) << order, first);
 	return order == 0 ? find_page(first) : find_run(UINT64_C(1) << order, first);
 }

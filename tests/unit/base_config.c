@@ -53,6 +53,7 @@ static void expect_message(unsigned line, const char *part)
 	"script  = /tain/boot.txt  # console commands\n"           \
 	"gdb     = off\n"                                          \
 	"bringup = step\n"                                         \
+	"tdx_memory = 4G\n"                                        \
 	"\n"                                                       \
 	"[td hello]                # a trust domain\n"             \
 	"firmware = \\tain\\hello.fd\n"                            \
@@ -86,6 +87,7 @@ static void every_key_of_the_manual_is_understood(void **state)
 	assert_string_equal(cfg.tain.script.path, "\\tain\\boot.txt");
 	assert_int_equal(cfg.tain.gdb, GDB_OFF);
 	assert_int_equal(cfg.tain.bringup, BRINGUP_STEP);
+	assert_int_equal(cfg.tain.tdx_memory, UINT64_C(4) << 30);
 
 	const struct guest_config *h = config_guest(&cfg, "hello"),
 				  *p = config_guest(&cfg, "plain");

@@ -6,6 +6,7 @@
  *     cmr BASE SIZE          convertible; with no such line all RAM is
  *     limit tdmrs N          of the module: 64 if not said
  *     limit reserved N       16 if not said
+ *     want SIZE              plan only for so much (tdx_memory in tain.cfg)
  * and lines of a Linux boot log, with whatever stands before:
  *     BIOS-e820: [mem 0x0000000000100000-0x000000006fffffff] usable
  *     CMR: [0x100000, 0x77800000)
@@ -108,12 +109,14 @@ static int map_line(struct map *m, char *line)
 	n = sscanf(line, "%15s %39s %39s %7s", word, a, b, more);
 	if (n <= 0)
 		return 0;
+	if (n == 2 && strcmp(word, "want") == 0)
+		return config_size(a, &m->memory.wanted) ? bad(m, "want: expected a size") : 0;
 	if (n != 3)
-		return bad(m, "expected ram BASE SIZE, cmr BASE SIZE or limit WHAT N");
+		return bad(m, "expected ram BASE SIZE, cmr BASE SIZE, limit WHAT N or want SIZE");
 	if (strcmp(word, "limit") == 0)
 		return limit_line(m, a, b);
 	if (strcmp(word, "ram") && strcmp(word, "cmr"))
-		return bad(m, "expected ram, cmr or limit");
+		return bad(m, "expected ram, cmr, limit or want");
 	if (config_size(a, &base) || config_size(b, &size))
 		return bad(m, "not a number: base and size as 0x1000, 64M, 4G");
 	if (base + size < base)
@@ -216,6 +219,19 @@ static void print_tdmr(const struct map *m, const struct tdmr_plan *plan, unsign
 	}
 }
 
+/* What TDX costs of the memory that it gets, and of what else. */
+static void print_cost(const struct tdmr_plan *plan)
+{
+	uint64_t all = plan->ram_bytes ? plan->ram_bytes : 1;
+
+	printf("cost: PAMT %llu.%03llu %% of the RAM, given up %llu.%03llu %%; not wanted %llu MiB\n",
+	       (unsigned long long)(plan->pamt_bytes * 100 / all),
+	       (unsigned long long)(plan->pamt_bytes * 100000 / all % 1000),
+	       (unsigned long long)(plan->lost_bytes * 100 / all),
+	       (unsigned long long)(plan->lost_bytes * 100000 / all % 1000),
+	       (unsigned long long)(plan->spared_bytes >> 20));
+}
+
 static int report(const struct map *m, const struct tdmr_plan *plan)
 {
 	uint64_t why;
@@ -224,6 +240,7 @@ static int report(const struct map *m, const struct tdmr_plan *plan)
 	puts("# RAM   P PAMT   - reserved   + RAM and holes");
 	for (unsigned i = 0; i < plan->count; i++)
 		print_tdmr(m, plan, i);
+	print_cost(plan);
 	printf("%u TDMRs; convertible RAM %llu MiB, for TDs %llu MiB, PAMT %llu KiB, given up %llu "
 	       "KiB\n",
 	       plan->count, (unsigned long long)(plan->ram_bytes >> 20),
