@@ -35,6 +35,8 @@
 #define CPUID_TOPOLOGY 0x1f
 #define MISC_ENABLE    0x40001 /* MONITOR works */
 #define CPUID_TSC      0x15
+#define CPUID_XSTATE   0xd
+#define XSTATE_COMPACTED (BIT32(1) | BIT32(3)) /* XSAVEC, XSAVES */
 
 enum {
 	MSR_TSC_ADJUST = 0x3b,
@@ -170,6 +172,8 @@ void describe_cpuid_guest(void *ctx, unsigned lp, uint32_t leaf, uint32_t sublea
 	out[3] = r.edx;
 	if (leaf == 0 && out[0] < MAX_BASE_LEAF)
 		out[0] = MAX_BASE_LEAF;
+	if (leaf == CPUID_XSTATE && subleaf == 1 && !state_compacts())
+		out[0] &= ~XSTATE_COMPACTED;
 }
 
 void describe_cpuid(void *ctx, unsigned lp, uint32_t leaf, uint32_t subleaf, uint32_t out[4])

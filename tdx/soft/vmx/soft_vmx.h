@@ -124,6 +124,8 @@ static inline void svmx_use(struct soft_vcpu *v)
 /* ---- state.c ---- */
 
 void state_init(void);
+/* Does this CPU keep extended state in the compacted format as it should? */
+bool state_compacts(void);
 /* Around each stay. */
 void state_load(struct svmx_lp *me, struct soft_vcpu *v);
 void state_save(struct soft_vcpu *v);

@@ -7,6 +7,9 @@
  *     are left in their initial state, as a TDX module leaves them.
  *   - Extended state is saved and restored under XCR0 = all of XFAM's user bits: the guest's own
  *     XCR0 may hide components that still hold its data.
+ *   - Where the CPU gets the compacted format wrong (Bochs 2.7 puts YMM registers 160 bytes too low,
+ *     and what follows them over the header), the standard format is used, and guests are not told
+ *     of the other.
  *   - What the module never looks at between two stays of one SEAMCALL stays in the registers until
  *     that SEAMCALL ends; CR2, DR6, XCR0 and XSS, which it may change, are exchanged at each stay.
  *   - An MSR is switched only if the CPU has it; the list is made once.
@@ -20,8 +23,12 @@
 #include "tdx/soft/vmx/soft_vmx.h"
 
 #define MSR_XSS      0xda0
-#define XCR0_X87     BIT64(0)
 #define XFAM_USER    (BITS64(7, 0) | BIT64(9) | BIT64(17) | BIT64(18)) /* XCR0's; the rest is XSS's */
+#define XCR0_YMM     7
+/* 64-bit words of an XSAVE area. */
+#define XSTATE_BV    64
+#define XCOMP_BV     65
+#define XSAVE_YMM    72
 #define XSAVE_WINDOW 0 /* first of three window slots, for areas of more than a page */
 #define XSAVE_PAGES  3
 
@@ -59,6 +66,7 @@ _Static_assert(ARRAY_LEN(known) <= SWITCHED_MSRS, "svmx_lp.host_msr");
 
 static struct switched list[SWITCHED_MSRS];
 static unsigned list_count;
+static bool compacts;
 
 static uint32_t pick(const struct cpuid_regs *r, unsigned reg)
 {
@@ -67,8 +75,49 @@ static uint32_t pick(const struct cpuid_regs *r, unsigned reg)
 	return all[reg];
 }
 
+/* The host may have come back from a plain guest with XSAVE off in its CR4. */
+static void enable_xsave(void)
+{
+	uint64_t cr4 = cr4_read();
+
+	if (!(cr4 & CR4_OSXSAVE))
+		cr4_write(cr4 | CR4_OSXSAVE);
+}
+
+/* YMM0 in by the standard format, out by the compacted one: does it stand where the SDM says? */
+static bool try_compaction(void)
+{
+	static struct {
+		uint64_t word[XSAVE_YMM + 64];
+	} area ALIGNED(64);
+	const uint64_t mark = UINT64_C(0x5461696e);
+	uint64_t host;
+	bool right;
+
+	if ((cpuid(0xd, 0).eax & XCR0_YMM) == 0)
+		return true;
+	enable_xsave();
+	host = xgetbv(0);
+	xsetbv(0, XCR0_YMM);
+	area.word[XSTATE_BV] = BIT64(2);
+	area.word[XSAVE_YMM] = mark;
+	xrstor64(&area, XCR0_YMM);
+	area.word[XSAVE_YMM] = 0;
+	xsaves64(&area, XCR0_YMM);
+	right = area.word[XSAVE_YMM] == mark;
+	area = (typeof(area)){ 0 };
+	xrstor64(&area, XCR0_YMM); /* all to its initial state */
+	xsetbv(0, host);
+	return right;
+}
+
+bool state_compacts(void) { return compacts; }
+
 void state_init(void)
 {
+	compacts = try_compaction();
+	if (!compacts)
+		log_debug("soft: this CPU's XSAVES is wrong: XSAVE is used, and guests see no XSAVES");
 	list_count = 0;
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
 		struct cpuid_regs max = cpuid(known[i].leaf & 0x80000000, 0);
@@ -111,13 +160,25 @@ static void set_xss(const struct soft_vcpu *v, uint64_t value)
 		wrmsr(MSR_XSS, value);
 }
 
-/* The host may have come back from a plain guest with XSAVE off in its CR4. */
-static void enable_xsave(void)
+/* The area's first contents are the module's: nothing in use, in the compacted format. */
+static void restore(const struct soft_vcpu *v)
 {
-	uint64_t cr4 = cr4_read();
+	if (compacts)
+		xrstors64(xsave_area(v), v->xfam);
+	else
+		xrstor64(xsave_area(v), v->xfam);
+}
 
-	if (!(cr4 & CR4_OSXSAVE))
-		cr4_write(cr4 | CR4_OSXSAVE);
+static void save(const struct soft_vcpu *v)
+{
+	uint64_t *area = xsave_area(v);
+
+	if (compacts) {
+		xsaves64(area, v->xfam);
+		return;
+	}
+	xsave64(area, v->xfam);
+	area[XCOMP_BV] = 0;
 }
 
 static void load_extended(struct svmx_lp *me, struct soft_vcpu *v)
@@ -128,7 +189,7 @@ static void load_extended(struct svmx_lp *me, struct soft_vcpu *v)
 		me->host_xss = rdmsr(MSR_XSS);
 	set_xcr0(v->xfam & XFAM_USER);
 	set_xss(v, v->xfam & ~XFAM_USER);
-	xrstors64(xsave_area(v), v->xfam);
+	restore(v);
 	set_xcr0(v->xcr0);
 	set_xss(v, v->xss);
 }
@@ -140,7 +201,7 @@ static void save_extended(struct svmx_lp *me, struct soft_vcpu *v)
 	enable_xsave();
 	set_xcr0(v->xfam & XFAM_USER);
 	set_xss(v, v->xfam & ~XFAM_USER);
-	xsaves64(xsave_area(v), v->xfam);
+	save(v);
 	xrstors64(initial, v->xfam); /* XSTATE_BV is 0: everything to its initial state */
 	set_xss(v, me->host_xss);
 	set_xcr0(me->host_xcr0);
