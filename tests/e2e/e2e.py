@@ -9,6 +9,8 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -72,6 +74,67 @@ def boot(**how):
                           stderr=subprocess.PIPE, check=False)
     text = ANSI.sub("", done.stdout.decode("utf-8", "replace"))
     return Boot(done.returncode, text, done.stderr.decode("utf-8", "replace"))
+
+
+class Live:
+    """A run with its keyboard: wait for what is printed, type, and leave at the end."""
+
+    def __init__(self, timeout=480, **how):
+        words = run_words(timeout=timeout, extra=["--interactive"], **how)
+        self.raw, self.seen = b"", 0
+        self.run = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                    stderr=subprocess.PIPE)
+        self.errors = ""
+        self.readers = [threading.Thread(target=self._read), threading.Thread(target=self._errors)]
+        for reader in self.readers:
+            reader.start()
+
+    def _read(self):
+        while data := self.run.stdout.read1(65536):
+            self.raw += data
+
+    def _errors(self):
+        self.errors = self.run.stderr.read().decode("utf-8", "replace")
+
+    @property
+    def text(self):
+        """COM1's text so far, without escape sequences."""
+        return ANSI.sub("", self.raw.decode("utf-8", "replace"))
+
+    def wait(self, pattern, seconds=300):
+        """Whether @pattern comes within @seconds, after what earlier waits have seen."""
+        until = time.monotonic() + seconds
+        while True:
+            alive = self.run.poll() is None
+            if found := re.compile(pattern, re.M).search(self.text, self.seen):
+                self.seen = found.end()
+                return True
+            if not alive or time.monotonic() > until:
+                return False
+            time.sleep(0.2)
+
+    def type(self, text):
+        """Type @text as it is: a line ends with \\r."""
+        with contextlib.suppress(BrokenPipeError):
+            self.run.stdin.write(text.encode())
+            self.run.stdin.flush()
+
+    def command(self, line, seconds=60):
+        """A command at the console's prompt; whether the next prompt came."""
+        self.type(line + "\r")
+        return self.wait(re.escape(line), seconds) and self.wait(r"^tain> \Z", seconds)
+
+    def leave(self, command="exit", seconds=60):
+        """Type @command and return the run as a Boot; a run that does not end is ended."""
+        self.type(command + "\r")
+        try:
+            self.run.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.run.terminate()
+            self.run.wait()
+        for reader in self.readers:
+            reader.join(10)
+        return Boot(self.run.returncode, self.text, self.errors)
 
 
 def check(name, condition, detail=""):

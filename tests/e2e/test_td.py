@@ -7,7 +7,8 @@ import re
 import e2e
 from e2e import boot, check, theme
 
-GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "smp", "bad_loop", "bench"]
+GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "smp", "bad_loop", "bench",
+          "irq"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
@@ -20,6 +21,7 @@ ENDS = {
     "bad_vmcall": "stopped: powered off",
     "smp": "stopped: powered off",
     "bench": "stopped: powered off",
+    "irq": "stopped: powered off",
     "bad_loop": "stopped: by command",
 }
 
@@ -38,7 +40,8 @@ def pages(text):
 def all_kinds(cpus):
     config = "[tain]\n" + section("hello", attributes="debug")
     config += section("bad_pending", attributes="sept-ve-disable") + section("smp", vcpus=2)
-    config += "".join(section(g) for g in GUESTS if g not in ("hello", "bad_pending", "smp"))
+    config += section("irq", vcpus=3)
+    config += "".join(section(g) for g in GUESTS if g not in ("hello", "bad_pending", "smp", "irq"))
     # The first start brings the module up, whose memory stays.
     commands = ["start hello", "wait hello 30", "memory", "start bad_loop"]
     for g in GUESTS[1:]:
@@ -59,6 +62,7 @@ def all_kinds(cpus):
           len(re.findall(r"^hello\| ok ", b.text, re.M)) == 2 * 29, b)
     check(at + "bad_vmcall was refused everything", b.has(r"^bad_vmcall\| bad_vmcall: all refused$"), b)
     check(at + "two vCPUs lost nothing", b.has(r"^smp\| smp: 2 of 2 vCPUs, counter 2000"), b)
+    check(at + "interrupts, timers and HLT did what they should", b.has(r"^irq\| irq: all well$"), b)
     check(at + "a TD that never stops runs on beside the others",
           re.search(r"^bad_loop +td +running", b.output_of("guests"), re.M), b)
     mrtd = re.findall(r"^tain: td hello: MRTD ([0-9a-f]{96})$", b.text, re.M)

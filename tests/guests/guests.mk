@@ -35,7 +35,7 @@ $(GUEST_DIR)/td/entry.o: tests/guests/td/entry.asm
 	$(Q)$(NASM) -f elf64 -o $@ $<
 
 $(GUEST_DIR)/td/%.elf: $(GUEST_DIR)/td/%.o $(TD_GUEST_LIB) tests/guests/td/td.ld
-	$(Q)ld -nostdlib --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
+	$(Q)ld -nostdlib --no-relax --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \
 		-T tests/guests/td/td.ld -o $@ $< $(TD_GUEST_LIB)
 
 $(GUEST_DIR)/%.fd: $(GUEST_DIR)/td/%.elf

@@ -37,6 +37,12 @@ DATA		equ 0x10
 	global cpuid_leaf
 	global read_tsc
 	global undefined_instruction
+	global probe_run
+	global read_msr
+	global write_msr
+	global irq_enable
+	global irq_disable
+	global wait_interrupt
 
 ; ---------------------------------------------------------------------------------------------
 	section .text32 progbits alloc exec nowrite align=16
@@ -205,22 +211,80 @@ cpuid_leaf:
 undefined_instruction:
 	ud2
 
+; void probe_run(const void *code, struct td_probe *regs): RAX RCX RDX RBX RSI RDI from *regs, the code,
+; and back. The code keeps R12 and the stack.
+probe_run:
+	push	rbx
+	push	r12
+	push	r13
+	mov	r13, rdi
+	mov	r12, rsi
+	mov	rax, [r12 + 0]
+	mov	rcx, [r12 + 8]
+	mov	rdx, [r12 + 16]
+	mov	rbx, [r12 + 24]
+	mov	rsi, [r12 + 32]
+	mov	rdi, [r12 + 40]
+	call	r13
+	mov	[r12 + 0], rax
+	mov	[r12 + 8], rcx
+	mov	[r12 + 16], rdx
+	mov	[r12 + 24], rbx
+	mov	[r12 + 32], rsi
+	mov	[r12 + 40], rdi
+	pop	r13
+	pop	r12
+	pop	rbx
+	ret
+
+; uint64_t read_msr(uint32_t msr); void write_msr(uint32_t msr, uint64_t value)
+read_msr:
+	mov	ecx, edi
+	rdmsr
+	shl	rdx, 32
+	or	rax, rdx
+	ret
+write_msr:
+	mov	ecx, edi
+	mov	eax, esi
+	mov	rdx, rsi
+	shr	rdx, 32
+	wrmsr
+	ret
+
+; void irq_enable(void); void irq_disable(void): with an instruction between, so that one can come
+irq_enable:
+	sti
+	nop
+	ret
+irq_disable:
+	cli
+	ret
+
+; void wait_interrupt(void): STI; HLT with nothing between, HLT being a #VE in a TD
+wait_interrupt:
+	sti
+	hlt
+	cli
+	ret
+
 ; One stub a vector: all push an error code (0 where the CPU pushes none) and the vector, save every
 ; register, and call td_trap(struct td_frame *). It returns to the instruction at frame->rip.
 %macro STUB 1
+%%at:
 %if %1 = 8 || (%1 >= 10 && %1 <= 14) || %1 = 17 || %1 = 21 || %1 = 30
 %else
 	push	qword 0
 %endif
 	push	qword %1
 	jmp	near trap_common
-	align	16, int3
+	times	16 - ($ - %%at) int3
 %endmacro
 
-	align	16
+	align	16, int3
 trap_stubs:
 %assign v 0
-%rep 32
+%rep 256
 	STUB	v
 %assign v v + 1
 %endrep

@@ -21,6 +21,10 @@
 #define CODE_SELECTOR  UINT64_C(0x08)
 #define PTE_TABLE      UINT64_C(0x03)
 #define STUB_BYTES     16
+#define X2APIC_EOI     0x80b
+#define VECTOR_DF      8
+#define FIRST_IRQ      32
+#define OPCODE_RET     0xc3
 
 extern const char trap_stubs[];
 void td_trap(struct td_frame *f); /* called by entry.asm */
@@ -30,7 +34,7 @@ int memcmp(const void *a, const void *b, size_t n);
 
 static struct {
 	uint64_t low, high;
-} idt[32] ALIGNED(16);
+} idt[256] ALIGNED(16);
 static unsigned ve_served[VE_REASONS], failures;
 static uint64_t alias_pdpt[512] ALIGNED(4096), alias_pd[512] ALIGNED(4096);
 
@@ -263,8 +267,80 @@ static void serve_ve(struct td_frame *f)
 	f->rip += length;
 }
 
+/* ---- probes ---- */
+
+static uint8_t probe_code[PROBE_BYTES + 1];
+static unsigned probe_length;
+static bool probe_nested;
+static struct td_caught caught;
+
+static void catch_ve(void)
+{
+	struct td_regs r = { 0 };
+
+	if (probe_nested)
+		cpu_halt();
+	if (tdcall(TDG_VP_VEINFO_GET, &r))
+		td_fatal("#VE without information");
+	caught.reason = r.rcx;
+	caught.qualification = r.rdx;
+	caught.gla = r.r8;
+	caught.gpa = r.r9;
+	caught.length = (uint32_t)r.r10;
+	caught.info = (uint32_t)(r.r10 >> 32);
+}
+
+/* True: the trap was what a probe waits for. */
+static bool probe_trap(struct td_frame *f)
+{
+	uint64_t at = (uint64_t)(uintptr_t)probe_code;
+
+	if (!probe_length)
+		return false;
+	if (f->rip == (uint64_t)(uintptr_t)cpu_halt && probe_nested && f->vector != VECTOR_VE) {
+		caught.nested = f->vector;
+		f->rip++;
+		return true;
+	}
+	if (f->rip < at || f->rip > at + probe_length)
+		return false;
+	caught.any = true;
+	caught.vector = f->vector;
+	caught.error = f->error;
+	if (f->vector == VECTOR_VE)
+		catch_ve();
+	f->rip = at + probe_length;
+	return true;
+}
+
+struct td_caught td_probe(const uint8_t *code, unsigned length, struct td_probe *regs, bool nested)
+{
+	memcpy(probe_code, code, length);
+	probe_code[length] = OPCODE_RET;
+	memset(&caught, 0, sizeof(caught));
+	probe_nested = nested;
+	probe_length = length;
+	probe_run(probe_code, regs);
+	probe_length = 0;
+	return caught;
+}
+
+/* ---- interrupts ---- */
+
+static void (*on_interrupt[256])(struct td_frame *f);
+
+void td_on_interrupt(unsigned vector, void (*fn)(struct td_frame *f)) { on_interrupt[vector] = fn; }
+
 void td_trap(struct td_frame *f)
 {
+	if (probe_trap(f))
+		return;
+	if (on_interrupt[f->vector]) {
+		on_interrupt[f->vector](f);
+		if (f->vector >= FIRST_IRQ)
+			write_msr(X2APIC_EOI, 0);
+		return;
+	}
 	if (f->vector == VECTOR_VE) {
 		serve_ve(f);
 		return;

@@ -26,6 +26,13 @@ enum {
 	TDG_MEM_PAGE_ACCEPT = 6,
 	TDG_VM_RD = 7,
 	TDG_VM_WR = 8,
+	TDG_VP_RD = 9,
+	TDG_VP_WR = 10,
+	TDG_SYS_RD = 11,
+	TDG_SYS_RDALL = 12,
+	TDG_MR_VERIFYREPORT = 22,
+	TDG_MEM_PAGE_ATTR_RD = 23,
+	TDG_MEM_PAGE_ATTR_WR = 24,
 };
 
 /* Completion statuses, bits 63:32. */
@@ -81,6 +88,11 @@ uint64_t read_tsc(void);
 void out_byte(uint16_t port, uint8_t value);
 void cpuid_leaf(uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
 void undefined_instruction(void);
+uint64_t read_msr(uint32_t msr);
+void write_msr(uint32_t msr, uint64_t value);
+void irq_enable(void);
+void irq_disable(void);
+void wait_interrupt(void); /* STI; HLT; CLI */
 extern uint64_t pml4[512];
 
 /* The guest: called once on each vCPU. */
@@ -103,6 +115,27 @@ void *map_shared(uint64_t gpa);                     /* the SHARED alias of a pag
 /* Prints "ok   WHAT" or "FAIL WHAT" and remembers failures for td_verdict(). */
 bool td_check(bool ok, const char *what);
 unsigned td_failures(void);
+
+/* Vectors 32 to 255: @fn runs with interrupts off, then the interrupt is ended (EOI). NULL: fatal. */
+void td_on_interrupt(unsigned vector, void (*fn)(struct td_frame *f));
+
+/*
+ * Run one instruction with these registers and see what became of it: nothing, or a trap, after which
+ * the instruction is stepped over. For a #VE what VEINFO.GET said; with @nested a HLT comes before
+ * that call, and `nested` is the vector that it got.
+ */
+struct td_probe {
+	uint64_t rax, rcx, rdx, rbx, rsi, rdi;
+};
+struct td_caught {
+	bool any;
+	uint64_t vector, error, nested;
+	uint64_t reason, qualification, gla, gpa;
+	uint32_t length, info;
+};
+#define PROBE_BYTES 15
+struct td_caught td_probe(const uint8_t *code, unsigned length, struct td_probe *regs, bool nested);
+void probe_run(const void *code, struct td_probe *regs);
 
 /* How often lib.c served a #VE of that exit reason. */
 unsigned td_ve_count(uint32_t reason);
