@@ -9,7 +9,8 @@
 
 #include "kernel/base/log.h"
 
-/* How often a busy hook is tried again with the write side held (rule C12: then it must succeed). */
+/* How often a busy hook is tried again with the write side held (rule C12: then it must succeed).
+ */
 #define HOOK_TRIES 1000
 
 void mmu_bug(struct mmu *mmu, const char *why, gfn_t gfn, int level)
@@ -22,44 +23,19 @@ void mmu_bug(struct mmu *mmu, const char *why, gfn_t gfn, int level)
 		mmu->ops->bugged(mmu, why);
 }
 
-/* Trace, then population: what is done once per change, after the step that may be refused. */
-static inline void account(struct mmu *mmu, const struct walk *w, spte_t old, spte_t new)
+void check_replacement(spte_t old, spte_t new)
 {
-	uint32_t delta = spte_population(new) - spte_population(old);
-
-	if (unlikely(mmu->ops->trace != NULL))
-		mmu->ops->trace(mmu, w->root, w->gfn, old, new, w->level, 1);
-	if (delta != 0)
-		__atomic_fetch_add(&page_of_entry(w->entry)->population, delta, __ATOMIC_RELAXED);
-}
-
-/*
- * Rules B4 and B5 for a direct table. Another frame needs an entry that is none, and a flush, in
- * between; from absent to absent there is only MMIO.
- */
-static inline void check_direct(const struct walk *w, spte_t old, spte_t new)
-{
-	if (likely(spte_is_present(old) != spte_is_present(new)))
-		return;
-	if (spte_is_present(old)) {
+	if (spte_is_present(old))
 		assert(!spte_has_leaf(old) || !spte_has_leaf(new) ||
 		       spte_pfn(old).v == spte_pfn(new).v);
-		return;
-	}
-	assert(spte_is_mmio(old) || spte_is_mmio(new));
-	(void)w;
-}
-
-static inline bool exchange_if(struct walk *w, spte_t new)
-{
-	return __atomic_compare_exchange_n(&w->entry->raw, &w->old.raw, new.raw, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	else
+		assert(spte_is_mmio(old) || spte_is_mmio(new));
 }
 
 /* Only for the one who froze it (rule B1). */
-static inline void unfreeze(struct walk *w, spte_t s)
+static inline void unfreeze(spte_t *entry, spte_t s)
 {
-	__atomic_store_n(&w->entry->raw, s.raw, __ATOMIC_RELEASE);
+	__atomic_store_n(&entry->raw, s.raw, __ATOMIC_RELEASE);
 }
 
 /*
@@ -87,51 +63,88 @@ static const char *step_fault(const struct mmu *mmu, const struct walk *w, spte_
 	return NULL;
 }
 
-/* The entry is FROZEN by us and was w->old. Afterwards it is @new, or w->old again. */
-static inline __attribute__((always_inline)) int carry(struct mmu *mmu, struct walk *w, spte_t new)
+/* What a refusal comes to: 0 means that the change is done all the same. */
+static __attribute__((noinline)) int refused(struct mmu *mmu, gfn_t gfn, int level, int err)
+{
+	if (err == -EBUSY || err == -EOPNOTSUPP || err == -EOWNERDEAD)
+		return err;
+	/* Nothing may be left behind when the KeyID is gone: what cannot be reclaimed is leaked. */
+	if (mmu->phase == MMU_RELEASED)
+		return -EOWNERDEAD;
+	mmu_bug(mmu, "the external table refused a change", gfn, level);
+	return -EIO;
+}
+
+/*
+ * The one call of the hook. The entry is FROZEN by us and was @old, the step exists. 0 or
+ * -EOWNERDEAD: the external table has changed; account for it and publish @new. Else the entry is
+ * @old again.
+ */
+static inline ALWAYS_INLINE int carry(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level,
+				      spte_t old, spte_t new)
+{
+	int err = mmu->ops->set_external_spte(mmu, gfn, old, new, level);
+
+	if (unlikely(err)) {
+		err = refused(mmu, gfn, level, err);
+		if (err != -EOWNERDEAD)
+			unfreeze(entry, old);
+	}
+	return err;
+}
+
+/* One change of a mirror entry that we froze and that was w->old. */
+static int change_frozen(struct mmu *mmu, struct walk *w, spte_t new)
 {
 	spte_t old = w->old;
 	const char *fault = step_fault(mmu, w, new);
-	int err = fault ? -EIO : mmu->ops->set_external_spte(mmu, w->gfn, old, new, w->level);
 
-	/* Nothing may be left behind when the KeyID is gone: what cannot be reclaimed is leaked. */
-	if (err == -EIO && !fault && mmu->phase == MMU_RELEASED)
-		err = -EOWNERDEAD;
-	if (err && err != -EOWNERDEAD) {
-		unfreeze(w, old);
-		if (err == -EBUSY || err == -EOPNOTSUPP)
-			return err;
-		mmu_bug(mmu, fault ? fault : "the external table refused a change", w->gfn,
-			w->level);
+	if (unlikely(fault)) {
+		unfreeze(w->entry, old);
+		mmu_bug(mmu, fault, w->gfn, w->level);
 		return -EIO;
 	}
+	int err = carry(mmu, w->entry, w->gfn, w->level, old, new);
 
+	if (err && err != -EOWNERDEAD)
+		return err;
 	/* Nothing below can fail. */
 	account(mmu, w, old, new);
-	unfreeze(w, new);
+	unfreeze(w->entry, new);
 	return err;
 }
 
 int change_shared(struct mmu *mmu, struct walk *w, spte_t new)
 {
-	spte_t old = w->old;
-
-	if (w->root == MMU_MIRROR) {
-		if (unlikely(mmu->is_bugged))
-			return -EIO;
-		if (!exchange_if(w, SPTE_FROZEN))
-			return -EBUSY;
-		int err = carry(mmu, w, new);
-
-		if (!err)
-			w->old = new;
-		return err;
-	}
-	check_direct(w, old, new);
-	if (!exchange_if(w, new))
+	if (w->root != MMU_MIRROR)
+		return change_direct_shared(mmu, w, new) ? 0 : -EBUSY;
+	if (unlikely(mmu->is_bugged))
+		return -EIO;
+	if (!exchange_if(w, SPTE_FROZEN))
 		return -EBUSY;
-	account(mmu, w, old, new);
-	w->old = new;
+	int err = change_frozen(mmu, w, new);
+
+	if (!err)
+		w->old = new;
+	return err;
+}
+
+int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level, spte_t leaf)
+{
+	struct walk w = { entry, SPTE_NONE, gfn, level, MMU_MIRROR };
+
+	if (unlikely(mmu->is_bugged))
+		return -EIO;
+	if (!exchange_if(&w, SPTE_FROZEN))
+		return -EBUSY;
+	int err = carry(mmu, entry, gfn, level, SPTE_NONE, leaf);
+
+	if (unlikely(err == -EOWNERDEAD))
+		unfreeze(entry, SPTE_NONE); /* nothing is added once the KeyID is released */
+	if (unlikely(err))
+		return err == -EBUSY ? -EBUSY : -EIO;
+	account(mmu, &w, SPTE_NONE, leaf);
+	unfreeze(entry, leaf);
 	return 0;
 }
 
@@ -140,8 +153,16 @@ void change_direct(struct mmu *mmu, struct walk *w, spte_t new)
 	/* The CPU may still set A or D: exchange, so that none is lost. */
 	w->old.raw = __atomic_exchange_n(&w->entry->raw, new.raw, __ATOMIC_ACQ_REL);
 	assert(!spte_is_frozen(w->old));
-	check_direct(w, w->old, new);
+	check_direct(w->old, new);
 	account(mmu, w, w->old, new);
+}
+
+/* With the write side held: the entry is what we read. */
+static inline void freeze(spte_t *entry, spte_t old)
+{
+	spte_t seen = { __atomic_exchange_n(&entry->raw, SPTE_FROZEN_RAW, __ATOMIC_ACQ_REL) };
+
+	assert(spte_equal(seen, old));
 }
 
 int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
@@ -156,11 +177,126 @@ int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
 	int err = -EBUSY;
 
 	for (unsigned i = 0; err == -EBUSY && i < HOOK_TRIES; i++) {
-		spte_t seen = { __atomic_exchange_n(&w->entry->raw, SPTE_FROZEN_RAW,
-						    __ATOMIC_ACQ_REL) };
-
-		assert(spte_equal(seen, w->old));
-		err = carry(mmu, w, new);
+		freeze(w->entry, w->old);
+		err = change_frozen(mmu, w, new);
 	}
+	return err == -EBUSY ? -EAGAIN : err;
+}
+
+/*
+ * Runs
+ */
+
+/* Who gets the frames of a run back: as a rule one slot has them all. */
+struct owner {
+	struct memslot *slot;
+};
+
+static inline void give_frame(struct mmu *mmu, struct owner *to, gfn_t gfn, pfn_t pfn, int level)
+{
+	if (unlikely(!to->slot || gfn.v - to->slot->base.v >= to->slot->frames))
+		to->slot = slot_find(mmu, gfn);
+	if (likely(to->slot && to->slot->ops->release))
+		to->slot->ops->release(to->slot, gfn, pfn, level);
+}
+
+static void account_run(struct mmu *mmu, const struct leaf_run *run, unsigned from, spte_t old,
+			spte_t new)
+{
+	gfn_t first = gfn_add(run->sp->gfn, from * level_frames(run->sp->level));
+
+	if (run->count == 0)
+		return;
+	if (unlikely(mmu->ops->trace != NULL))
+		mmu->ops->trace(mmu, MMU_MIRROR, first, old, new, run->sp->level, run->count);
+	if (!spte_is_present(new))
+		__atomic_fetch_sub(&run->sp->population, run->count * POPULATION_LEAF,
+				   __ATOMIC_RELAXED);
+}
+
+/* All up to @entry is done. */
+static void end_run(struct mmu *mmu, struct leaf_run *run, const spte_t *entry, spte_t old,
+		    spte_t new)
+{
+	unsigned from = run->at;
+
+	run->at = (unsigned)(entry - run->sp->entries);
+	run->count = run->at - from;
+	account_run(mmu, run, from, old, new);
+}
+
+/* Open leaves are blocked for removal. */
+static __attribute__((noinline)) int block_leaves(struct mmu *mmu, struct leaf_run *run)
+{
+	int level = run->sp->level, err = 0;
+	gfn_t gfn = gfn_add(run->sp->gfn, run->at * level_frames(level));
+	spte_t *entry = &run->sp->entries[run->at], *end = &run->sp->entries[run->end];
+	spte_t old = SPTE_NONE, new = SPTE_NONE;
+
+	for (; entry < end; entry++, gfn.v += level_frames(level)) {
+		spte_t s = spte_read(entry);
+
+		if (!spte_is_accessible_leaf(s))
+			break;
+		freeze(entry, s);
+		err = carry(mmu, entry, gfn, level, s, spte_make_blocked(s, SPTE_FOR_REMOVAL));
+		if (unlikely(err))
+			break;
+		old = s;
+		new = spte_make_blocked(s, SPTE_FOR_REMOVAL);
+		unfreeze(entry, new);
+	}
+	end_run(mmu, run, entry, old, new);
+	return err;
+}
+
+/* Leaves that were blocked for it, or all when nothing needs to be blocked, are removed. */
+static __attribute__((noinline)) int remove_leaves(struct mmu *mmu, struct leaf_run *run)
+{
+	int level = run->sp->level, err = 0;
+	gfn_t gfn = gfn_add(run->sp->gfn, run->at * level_frames(level));
+	spte_t *entry = &run->sp->entries[run->at], *end = &run->sp->entries[run->end];
+	/* While the TD runs, those blocked for it; else all. */
+	uint64_t purpose = mmu->phase == MMU_RUNNING ? SPTE_BLOCKED_FOR : 0;
+	uint64_t mask = SPTE_PRESENT | SPTE_LEAF | purpose;
+	uint64_t wanted =
+		spte_make_blocked((spte_t){ SPTE_PRESENT | SPTE_LEAF }, SPTE_FOR_REMOVAL).raw &
+		mask;
+	struct owner owner = { NULL };
+	spte_t old = SPTE_NONE;
+
+	for (; entry < end; entry++, gfn.v += level_frames(level)) {
+		spte_t s = spte_read(entry);
+
+		if ((s.raw & mask) != wanted)
+			break;
+		freeze(entry, s);
+		err = carry(mmu, entry, gfn, level, s, SPTE_NONE);
+		if (unlikely(err) && err != -EOWNERDEAD)
+			break;
+		unfreeze(entry, SPTE_NONE);
+		if (likely(!err))
+			give_frame(mmu, &owner, gfn, spte_pfn(s), level);
+		old = s;
+		err = 0;
+	}
+	end_run(mmu, run, entry, old, SPTE_NONE);
+	return err;
+}
+
+int change_run(struct mmu *mmu, struct leaf_run *run)
+{
+	unsigned count = 0, tries = 0;
+	int err;
+
+	if (mmu->is_bugged && mmu->phase != MMU_RELEASED)
+		return -EIO;
+	/* A busy hook is tried again; what was done before stays done, and is accounted for. */
+	do {
+		err = run->step == STEP_BLOCK ? block_leaves(mmu, run) : remove_leaves(mmu, run);
+		count += run->count;
+		tries = run->count ? 0 : tries + 1;
+	} while (err == -EBUSY && tries < HOOK_TRIES);
+	run->count = count;
 	return err == -EBUSY ? -EAGAIN : err;
 }

@@ -10,15 +10,60 @@
  * Invariants
  *   - A failure leaves entry, trace and population as they were (rule B6).
  *   - Nobody reads an entry to learn what it was: `old` and `new` travel by value (rule B3).
- *   - set_external_spte has one caller, and it is here.
+ *   - set_external_spte has one caller: carry() in change.c.
+ *   - A run of equal changes in one table is one trace record and one count, after its last hook.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef TAIN_MMU_CHANGE_H
 #define TAIN_MMU_CHANGE_H
 
+#include "kernel/base/log.h"
 #include "mmu/mmu.h"
+#include "mmu/slot.h"
 #include "mmu/walk.h"
+
+/* Trace, then population: what is done once per change, after the step that may be refused. */
+static inline void account(struct mmu *mmu, const struct walk *w, spte_t old, spte_t new)
+{
+	uint32_t delta = spte_population(new) - spte_population(old);
+
+	if (unlikely(mmu->ops->trace != NULL))
+		mmu->ops->trace(mmu, w->root, w->gfn, old, new, w->level, 1);
+	if (delta != 0)
+		__atomic_fetch_add(&page_of_entry(w->entry)->population, delta, __ATOMIC_RELAXED);
+}
+
+/*
+ * Rules B4 and B5 for a direct table: another frame needs an entry that is none, and a flush, in
+ * between; from absent to absent there is only MMIO.
+ */
+void check_replacement(spte_t old, spte_t new);
+
+static inline void check_direct(spte_t old, spte_t new)
+{
+	if (unlikely(spte_is_present(old) == spte_is_present(new)))
+		check_replacement(old, new);
+}
+
+static inline bool exchange_if(struct walk *w, spte_t new)
+{
+	return __atomic_compare_exchange_n(&w->entry->raw, &w->old.raw, new.raw, false,
+					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+/* change_shared() of a direct entry, in line for the fault path. False: somebody was faster. */
+static inline ALWAYS_INLINE bool change_direct_shared(struct mmu *mmu, struct walk *w, spte_t new)
+{
+	spte_t old = w->old;
+
+	check_direct(old, new);
+	if (!exchange_if(w, new))
+		return false;
+	account(mmu, w, old, new);
+	w->old = new;
+	return true;
+}
 
 /*
  * Change w->entry from w->old to @new, with the read side held, or, in a direct table and for what
@@ -35,6 +80,28 @@ int change_shared(struct mmu *mmu, struct walk *w, spte_t new) MUST_CHECK;
  */
 int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
 	MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;
+
+/*
+ * change_shared() of a mirror entry from none to a leaf, whose step needs no look at a table: the
+ * other half of the fault path.
+ */
+int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level,
+		       spte_t leaf) MUST_CHECK;
+
+/*
+ * A run of leaves in one mirror table, each to the same step: the open ones to blocked for removal,
+ * or those to be removed to none. Ends before the first entry that @step is not for.
+ */
+struct leaf_run {
+	struct mmu_page *sp;
+	unsigned at, end;    /* entries [at, end) in; at: the first one not done, out */
+	unsigned count;      /* out: entries changed */
+	enum spte_step step; /* STEP_BLOCK or STEP_REMOVE_LEAF */
+};
+
+/* 0, or as change_exclusive(), with the run done up to the entry that was refused. A frame that the
+ * external table gave back has gone to its slot. */
+int change_run(struct mmu *mmu, struct leaf_run *run) MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;
 
 /* A direct entry, which cannot fail. */
 void change_direct(struct mmu *mmu, struct walk *w, spte_t new) MUST_HOLD_WRITE(mmu->lock);

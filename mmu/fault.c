@@ -29,9 +29,6 @@
 
 #define FAULT_TRIES 16
 
-/* On the way of every fault: two callers each, and a call would cost more than the test. */
-#define ALWAYS_INLINE __attribute__((always_inline))
-
 /* What one attempt says besides 0 and -errno. */
 enum attempt {
 	ATTEMPT_AGAIN = 1, /* lost a race: walk again */
@@ -39,12 +36,12 @@ enum attempt {
 	ATTEMPT_SETTLE,    /* with the write side: undo what is blocked */
 };
 
-static bool too_large(const struct mmu_fault *f, const struct walk *w)
+static inline ALWAYS_INLINE bool too_large(const struct mmu_fault *f, const struct walk *w)
 {
 	return f->root == MMU_MIRROR && f->max_level != 0 && w->level > f->max_level;
 }
 
-static void found(struct mmu_fault *f, const struct walk *w, bool spurious)
+static inline ALWAYS_INLINE void found(struct mmu_fault *f, const struct walk *w, bool spurious)
 {
 	f->level = (uint8_t)w->level;
 	f->pfn = walk_pfn(w, f->gfn);
@@ -59,11 +56,13 @@ static inline ALWAYS_INLINE bool is_spurious(const struct mmu_fault *f, const st
 }
 
 /* The largest level that a new leaf at this hole may have (rule D1). */
-static int largest_level(const struct mmu *mmu, const struct mmu_fault *f,
-			 const struct memslot *slot, int hole)
+static inline ALWAYS_INLINE int largest_level(const struct mmu *mmu, const struct mmu_fault *f,
+					      const struct memslot *slot, int hole)
 {
 	int level = mmu->max_level[f->root];
 
+	if (hole == LEVEL_4K)
+		return LEVEL_4K;
 	if (level > hole)
 		level = hole;
 	if (f->max_level != 0 && level > f->max_level)
@@ -93,52 +92,74 @@ static int link_table(struct mmu *mmu, struct walk *w, gfn_t gfn)
 	return 0;
 }
 
-static int install(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, struct walk *w,
-		   pfn_t pfn, int level)
+/* Tables, until the hole is of @level. */
+static __attribute__((noinline)) int link_down(struct mmu *mmu, struct walk *w, gfn_t gfn,
+					       int level)
 {
-	while (w->level > level) {
-		int err = link_table(mmu, w, f->gfn);
+	int err = 0;
 
-		if (err)
-			return err;
-		if (spte_kind(w->old) != SPTE_IS_NONE)
-			return -EBUSY; /* somebody filled the new table before us */
+	while (!err && w->level > level) {
+		err = link_table(mmu, w, gfn);
+		if (!err && spte_kind(w->old) != SPTE_IS_NONE)
+			err = -EBUSY; /* somebody filled the new table before us */
 	}
-	pfn_t first = { align_down(pfn.v, level_frames(level)) };
+	return err;
+}
 
+/* The hole @w, of the leaf's level, gets the leaf. */
+static inline ALWAYS_INLINE int install(struct mmu *mmu, const struct mmu_fault *f,
+					struct memslot *slot, struct walk w, pfn_t first)
+{
 	if (f->root == MMU_MIRROR)
-		return change_shared(mmu, w, spte_make_private(first));
+		return change_add_private(mmu, w.entry, w.gfn, w.level, spte_make_private(first));
 	spte_t leaf = leaf_make(mmu, slot, f->gfn, first, f->access, f->prefetch);
 
 	/* Marked before it can be written: the other order could lose the write. */
-	if (f->access & MMU_WRITE && !(slot->flags & MEMSLOT_READONLY))
+	if (unlikely(slot->dirty) && (f->access & MMU_WRITE) && !(slot->flags & MEMSLOT_READONLY))
 		slot_mark_dirty(slot, f->gfn);
-	return change_shared(mmu, w, leaf);
+	w.old = SPTE_NONE;
+	return change_direct_shared(mmu, &w, leaf) ? 0 : -EBUSY;
 }
 
-static int map_hole(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, struct walk *w)
+static __attribute__((noinline)) int not_mapped(const struct mmu_fault *f, struct memslot *slot,
+						pfn_t first, int level, int err)
 {
-	int level = largest_level(mmu, f, slot, w->level), resolved = level;
-	pfn_t pfn;
+	if (f->root == MMU_MIRROR && slot->ops->release)
+		slot->ops->release(slot, gfn_align(f->gfn, level), first, level);
+	return err == -EBUSY ? ATTEMPT_AGAIN : err;
+}
+
+/* The entry @w is none, and the slot is there and stays. */
+static inline ALWAYS_INLINE int map_hole(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot,
+					 struct walk w)
+{
 	enum mmu_root half = f->root == MMU_MIRROR ? MMU_MIRROR : MMU_DIRECT;
-	int err = slot->ops->resolve(slot, half, f->gfn, &pfn, &resolved);
+	int most = largest_level(mmu, f, slot, w.level), level = most;
+	pfn_t pfn;
+	int err = slot->ops->resolve(slot, half, f->gfn, &pfn, &level);
 
 	if (err)
 		return err;
-	assert(resolved >= LEVEL_4K && resolved <= level);
+	assert(level >= LEVEL_4K && level <= most);
 	/* Both must be at the same place in their block, or it is no block. */
-	uint64_t mask = level_frames(resolved) - 1;
+	uint64_t mask = level_frames(level) - 1;
+	pfn_t first = { pfn.v & ~mask };
 
-	assert((pfn.v & mask) == (f->gfn.v & mask));
-	err = install(mmu, f, slot, w, pfn, resolved);
-	if (!err) {
-		found(f, w, false);
-		return 0;
+	assert(((pfn.v ^ f->gfn.v) & mask) == 0);
+	if (unlikely(w.level > level)) {
+		struct walk below = w;
+
+		err = link_down(mmu, &below, f->gfn, level);
+		w = below;
 	}
-	if (f->root == MMU_MIRROR && slot->ops->release)
-		slot->ops->release(slot, gfn_align(f->gfn, resolved), (pfn_t){ pfn.v & ~mask },
-				   resolved);
-	return err == -EBUSY ? ATTEMPT_AGAIN : err;
+	if (likely(!err))
+		err = install(mmu, f, slot, w, first);
+	if (unlikely(err))
+		return not_mapped(f, slot, first, level, err);
+	f->level = (uint8_t)level;
+	f->pfn = pfn;
+	f->spurious = false;
+	return 0;
 }
 
 /* A direct leaf is there and does not allow the access. */
@@ -191,7 +212,7 @@ static int outside_slots(struct mmu *mmu, struct mmu_fault *f)
 }
 
 /* One attempt with the read side held. *w: where the walk ended. */
-static int attempt(struct mmu *mmu, struct mmu_fault *f, struct walk *w)
+static __attribute__((noinline)) int attempt(struct mmu *mmu, struct mmu_fault *f, struct walk *w)
 {
 	struct memslot *slot = slot_find(mmu, f->gfn);
 
@@ -209,7 +230,7 @@ static int attempt(struct mmu *mmu, struct mmu_fault *f, struct walk *w)
 			cpu_relax();
 		return ATTEMPT_AGAIN;
 	case SPTE_IS_NONE:
-		return map_hole(mmu, f, slot, w);
+		return map_hole(mmu, f, slot, *w);
 	case SPTE_IS_LEAF:
 		if (is_spurious(f, w)) {
 			found(f, w, true);
@@ -255,23 +276,31 @@ static __attribute__((noinline)) int attempt_again(struct mmu *mmu, struct mmu_f
 	return -EAGAIN;
 }
 
+/* The usual case apart: a hole in a slot that nothing is special about. Else all that may be. */
+static inline ALWAYS_INLINE int first_attempt(struct mmu *mmu, struct mmu_fault *f, struct walk w)
+{
+	struct memslot *slot = slot_find(mmu, f->gfn);
+
+	if (likely(slot && slot->flags == 0 && spte_equal(w.old, SPTE_NONE)))
+		return map_hole(mmu, f, slot, w);
+	struct walk copy = w;
+
+	return attempt(mmu, f, &copy);
+}
+
 int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *f)
 {
 	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
-	struct walk w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+	struct walk w = walk_down(mmu, f->root, f->gfn);
 	int result = ATTEMPT_AGAIN;
 
 	if (is_spurious(f, &w)) {
 		found(f, &w, true);
-		mmu_look_end(me);
-		return 0;
+		result = 0;
+	} else if (mmu_look_to_read(&mmu->lock)) {
+		result = first_attempt(mmu, f, w);
 	}
-	if (!mmu_look_to_read(&mmu->lock)) {
-		mmu_look_end(me);
-	} else {
-		result = attempt(mmu, f, &w);
-		mmu_read_unlock(&mmu->lock, me);
-	}
+	mmu_look_end(me);
 	return likely(result <= 0) ? result : attempt_again(mmu, f, result);
 }
 

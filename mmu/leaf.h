@@ -25,7 +25,8 @@ static inline bool log_by_dirty_bit(const struct mmu *mmu) { return mmu->ad == M
 static inline spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn,
 			       pfn_t pfn, unsigned access, bool prefetch)
 {
-	uint64_t raw = mmu->leaf_bits | pfn.v << PAGE_SHIFT;
+	/* Said again, for the compiler: it is a leaf. */
+	uint64_t raw = mmu->leaf_bits | SPTE_PRESENT | SPTE_LEAF | pfn.v << PAGE_SHIFT;
 
 	if (!(slot->flags & MEMSLOT_READONLY)) {
 		bool seen = !slot->dirty || (access & MMU_WRITE) != 0;

@@ -7,8 +7,8 @@
  *     released      the same; the hook reclaims                                               (C14)
  *
  * Invariants
- *   - A table is blocked only when nothing is left in it, and removed only when blocked and flushed;
- *     joining, which wants a full table, is the exception.
+ *   - A table is blocked only when nothing is left in it, and removed only when blocked and
+ * flushed; joining, which wants a full table, is the exception.
  *   - What is begun is finished or undone. If the hook stays busy, the entry stays blocked and says
  *     what for; the next removal finishes it, the next fault on it undoes it (mirror_settle).
  *   - A frame goes back to its slot after the hook said that the host may touch it, never before.
@@ -26,6 +26,7 @@
 
 struct removal {
 	struct mmu *mmu;
+	enum spte_step step; /* what leaves are taken through: STEP_BLOCK, then STEP_REMOVE_LEAF */
 	uint64_t start;
 	uint64_t limit;   /* end of the range, or of this batch */
 	unsigned budget;  /* changes until the batch is full */
@@ -48,10 +49,12 @@ static void give_back(struct mmu *mmu, gfn_t gfn, pfn_t pfn, int level)
 		slot->ops->release(slot, gfn, pfn, level);
 }
 
-static void spend(struct removal *r, const struct walk *w)
+/* @count entries were changed, the last of which ends at @end. */
+static void spend(struct removal *r, unsigned count, uint64_t end)
 {
-	if (--r->budget == 0)
-		r->limit = w->gfn.v + level_frames(w->level);
+	r->budget -= count;
+	if (r->budget == 0)
+		r->limit = end;
 }
 
 /*
@@ -60,22 +63,61 @@ static void spend(struct removal *r, const struct walk *w)
  */
 static bool to_descend(const struct removal *r, const struct walk *w)
 {
-	return (r->mmu->phase == MMU_RUNNING ? spte_is_open_table(w->old) :
-					       spte_has_table(w->old)) &&
+	return (r->mmu->phase == MMU_RUNNING ? spte_is_open_table(w->old)
+					     : spte_has_table(w->old)) &&
 	       page_population(child_of(r->mmu, w)) != 0;
 }
 
-/* Call @fn for each present entry of [r->start, r->limit) in @sp, children before their parent. */
-static int visit(struct removal *r, struct mmu_page *sp, visit_fn fn)
+/*
+ * The leaves that follow each other in @sp from entry *i on take r->step, and *i moves on; it stays
+ * where it is if the first is no leaf for that.
+ */
+static int visit_run(struct removal *r, struct mmu_page *sp, unsigned *i, unsigned last)
+	MUST_HOLD_WRITE(r->mmu->lock)
 {
-	uint64_t frames = level_frames(sp->level), end = sp->gfn.v + TABLE_ENTRIES * frames;
-	uint64_t at = r->start > sp->gfn.v ? align_down(r->start, frames) : sp->gfn.v;
+	/* What was blocked is not counted again when it goes: the batch is bounded already. */
+	bool counted = r->step == STEP_BLOCK || r->mmu->phase != MMU_RUNNING;
+	unsigned room = counted ? *i + r->budget : last;
+	struct leaf_run run = {
+		.sp = sp, .at = *i, .end = room < last ? room : last, .step = r->step
+	};
+	int err = change_run(r->mmu, &run);
+
+	*i = run.at;
+	if (r->step == STEP_BLOCK)
+		r->pending += run.count;
+	if (run.count > 0 && counted)
+		spend(r, run.count, sp->gfn.v + run.at * level_frames(sp->level));
+	return err;
+}
+
+/*
+ * For each present entry of [r->start, r->limit) in @sp, children before their parent: leaves in
+ * runs, and @fn for what is no leaf, or for one that is blocked already.
+ */
+static int visit(struct removal *r, struct mmu_page *sp, visit_fn fn) MUST_HOLD_WRITE(r->mmu->lock)
+{
+	uint64_t frames = level_frames(sp->level), base = sp->gfn.v;
+	unsigned i = r->start > base ? (unsigned)((r->start - base) / frames) : 0;
 	int err = 0;
 
-	for (; !err && at < end && at < r->limit; at += frames) {
-		spte_t *entry = &sp->entries[table_index(at, sp->level)];
-		struct walk w = { entry, spte_read(entry), { at }, sp->level, MMU_MIRROR };
+	while (!err && i < TABLE_ENTRIES && base + i * frames < r->limit) {
+		spte_t *entry = &sp->entries[i];
+		struct walk w = {
+			entry, spte_read(entry), { base + i * frames }, sp->level, MMU_MIRROR
+		};
 
+		if (spte_has_leaf(w.old)) {
+			uint64_t left = (r->limit - w.gfn.v + frames - 1) / frames;
+			unsigned from = i;
+
+			err = visit_run(r, sp, &i,
+					left < TABLE_ENTRIES - i ? i + (unsigned)left
+								 : TABLE_ENTRIES);
+			if (err || i > from)
+				continue;
+		}
+		i++;
 		if (!spte_is_present(w.old))
 			continue;
 		if (to_descend(r, &w))
@@ -130,7 +172,7 @@ static int block_entry(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu
 	if (err)
 		return err;
 	r->pending++;
-	spend(r, w);
+	spend(r, 1, w->gfn.v + level_frames(w->level));
 	return 0;
 }
 
@@ -163,7 +205,7 @@ static int remove_now(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu-
 	int err = remove_entry(r, w);
 
 	if (!err)
-		spend(r, w);
+		spend(r, 1, w->gfn.v + level_frames(w->level));
 	return err;
 }
 
@@ -176,10 +218,12 @@ static int remove_in_rounds(struct removal *r) MUST_HOLD_WRITE(r->mmu->lock)
 	do {
 		r->pending = 0;
 		r->budget = MIRROR_BATCH;
+		r->step = STEP_BLOCK;
 		err = visit(r, root, block_entry);
 		if (err || r->pending == 0)
 			return err;
 		err = owed_flush(r->mmu, MMU_MIRROR, (gfn_t){ r->start }, (gfn_t){ r->limit });
+		r->step = STEP_REMOVE_LEAF;
 		if (!err)
 			err = visit(r, root, remove_blocked);
 	} while (!err);
@@ -201,7 +245,11 @@ static int split_at_edge(struct mmu *mmu, gfn_t gfn) MUST_HOLD_WRITE(mmu->lock)
 
 int mirror_zap(struct mmu *mmu, gfn_t start, gfn_t end, gfn_t *next)
 {
-	struct removal r = { .mmu = mmu, .start = start.v, .limit = end.v, .budget = MIRROR_BATCH };
+	struct removal r = { .mmu = mmu,
+			     .step = STEP_REMOVE_LEAF,
+			     .start = start.v,
+			     .limit = end.v,
+			     .budget = MIRROR_BATCH };
 	int err = 0;
 
 	mmu_assert_write_held(&r.mmu->lock);

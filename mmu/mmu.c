@@ -127,7 +127,7 @@ spte_t mmu_lookup(struct mmu *mmu, enum mmu_root root, gfn_t gfn, int *level)
 	struct walk w = { .old = SPTE_NONE, .level = mmu->levels };
 
 	if (mmu->root[root])
-		w = walk_to(mmu, root, gfn, LEVEL_4K);
+		w = walk_down(mmu, root, gfn);
 	mmu_look_end(me);
 	*level = w.level;
 	return w.old;

@@ -69,10 +69,40 @@ static inline struct walk walk_from(const struct mmu *mmu, enum mmu_root root, s
 	}
 }
 
+/*
+ * From a root of four levels to the 4K entry over @gfn, or where the way ends. The same as
+ * walk_to(); written out by the compiler, because every fault comes this way.
+ */
+static inline ALWAYS_INLINE struct walk walk_four_levels(const struct mmu *mmu, enum mmu_root root,
+							 gfn_t gfn)
+{
+	uint64_t at = gfn.v | mmu->gfn_bits[root];
+	spte_t *entries = mmu->root[root]->entries, *entry = entries;
+	spte_t s = SPTE_NONE;
+
+#pragma GCC unroll 4
+	for (int level = LEVEL_512G; level >= LEVEL_4K; level--) {
+		entry = &entries[(at >> table_shift(level)) % TABLE_ENTRIES];
+		s = spte_read(entry);
+		if (level > LEVEL_4K && !spte_is_open_table(s))
+			return (struct walk){ entry, s, gfn_align(gfn, level), level, root };
+		entries = table_of(mmu, s);
+	}
+	return (struct walk){ entry, s, gfn, LEVEL_4K, root };
+}
+
 /* From the root to @gfn, not below level @stop. */
 static inline struct walk walk_to(const struct mmu *mmu, enum mmu_root root, gfn_t gfn, int stop)
 {
 	return walk_from(mmu, root, mmu->root[root]->entries, mmu->levels, gfn, stop);
+}
+
+/* To the 4K entry over @gfn, or where the way ends. */
+static inline ALWAYS_INLINE struct walk walk_down(const struct mmu *mmu, enum mmu_root root,
+						  gfn_t gfn)
+{
+	return likely(mmu->levels == 4) ? walk_four_levels(mmu, root, gfn)
+					: walk_to(mmu, root, gfn, LEVEL_4K);
 }
 
 /* The frame behind @gfn, if the walk ended at a leaf. */

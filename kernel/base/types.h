@@ -27,6 +27,7 @@
 #define PACKED           __attribute__((packed))
 #define ALIGNED(n)       __attribute__((aligned(n)))
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+#define ALWAYS_INLINE    __attribute__((always_inline))
 #define likely(x)        __builtin_expect(!!(x), 1)
 #define unlikely(x)      __builtin_expect(!!(x), 0)
 

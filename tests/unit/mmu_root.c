@@ -102,8 +102,11 @@ TEST(F1_no_reference_to_a_root_that_is_gone)
 TEST(F1_no_memory_for_a_root_changes_nothing)
 {
 	vm();
+	struct mmu_page *used[CHUNK_PAGES];
+	unsigned n = 0;
+
 	while (s.mmu.pool.first->free) /* the chunk is used up: the next table needs another */
-		CHECK(pool_get(&s.mmu, MMU_DIRECT, LEVEL_4K, BASE) != NULL);
+		used[n++] = pool_get(&s.mmu, MMU_DIRECT, LEVEL_4K, BASE);
 	machine_fail_alloc(1);
 	struct mmu_page *was = s.mmu.root[MMU_DIRECT];
 
@@ -112,6 +115,9 @@ TEST(F1_no_memory_for_a_root_changes_nothing)
 	machine_fail_alloc(1);
 	CHECK(mmu_root_get(&s.mmu, MMU_DIRECT_2) == NULL);
 	CHECK_INT(s.flushes[MMU_DIRECT], 0);
+	while (n > 0)
+		pool_put(&s.mmu, used[--n]);
+	sept_end(&s);
 }
 
 TEST(E3_an_invalidated_root_owes_one_kick_and_no_flush)
