@@ -235,6 +235,7 @@ static bool provide_module(const struct tain_config *t)
 	tdx_host.module_label = "SOFTWARE TDX module (no confidentiality)";
 	tdx_host.msr_read = soft_vmx_msr_read;
 	tdx_host.package_of = soft_vmx_package_of;
+	tdx_host.inject = &soft_vmx_inject;
 	tdx_host.notify_self = NULL; /* it looks at each entry */
 	tdx_host.cache_flush = NULL; /* nothing is encrypted */
 	tdx_host.wbinvd = NULL;

@@ -358,6 +358,8 @@ void tdx_fini(void)
 	seamcall_stats_fini();
 }
 
+const struct tdx_inject_ops *tdx_injector(void) { return tdx_state.host.inject; }
+
 enum tdx_phase tdx_phase(void) { return tdx_state.phase; }
 const char *tdx_reason(void) { return tdx_state.reason; }
 

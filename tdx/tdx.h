@@ -59,6 +59,8 @@ struct tdx_host {
 	 * with more as more memory becomes usable. NULL: all memory is made usable at start.
 	 */
 	int (*restrict_pages)(const struct boot_mem *ranges, size_t count);
+	/* How to tell the module to fail. NULL: it cannot be told. */
+	const struct tdx_inject_ops *inject;
 	/* One whole line for the console, without newline: lines that programs wait for. */
 	void (*say)(const char *line);
 	/* CPUID as the CPU answers it. */
@@ -96,6 +98,9 @@ int tdx_retry(void) MUST_CHECK;
 void tdx_fini(void);
 
 enum tdx_phase tdx_phase(void);
+
+/* How to tell the module in use to fail; NULL: it cannot be told. */
+const struct tdx_inject_ops *tdx_injector(void);
 
 /* Why not ready, one line; empty if ready. */
 const char *tdx_reason(void);

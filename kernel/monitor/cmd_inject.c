@@ -3,6 +3,9 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/base/log.h"
@@ -10,6 +13,10 @@
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
 #include "kernel/monitor/command.h"
+#include "tdx/abi/explain.h"
+#include "tdx/abi/inject.h"
+#include "tdx/abi/leaf.h"
+#include "tdx/tdx.h"
 
 /* ------------------------------------------------------------------ inject */
 
@@ -70,22 +77,138 @@ static const struct {
 	{ "overflow", inject_overflow }, { "private", inject_private }, { "remote", inject_remote },
 };
 
+/* ------------------------------------------------------------------ inject tdh */
+
+static int parse_what(const char *word, struct tdx_inject *rule)
+{
+	rule->kind = TDX_INJECT_STATUS;
+	if (strcmp(word, "interrupt") == 0)
+		rule->kind = TDX_INJECT_INTERRUPT;
+	else if (strcmp(word, "delay") == 0)
+		rule->kind = TDX_INJECT_DELAY;
+	else
+		return tdx_parse_status(strcmp(word, "busy") == 0 ? "OPERAND_BUSY" : word,
+					&rule->value);
+	return 0;
+}
+
+/* nth=3, times=2, chance=100, seed=7, ticks=1000 */
+static int parse_option(const char *word, struct tdx_inject *rule)
+{
+	const char *is = strchr(word, '=');
+	char *end;
+	uint64_t n;
+
+	if (!is || !is[1])
+		return -EINVAL;
+	n = strtoull(is + 1, &end, 0);
+	if (*end)
+		return -EINVAL;
+	if (strncmp(word, "nth=", 4) == 0)
+		rule->nth = (uint32_t)n;
+	else if (strncmp(word, "times=", 6) == 0)
+		rule->times = (uint32_t)n;
+	else if (strncmp(word, "chance=", 7) == 0)
+		rule->chance = (uint32_t)n;
+	else if (strncmp(word, "seed=", 5) == 0)
+		rule->seed = n;
+	else if (strncmp(word, "ticks=", 6) == 0 && rule->kind == TDX_INJECT_DELAY)
+		rule->value = n;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static void print_rule(struct out *out, const struct tdx_inject *r)
+{
+	const char *leaf = r->leaf == TDX_INJECT_ANY_LEAF ? "any" : tdh_leaf_name(r->leaf);
+	char text[96];
+
+	if (r->kind == TDX_INJECT_STATUS)
+		tdx_status_text((tdx_status_t){ r->value }, text, sizeof(text));
+	else if (r->kind == TDX_INJECT_INTERRUPT)
+		snprintf(text, sizeof(text), "interrupt");
+	else
+		snprintf(text, sizeof(text), "delay %llu ticks", (unsigned long long)r->value);
+	out_printf(out, "%-22s %s nth=%u times=%u chance=%u seed=%llu: %llu calls, %llu hits\n",
+		   leaf ? leaf : "?", text, r->nth, r->times, r->chance,
+		   (unsigned long long)r->seed, (unsigned long long)r->calls,
+		   (unsigned long long)r->hits);
+}
+
+static int add_rule(struct call *c, const struct tdx_inject_ops *ops)
+{
+	struct tdx_inject rule = { .nth = 1, .times = 1, .chance = TDX_INJECT_ALWAYS };
+	int64_t leaf = TDX_INJECT_ANY_LEAF;
+	int err;
+
+	if (c->argc < 3)
+		return command_fail(c, "expected: inject tdh LEAF STATUS|busy|interrupt|delay ...");
+	if (strcmp(c->argv[1], "any") != 0 && tdx_parse_leaf(c->argv[1], &leaf) != 0)
+		return command_fail(c, "'%.40s' is no leaf: expected its number, its name or any",
+				    c->argv[1]);
+	rule.leaf = (uint32_t)leaf;
+	if (parse_what(c->argv[2], &rule) != 0)
+		return command_fail(c,
+				    "'%.40s' is no status: expected hexadecimal, a name, busy, "
+				    "interrupt or delay",
+				    c->argv[2]);
+	for (int i = 3; i < c->argc; i++)
+		if (parse_option(c->argv[i], &rule) != 0)
+			return command_fail(c,
+					    "'%.40s': expected nth=, times=, chance=, seed= or, "
+					    "of delay, ticks=",
+					    c->argv[i]);
+	err = ops->add(&rule);
+	if (err == -ENOSPC)
+		return command_fail(c, "%u rules are there already: inject tdh off",
+				    TDX_INJECT_RULES);
+	return err ? command_fail(c, "nth counts from 1, chance is of 1000") : 0;
+}
+
+static int inject_tdh(struct call *c)
+{
+	const struct tdx_inject_ops *ops = tdx_injector();
+	struct tdx_inject rules[TDX_INJECT_RULES];
+
+	if (!ops)
+		return command_fail(c, "the TDX module in use cannot be told to fail");
+	if (c->argc == 1) {
+		for (unsigned i = 0, n = ops->list(rules); i < n; i++)
+			print_rule(c->out, &rules[i]);
+		return 0;
+	}
+	if (c->argc == 2 && strcmp(c->argv[1], "off") == 0) {
+		ops->clear();
+		return 0;
+	}
+	return add_rule(c, ops);
+}
+
 static int cmd_inject(struct call *c)
 {
+	if (strcmp(c->argv[0], "tdh") == 0)
+		return inject_tdh(c);
+	if (c->argc != 1)
+		return command_fail(c, "%s takes no more words", c->argv[0]);
 	for (size_t i = 0; i < ARRAY_LEN(injections); i++)
 		if (strcmp(c->argv[0], injections[i].name) == 0) {
 			injections[i].run();
 			return command_fail(c, "%s: this machine survived it", c->argv[0]);
 		}
-	return command_fail(c, "expected: inject panic|fault|opcode|overflow|private|remote");
+	return command_fail(c, "expected: inject panic|fault|opcode|overflow|private|remote|tdh");
 }
 
 /* clang-format off */
 const struct command inject_commands[] = {
-	{ "inject", "KIND", "crash on purpose, to see what a crash looks like", cmd_inject, 1, 1,
+	{ "inject", "KIND [...]", "fail on purpose, to see what that looks like", cmd_inject, 1, 8,
 	  COMPLETE_NOTHING, 0,
 	  "KIND is panic, fault, opcode, overflow (of the stack), private (a stray access to a page\n"
-	  "that the TDX module owns) or remote (on another CPU). The machine stops." },
+	  "that the TDX module owns) or remote (on another CPU). The machine stops.\n"
+	  "tdh: make the software TDX module fail. inject tdh LEAF|any WHAT [nth=N] [times=N]\n"
+	  "[chance=N] [seed=N] [ticks=N]: WHAT is a status (hexadecimal or name), busy, interrupt or\n"
+	  "delay. It concerns times=1 calls (0: all) from the nth=1 next one on, each with chance=1000\n"
+	  "of 1000, thrown by seed. inject tdh: the rules so far; inject tdh off: none." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */

@@ -379,20 +379,6 @@ void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const ch
 		line(ctx, "meaning  no module that this was written for returns this code");
 }
 
-int tdx_parse_status(const char *text, uint64_t *value)
-{
-	char *end;
-
-	if (strncmp(text, "0x", 2) == 0 || strncmp(text, "0X", 2) == 0)
-		text += 2;
-	size_t digits = strspn(text, "0123456789abcdefABCDEF");
-
-	if (digits == 0 || digits > 16 || text[digits])
-		return -EINVAL;
-	*value = strtoull(text, &end, 16);
-	return 0;
-}
-
 static bool same_name(const char *a, const char *b)
 {
 	for (; *a && *b; a++, b++) {
@@ -402,6 +388,51 @@ static bool same_name(const char *a, const char *b)
 			return false;
 	}
 	return *a == *b;
+}
+
+static const struct {
+	uint32_t code;
+	const char *name;
+} status_names[] = {
+#define ROW(value, name, detail, text) { value, #name },
+	TDX_STATUS_TABLE(ROW)
+#undef ROW
+};
+
+/* Names are written with underscores; a dot does as well. */
+static int status_by_name(const char *text, uint64_t *value)
+{
+	if (strncmp(text, "TDX_", 4) == 0 || strncmp(text, "tdx_", 4) == 0)
+		text += 4;
+	for (size_t i = 0; i < ARRAY_LEN(status_names); i++) {
+		char name[64];
+		size_t n = strlen(status_names[i].name);
+
+		if (n >= sizeof(name))
+			continue;
+		for (size_t k = 0; k <= n; k++)
+			name[k] = status_names[i].name[k] == '_' ? '.' : status_names[i].name[k];
+		if (!same_name(text, name))
+			continue;
+		*value = (uint64_t)status_names[i].code << 32;
+		return 0;
+	}
+	return -EINVAL;
+}
+
+int tdx_parse_status(const char *text, uint64_t *value)
+{
+	const char *start = text;
+	char *end;
+
+	if (strncmp(text, "0x", 2) == 0 || strncmp(text, "0X", 2) == 0)
+		text += 2;
+	size_t digits = strspn(text, "0123456789abcdefABCDEF");
+
+	if (digits == 0 || digits > 16 || text[digits])
+		return status_by_name(start, value);
+	*value = strtoull(text, &end, 16);
+	return 0;
 }
 
 int tdx_parse_leaf(const char *text, int64_t *leaf)

@@ -29,8 +29,8 @@ void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const ch
 		 void *ctx);
 
 /*
- * Read a status or leaf as a person types it: hex with or without 0x, or a leaf's name with or
- * without "TDH.", any case. 0 or -EINVAL.
+ * Read a status or leaf as a person types it: hex with or without 0x, or a name, any case, with or
+ * without "TDX_" or "TDH.". 0 or -EINVAL.
  */
 int tdx_parse_status(const char *text, uint64_t *value) MUST_CHECK;
 int tdx_parse_leaf(const char *text, int64_t *leaf) MUST_CHECK;

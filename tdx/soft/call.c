@@ -116,7 +116,9 @@ uint64_t call_rdmsr(const struct call *c, uint32_t index)
 
 bool call_irq_pending(const struct call *c)
 {
-	return c->m->machine->ops->interrupt_pending(c->m->machine->ctx, c->lp);
+	/* One that was made up ends no stay in a guest, so a guest is not shown it. */
+	return (c->interrupted && !c->guest) ||
+	       c->m->machine->ops->interrupt_pending(c->m->machine->ctx, c->lp);
 }
 
 uint64_t call_with_hkid(const struct call *c, uint64_t pa, uint16_t hkid)

@@ -94,11 +94,14 @@ bool soft_seamcall(struct soft_module *m, unsigned lp, struct soft_regs *regs)
 	c.version = (unsigned)(regs->rax >> 16 & 0xff);
 	c.r = regs;
 	c.in = *regs;
-	c.guest = false;
+	c.guest = c.interrupted = false;
 	c.held = 0;
 	__atomic_fetch_add(&m->calls_inside, 1, __ATOMIC_ACQ_REL);
 
-	tdx_status_t st = dispatch(&c);
+	tdx_status_t st;
+
+	if (likely(!m->inject_count) || !inject_before(&c, &st))
+		st = dispatch(&c);
 
 	call_release_to(&c, 0);
 	__atomic_fetch_sub(&m->calls_inside, 1, __ATOMIC_ACQ_REL);

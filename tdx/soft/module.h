@@ -20,6 +20,7 @@
 #define TAIN_SOFT_MODULE_H
 
 #include "kernel/base/sha384.h"
+#include "tdx/abi/inject.h"
 #include "tdx/abi/operand.h"
 #include "tdx/abi/status.h"
 #include "tdx/soft/lock.h"
@@ -135,6 +136,8 @@ struct soft_module {
 	bool lp_done[SOFT_MAX_LPS];
 	uint32_t lps_done;
 	uint32_t calls_inside;
+	uint32_t inject_count;
+	struct tdx_inject inject[TDX_INJECT_RULES];
 
 	uint64_t msr[SAVED_MSRS];
 	uint32_t cpuid[CPUID_ROWS][4]; /* SYS.INIT's LP */
@@ -287,6 +290,7 @@ struct call {
 	unsigned leaf, version;
 	struct soft_regs *r; /* the caller's registers, edited in place */
 	struct soft_regs in; /* as they came */
+	bool interrupted;    /* told to find an interrupt pending */
 	bool guest;          /* a TDCALL or exit of a guest: lock failures differ */
 	unsigned held;
 	struct held {
@@ -302,6 +306,9 @@ struct td {
 	uint64_t pa; /* of the TDR */
 	struct pamt_entry *pamt;
 };
+
+/* inject.c */
+bool inject_before(struct call *c, tdx_status_t *st);
 
 /* call.c */
 tdx_status_t call_take(struct call *c, lock_t *l, enum lock_mode mode, enum lock_class cl,

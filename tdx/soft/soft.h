@@ -26,6 +26,7 @@
 #define TAIN_SOFT_SOFT_H
 
 #include "kernel/base/types.h"
+#include "tdx/abi/inject.h"
 
 /* x86 register numbers, as TDG.VP.VMCALL's mask counts them. */
 /* clang-format off */
@@ -282,6 +283,11 @@ struct soft_module *soft_init(void *memory, const struct soft_machine *machine,
  * Several LPs may be inside at the same time; one LP not twice.
  */
 bool soft_seamcall(struct soft_module *m, unsigned lp, struct soft_regs *regs);
+
+/* The module fails when told to: see tdx/abi/inject.h, whose operations these are. */
+int soft_inject_add(struct soft_module *m, const struct tdx_inject *rule) MUST_CHECK;
+void soft_inject_clear(struct soft_module *m);
+unsigned soft_inject_list(const struct soft_module *m, struct tdx_inject out[TDX_INJECT_RULES]);
 
 /* What the start of the module prints, loudly. */
 const char *soft_banner(void);

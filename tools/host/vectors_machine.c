@@ -152,6 +152,8 @@ static struct machine {
 
 static uint8_t scratch_page[4096] __attribute__((aligned(4096)));
 
+struct soft_module *vm_module(void) { return vm.module; }
+
 uint8_t *vm_memory(uint64_t pa, uint64_t bytes)
 {
 	return pa < VM_MEMORY && bytes <= VM_MEMORY - pa ? vm.memory + pa : NULL;

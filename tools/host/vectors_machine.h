@@ -32,6 +32,9 @@ struct vm_event {
 /* From a machine just reset: memory zero, module just loaded. */
 void vm_reset(void);
 
+/* The module under play. */
+struct soft_module *vm_module(void);
+
 /* Physical memory. NULL if [@pa, @pa + @bytes) is not all there. */
 uint8_t *vm_memory(uint64_t pa, uint64_t bytes);
 

@@ -239,3 +239,12 @@ int soft_vmx_start(void)
 	log_warn("%s", soft_banner());
 	return 0;
 }
+
+static int inject_add(const struct tdx_inject *rule) { return soft_inject_add(module, rule); }
+static void inject_clear(void) { soft_inject_clear(module); }
+static unsigned inject_list(struct tdx_inject out[TDX_INJECT_RULES])
+{
+	return soft_inject_list(module, out);
+}
+
+const struct tdx_inject_ops soft_vmx_inject = { inject_add, inject_clear, inject_list };

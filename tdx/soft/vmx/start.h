@@ -8,6 +8,7 @@
 #define TAIN_SOFT_VMX_START_H
 
 #include "kernel/base/types.h"
+#include "tdx/abi/inject.h"
 
 /*
  * Install the module: SEAMCALL's #UD is answered from now on, on all CPUs. Boot CPU, after all
@@ -21,6 +22,9 @@ int soft_vmx_start(void) MUST_CHECK;
  * have (KeyID partitioning, SEAMRR, TME); any other is read from the CPU. 0 or -EIO: no such MSR.
  */
 int soft_vmx_msr_read(uint32_t msr, uint64_t *value) MUST_CHECK;
+
+/* How to tell the module to fail. */
+extern const struct tdx_inject_ops soft_vmx_inject;
 
 /* The package of @cpu as the module counts them. */
 unsigned soft_vmx_package_of(unsigned cpu);
