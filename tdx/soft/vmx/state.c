@@ -271,12 +271,33 @@ void state_unload(struct svmx_lp *me)
 	save_extended(me, v);
 }
 
+#define XSAVE_LEGACY_BYTES 576 /* legacy area and header */
+#define XSAVE_ALIGNED      BIT32(1)
+
+/* SDM volume 1, "Compacted Format of Extended Region": leaf Dh, sub-leaf 1 is wrong on some emulators. */
+static uint32_t compacted_size(uint64_t features)
+{
+	uint64_t at = XSAVE_LEGACY_BYTES;
+
+	for (unsigned i = 2; i < 63; i++) {
+		if (!(features >> i & 1))
+			continue;
+
+		struct cpuid_regs r = cpuid(0xd, i);
+
+		at = (r.ecx & XSAVE_ALIGNED ? align_up(at, 64) : at) + r.eax;
+	}
+	return (uint32_t)at;
+}
+
 uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned subleaf)
 {
 	uint64_t host;
 	uint32_t size;
 
 	(void)ctx, (void)lp;
+	if (subleaf == 1)
+		return compacted_size(v->xcr0 | v->xss);
 	enable_xsave();
 	host = xgetbv(0); /* the host's, or the guest's after a stay: it comes back as it was */
 	set_xcr0(v->xcr0);
