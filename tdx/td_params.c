@@ -63,10 +63,12 @@ static uint64_t make_xfam(void)
 
 /* Bits that are configurable but not wanted: the host would have to serve or to check something. */
 static const struct tdx_cpuid_config unwanted[] = {
-	/* family, model, stepping: 0 means the CPU's own; MONITOR, EIST, TM2, xTPR, DCA */
+	/* family, model, stepping: 0 means the CPU's own; MONITOR, EIST, TM2, xTPR, DCA; PSN, ACPI
+	   thermal control, TM, PBE */
 	{ 1,
 	  ~0u,
-	  { ~0u, 0, BIT32(3) | BIT32(7) | BIT32(8) | BIT32(14) | BIT32(18), 0 } },
+	  { ~0u, 0, BIT32(3) | BIT32(7) | BIT32(8) | BIT32(14) | BIT32(18),
+	    BIT32(18) | BIT32(22) | BIT32(29) | BIT32(31) } },
 	/* HLE, RTM; WAITPKG, bus lock, ENQCMD; PCONFIG */
 	{ 7, 0, { 0, BIT32(4) | BIT32(11), BIT32(5) | BIT32(24) | BIT32(29), BIT32(18) } },
 };
@@ -86,6 +88,9 @@ static struct tdx_cpuid_value without(const struct tdx_cpuid_config *c, struct t
 	return v;
 }
 
+#define LEAF1_HTT  BIT32(28)
+#define LEAF4_TYPE UINT32_C(0x1f)
+
 /* Leaf 1 EBX[23:16]: addressable ids, a power of two. */
 static uint32_t id_count(unsigned vcpus)
 {
@@ -94,6 +99,24 @@ static uint32_t id_count(unsigned vcpus)
 	while (ids < vcpus && ids < 128)
 		ids *= 2;
 	return ids;
+}
+
+/*
+ * The guest's topology is one of its own: each vCPU a core with its caches, no threads; the last
+ * level is shared by all. Leaf 4 EAX[31:26] and [25:14] are counts less one.
+ */
+static void set_topology(const struct td *td, const struct tdx_cpuid_config *c, uint32_t r[4])
+{
+	uint32_t ids = id_count(td->config->vcpus);
+	uint32_t level = r[0] >> 5 & 7;
+
+	if (c->leaf == 1) {
+		r[1] = ids << 16;
+		r[3] = ids > 1 ? r[3] | LEAF1_HTT : r[3] & ~LEAF1_HTT;
+	} else if (c->leaf == 4 && (r[0] & LEAF4_TYPE)) {
+		r[0] &= UINT32_C(0x3fff);
+		r[0] |= (ids - 1) << 26 | (level >= 3 ? (ids - 1) << 14 : 0);
+	}
 }
 
 static void make_cpuid(struct td *td)
@@ -106,8 +129,7 @@ static void make_cpuid(struct td *td)
 		struct tdx_cpuid_value v;
 
 		tdx_state.host.cpuid(c->leaf, c->subleaf == ~0u ? 0 : c->subleaf, native);
-		if (c->leaf == 1)
-			native[1] = id_count(td->config->vcpus) << 16;
+		set_topology(td, c, native);
 		v = (struct tdx_cpuid_value){ native[0] & c->mask.eax, native[1] & c->mask.ebx,
 					      native[2] & c->mask.ecx, native[3] & c->mask.edx };
 		td->params.cpuid[i] = without(c, v);
