@@ -49,11 +49,12 @@ static void add_ram(struct measure_plan *plan, const struct tdvf *t, uint64_t gp
 static struct measure_run run_of(const struct measure_input *in, const struct tdvf_section *s)
 {
 	bool hob = s->type == TDVF_TD_HOB;
+	const uint8_t *raw = s->data ? s->data : (const uint8_t *)in->image + s->offset;
 
 	return (struct measure_run){
 		.gpa = s->gpa,
 		.bytes = s->bytes,
-		.data = hob ? in->hob : (const uint8_t *)in->image + s->offset,
+		.data = hob ? in->hob : raw,
 		.data_bytes = hob ? in->hob_bytes : s->raw,
 		.extend = (s->attributes & TDVF_EXTEND) != 0,
 	};

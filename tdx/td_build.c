@@ -25,6 +25,7 @@
 #include "tdx/reclaim.h"
 #include "tdx/retry.h"
 #include "tdx/tdhob.h"
+#include "tdx/tdload_plan.h"
 #include "tdx/td_impl.h"
 
 /* Pages added between two looks at interrupts. */
@@ -74,14 +75,30 @@ void td_control_drop(struct td *td)
 
 /* ---- the steps ---- */
 
+/* Without firmware: our own loader and a kernel, as if they were a firmware's sections. */
+static int plan_loader(struct td *td)
+{
+	const struct guest_config *c = td->config;
+	char why[TDVF_WHY_MAX];
+
+	if (!c->kernel.data)
+		return td_fail(td, -EINVAL, "nothing to run: firmware = or kernel =");
+	td->tdload = heap_alloc(sizeof(*td->tdload));
+	if (!td->tdload)
+		return td_fail(td, -ENOMEM, "no memory for the plan of its kernel");
+	if (tdload_plan_make(td->tdload, &td->tdvf, c, why) ||
+	    tdvf_check_memory(&td->tdvf, c->memory, why))
+		return td_fail(td, -EINVAL, "%s", why);
+	return 0;
+}
+
 static int read_image(struct td *td)
 {
 	const struct guest_config *c = td->config;
 	char why[TDVF_WHY_MAX];
 
 	if (!c->firmware.data)
-		return td_fail(td, -EINVAL,
-			       "no firmware: a TD needs firmware = an image with TDVF metadata");
+		return plan_loader(td);
 	if (tdvf_parse(c->firmware.data, c->firmware.size, &td->tdvf, why) ||
 	    tdvf_check_memory(&td->tdvf, c->memory, why))
 		return td_fail(td, -EINVAL, "%s: %s", c->firmware.path, why);
@@ -184,7 +201,7 @@ static uint64_t boot_parameter(const struct td *td)
 {
 	const struct tdvf_section *hob = tdvf_hob(&td->tdvf);
 
-	return hob ? hob->gpa : 0;
+	return td->tdload ? TDLOAD_PARAMS : hob ? hob->gpa : 0;
 }
 
 static int create_vcpus(struct td *td)
@@ -285,6 +302,8 @@ static int add_contents(struct td *td)
 		(void)td_fail(td, err, "no memory for the plan of its contents");
 	heap_free(td->plan);
 	td->plan = NULL;
+	heap_free(td->tdload);
+	td->tdload = NULL;
 	heap_free(hob);
 	return err;
 }
@@ -408,6 +427,7 @@ static struct td *new_td(const struct guest_config *config, struct platform *pla
 static void free_td(struct td *td)
 {
 	td_interrupt_disconnect(td);
+	heap_free(td->tdload);
 	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++) {
 		td_apic_fini(&td->vcpus[i]);
 		td_interrupt_fini(&td->vcpus[i]);

@@ -101,6 +101,7 @@ struct td {
 	uint64_t tracks, kicks, augs, adds;
 
 	struct tdvf tdvf;
+	struct tdload_plan *tdload; /* while it is built, without firmware */
 	struct measure_plan *plan;
 	struct sha384 measured;
 	uint8_t mrtd[TDX_HASH_BYTES]; /* the module's, after finalisation */

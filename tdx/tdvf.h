@@ -42,6 +42,7 @@ struct tdvf_section {
 	uint64_t gpa, bytes;  /* in the guest */
 	uint32_t offset, raw; /* in the file; raw <= bytes */
 	uint32_t type, attributes;
+	const uint8_t *data; /* the raw bytes, where they are not the image's at offset; else NULL */
 };
 
 struct tdvf {

@@ -4,7 +4,8 @@
  * Invariants
  *   - The code that decides is tdx/'s own, compiled natively; nothing is computed a second way.
  *
- * links: tdx/tdvf.c tdx/tdhob.c tdx/measure.c kernel/base/sha384.c kernel/base/config.c
+ * links: tdx/tdvf.c tdx/tdhob.c tdx/measure.c tdx/tdload_plan.c tdx/tdload_image.c
+ *   kernel/platform/acpi_tables.c kernel/platform/aml.c kernel/base/sha384.c kernel/base/config.c
  *   kernel/base/cfg_lex.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -18,10 +19,12 @@
 #include "kernel/base/config.h"
 #include "tdx/measure.h"
 #include "tdx/tdhob.h"
+#include "tdx/tdload_plan.h"
 #include "tdx/tdvf.h"
 #include "tools/host/commands.h"
 
 #define CONFIG_TEXT_MAX ((size_t)1 << 20)
+#define KERNEL_MAX      ((size_t)1 << 30)
 #define DEFAULT_MEMORY  (UINT64_C(256) << 20)
 
 static uint8_t *read_image(const char *path, size_t *bytes, struct tdvf *tdvf)
@@ -71,14 +74,24 @@ struct request {
 	enum td_measure order;
 };
 
+static void hash_and_print(const struct measure_input *in)
+{
+	static struct measure_plan plan;
+	uint8_t mrtd[SHA384_BYTES];
+
+	measure_plan_make(&plan, in);
+	measure_mrtd(&plan, mrtd);
+	for (size_t i = 0; i < sizeof(mrtd); i++)
+		printf("%02x", mrtd[i]);
+	puts("");
+}
+
 static int print_mrtd(const struct request *q)
 {
 	static uint8_t hob[TDHOB_MAX];
-	static struct measure_plan plan;
 	struct tdvf t;
 	size_t bytes;
 	char why[TDVF_WHY_MAX];
-	uint8_t mrtd[SHA384_BYTES];
 	uint8_t *image = read_image(q->path, &bytes, &t);
 	const struct tdvf_section *section = image ? tdvf_hob(&t) : NULL;
 	struct measure_input in = { &t, image, hob, 0, q->memory, q->accept, q->order };
@@ -103,11 +116,7 @@ static int print_mrtd(const struct request *q)
 			return 1;
 		}
 	}
-	measure_plan_make(&plan, &in);
-	measure_mrtd(&plan, mrtd);
-	for (size_t i = 0; i < sizeof(mrtd); i++)
-		printf("%02x", mrtd[i]);
-	puts("");
+	hash_and_print(&in);
 	free(image);
 	return 0;
 }
@@ -147,12 +156,51 @@ static char *find_file(const char *config, const char *path)
 	return found;
 }
 
+/* The file's bytes, to be freed; NULL: none is named, or it cannot be read (said). */
+static uint8_t *attach(const char *config, struct guest_file *file)
+{
+	char *path = file->path[0] ? find_file(config, file->path) : NULL;
+	size_t bytes = 0;
+	uint8_t *data = path ? read_whole(path, KERNEL_MAX, &bytes) : NULL;
+
+	file->data = data;
+	file->size = bytes;
+	free(path);
+	return data;
+}
+
+/* Without firmware: what the TD loader is given is measured. */
+static int print_loader_mrtd(const char *config, struct guest_config *g)
+{
+	static struct tdload_plan plan;
+	struct tdvf t;
+	char why[TDVF_WHY_MAX];
+
+	if (tdload_plan_make(&plan, &t, g, why) || tdvf_check_memory(&t, g->memory, why)) {
+		fprintf(stderr, "tain: %s: %s: %s\n", config, g->name, why);
+		return 1;
+	}
+	hash_and_print(&(struct measure_input){
+		.tdvf = &t, .memory = g->memory, .accept = g->accept, .order = g->measure });
+	return 0;
+}
+
+static int loader_mrtd_by_config(const char *config, struct guest_config *g)
+{
+	uint8_t *kernel = attach(config, &g->kernel), *initrd = attach(config, &g->initrd);
+	int status = kernel && (initrd || !g->initrd.path[0]) ? print_loader_mrtd(config, g) : 1;
+
+	free(kernel);
+	free(initrd);
+	return status;
+}
+
 static int mrtd_by_config(const char *path, const char *name)
 {
 	static struct config config;
 	struct request q;
 	size_t bytes;
-	const struct guest_config *g;
+	struct guest_config *g;
 	char *text = (char *)read_whole(path, CONFIG_TEXT_MAX, &bytes), *image;
 	int status;
 
@@ -161,14 +209,15 @@ static int mrtd_by_config(const char *path, const char *name)
 	config_parse(&config, text, bytes);
 	free(text);
 	g = config_guest(&config, name);
-	if (!g || g->kind != GUEST_TD || g->refusal[0] || !g->firmware.path[0]) {
+	if (!g || g->kind != GUEST_TD || g->refusal[0]) {
 		fprintf(stderr, "tain: %s: %s: %s\n", path, name,
-			!g                    ? "no such guest"
-			: g->refusal[0]       ? g->refusal
-			: g->kind != GUEST_TD ? "not a trust domain"
-					      : "has no firmware");
+			!g             ? "no such guest"
+			: g->refusal[0] ? g->refusal
+					: "not a trust domain");
 		return 1;
 	}
+	if (!g->firmware.path[0])
+		return loader_mrtd_by_config(path, g);
 	image = find_file(path, g->firmware.path);
 	if (!image)
 		return 1;
