@@ -8,7 +8,7 @@ import e2e
 from e2e import boot, check, theme
 
 GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "smp", "bad_loop", "bench",
-          "irq"]
+          "irq", "abi"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
@@ -22,6 +22,7 @@ ENDS = {
     "smp": "stopped: powered off",
     "bench": "stopped: powered off",
     "irq": "stopped: powered off",
+    "abi": "stopped: powered off",
     "bad_loop": "stopped: by command",
 }
 
@@ -63,6 +64,7 @@ def all_kinds(cpus):
     check(at + "bad_vmcall was refused everything", b.has(r"^bad_vmcall\| bad_vmcall: all refused$"), b)
     check(at + "two vCPUs lost nothing", b.has(r"^smp\| smp: 2 of 2 vCPUs, counter 2000"), b)
     check(at + "interrupts, timers and HLT did what they should", b.has(r"^irq\| irq: all well$"), b)
+    check(at + "each TDCALL and each #VE is as the ABI says", b.has(r"^abi\| abi: all well$"), b)
     check(at + "a TD that never stops runs on beside the others",
           re.search(r"^bad_loop +td +running", b.output_of("guests"), re.M), b)
     mrtd = re.findall(r"^tain: td hello: MRTD ([0-9a-f]{96})$", b.text, re.M)
