@@ -89,6 +89,25 @@ static void count_line(line_fn line, void *ctx, const char *name, const char *wh
 	line(ctx, buf);
 }
 
+bool tdx_leaf_counts(unsigned leaf, struct tdx_leaf_counts *out)
+{
+	struct seamcall_stats st;
+
+	if (leaf >= TDH_LEAF_LIMIT)
+		return false;
+	seamcall_stats_read(leaf, &st);
+	*out = (struct tdx_leaf_counts){
+		.name = tdh_leaf_name(leaf),
+		.calls = st.calls,
+		.busy = st.busy,
+		.errors = st.errors,
+		.ticks_min = st.min,
+		.ticks_median = seamcall_median(&st),
+		.ticks_max = st.max,
+	};
+	return true;
+}
+
 void tdx_stats(line_fn line, void *ctx)
 {
 	for (unsigned leaf = 0; leaf < TDH_LEAF_LIMIT; leaf++) {
@@ -99,9 +118,11 @@ void tdx_stats(line_fn line, void *ctx)
 		if (!st.calls || !name)
 			continue;
 		count_line(line, ctx, name, "calls", st.calls);
-		count_line(line, ctx, name, "ticks each", st.ticks / st.calls);
 		count_line(line, ctx, name, "busy", st.busy);
 		count_line(line, ctx, name, "errors", st.errors);
+		count_line(line, ctx, name, "ticks: min", st.min);
+		count_line(line, ctx, name, "ticks: median", seamcall_median(&st));
+		count_line(line, ctx, name, "ticks: max", st.max);
 	}
 	count_line(line, ctx, "SEAMCALL", "retries", tdx_retries);
 	count_line(line, ctx, "SEAMCALL", "retries given up", tdx_retries_exhausted);

@@ -13,6 +13,7 @@
 /* One block of counters per CPU. */
 struct cpu_counters {
 	struct seamcall_stats leaf[TDH_LEAF_LIMIT];
+	uint64_t calls;
 };
 
 static struct cpu_counters **counters; /* by CPU index */
@@ -53,6 +54,46 @@ void seamcall_stats_fini(void)
 	counters = NULL;
 }
 
+/* Bucket 2n holds [2^n, 1.5 * 2^n), bucket 2n + 1 the rest up to 2^(n + 1). */
+static unsigned bucket_of(uint64_t ticks)
+{
+	unsigned n = ticks ? 63 - (unsigned)__builtin_clzll(ticks) : 0;
+	unsigned half = n ? (unsigned)(ticks >> (n - 1) & 1) : 0;
+
+	return 2 * n + half < SEAMCALL_BUCKETS ? 2 * n + half : SEAMCALL_BUCKETS - 1;
+}
+
+/* In the middle of bucket @b. */
+static uint64_t bucket_ticks(unsigned b)
+{
+	uint64_t base = UINT64_C(1) << b / 2;
+
+	return base + (b % 2 ? base / 2 : 0) + base / 4;
+}
+
+uint64_t seamcall_median(const struct seamcall_stats *st)
+{
+	uint64_t seen = 0, ticks;
+
+	for (unsigned b = 0; b < SEAMCALL_BUCKETS && st->calls; b++) {
+		seen += st->bucket[b];
+		if (2 * seen < st->calls)
+			continue;
+		ticks = bucket_ticks(b);
+		if (ticks < st->min)
+			return st->min;
+		return ticks < st->max ? ticks : st->max;
+	}
+	return 0;
+}
+
+uint64_t seamcall_count_here(void)
+{
+	unsigned cpu = cpu_index();
+
+	return cpu < counter_cpus ? counters[cpu]->calls : 0;
+}
+
 static void count(unsigned leaf, tdx_status_t st, uint64_t ticks)
 {
 	unsigned cpu = cpu_index();
@@ -60,9 +101,15 @@ static void count(unsigned leaf, tdx_status_t st, uint64_t ticks)
 
 	if (cpu >= counter_cpus || leaf >= TDH_LEAF_LIMIT)
 		return;
+	counters[cpu]->calls++;
 	c = &counters[cpu]->leaf[leaf];
 	c->calls++;
 	c->ticks += ticks;
+	c->bucket[bucket_of(ticks)]++;
+	if (ticks < c->min || c->calls == 1)
+		c->min = ticks;
+	if (ticks > c->max)
+		c->max = ticks;
 	if (!tdx_ok(st)) {
 		c->errors++;
 		if (tdx_is(st, TDX_OPERAND_BUSY) || tdx_is(st, TDX_SYS_BUSY))
@@ -96,15 +143,23 @@ tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r)
 	return st;
 }
 
+static void add_stats(struct seamcall_stats *sum, const struct seamcall_stats *c)
+{
+	if (c->calls && (c->min < sum->min || !sum->calls))
+		sum->min = c->min;
+	if (c->max > sum->max)
+		sum->max = c->max;
+	sum->calls += c->calls;
+	sum->busy += c->busy;
+	sum->errors += c->errors;
+	sum->ticks += c->ticks;
+	for (unsigned b = 0; b < SEAMCALL_BUCKETS; b++)
+		sum->bucket[b] += c->bucket[b];
+}
+
 void seamcall_stats_read(unsigned leaf, struct seamcall_stats *out)
 {
 	*out = (struct seamcall_stats){ 0 };
-	for (unsigned i = 0; i < counter_cpus && leaf < TDH_LEAF_LIMIT; i++) {
-		const struct seamcall_stats *c = &counters[i]->leaf[leaf];
-
-		out->calls += c->calls;
-		out->busy += c->busy;
-		out->errors += c->errors;
-		out->ticks += c->ticks;
-	}
+	for (unsigned i = 0; i < counter_cpus && leaf < TDH_LEAF_LIMIT; i++)
+		add_stats(out, &counters[i]->leaf[leaf]);
 }

@@ -21,9 +21,20 @@ void seamcall_raw(struct seam_regs *regs);
 /* @leaf: number, with a version in 23:16. Registers in and out in *@r; r->rax is the status. */
 tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r);
 
+/* Ticks of a call fall into buckets, two for each power of two. */
+#define SEAMCALL_BUCKETS 64
+
 struct seamcall_stats {
-	uint64_t calls, busy, errors, ticks;
+	uint64_t calls, busy, errors;
+	uint64_t ticks, min, max;
+	uint32_t bucket[SEAMCALL_BUCKETS];
 };
+
+/* Of half the calls no more ticks than this, to the width of a bucket; 0: there were none. */
+uint64_t seamcall_median(const struct seamcall_stats *st);
+
+/* Calls of any leaf that this CPU has made. */
+uint64_t seamcall_count_here(void);
 
 /* Room for the counters of all CPUs; before it calls are not counted. 0 or -ENOMEM. */
 int seamcall_stats_init(void) MUST_CHECK;

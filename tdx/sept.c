@@ -234,17 +234,19 @@ static int nothing(struct change *c)
 static const struct step {
 	int (*carry)(struct change *c);
 	bool alone; /* the leaf takes the module's S-EPT tree lock exclusively */
+	enum td_work_kind work; /* TD_WORK_KINDS: it is not counted */
+	bool moves_leaf;
 } steps[STEP_COUNT] = {
-	[STEP_NOTHING]      = { nothing,      false },
-	[STEP_ADD_TABLE]    = { add_table,    false },
-	[STEP_ADD_LEAF]     = { add_leaf,     false },
-	[STEP_BLOCK]        = { block,        true },
-	[STEP_UNBLOCK]      = { unblock,      true },
-	[STEP_REMOVE_LEAF]  = { remove_leaf,  false },
-	[STEP_REMOVE_TABLE] = { remove_table, true },
-	[STEP_SPLIT]        = { split,        false },
-	[STEP_JOIN]         = { join,         false },
-	[STEP_MOVE]         = { move,         false },
+	[STEP_NOTHING]      = { nothing,      false, TD_WORK_KINDS, false },
+	[STEP_ADD_TABLE]    = { add_table,    false, TD_POPULATE,   false },
+	[STEP_ADD_LEAF]     = { add_leaf,     false, TD_POPULATE,   true },
+	[STEP_BLOCK]        = { block,        true,  TD_REMOVE,     false },
+	[STEP_UNBLOCK]      = { unblock,      true,  TD_REMOVE,     false },
+	[STEP_REMOVE_LEAF]  = { remove_leaf,  false, TD_REMOVE,     true },
+	[STEP_REMOVE_TABLE] = { remove_table, true,  TD_REMOVE,     false },
+	[STEP_SPLIT]        = { split,        false, TD_WORK_KINDS, false },
+	[STEP_JOIN]         = { join,         false, TD_WORK_KINDS, false },
+	[STEP_MOVE]         = { move,         false, TD_WORK_KINDS, false },
 };
 /* clang-format on */
 
@@ -266,6 +268,18 @@ static int carry_beside_others(const struct step *step, struct change *c)
 	return err;
 }
 
+/* Its calls count for what it belongs to; if it moves a leaf, the pages of that too. */
+static void count_work(const struct change *c, const struct step *step, uint64_t calls, int err)
+{
+	struct td_work *w = &c->td->work[step->work];
+
+	if (step->work == TD_WORK_KINDS || c->mmu->phase == MMU_RELEASED)
+		return;
+	__atomic_fetch_add(&w->calls, calls, __ATOMIC_RELAXED);
+	if (!err && step->moves_leaf)
+		__atomic_fetch_add(&w->pages, level_frames(c->level), __ATOMIC_RELAXED);
+}
+
 static int set_external_spte(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new, int level)
 {
 	struct change c = {
@@ -278,9 +292,14 @@ static int set_external_spte(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new,
 	};
 	const struct step *step = &steps[spte_step(old, new)];
 
+	uint64_t calls = seamcall_count_here();
+	int err;
+
 	if (!step->carry)
 		return -EIO;
-	return step->alone ? carry_alone(step, &c) : carry_beside_others(step, &c);
+	err = step->alone ? carry_alone(step, &c) : carry_beside_others(step, &c);
+	count_work(&c, step, seamcall_count_here() - calls, err);
+	return err;
 }
 
 /* Before the KeyID's release SEPT.REMOVE has given the page up; after it, it is reclaimed. */
@@ -344,6 +363,7 @@ static int track(struct td *td)
 		td_kick_out(td);
 	}
 	td->tracks++;
+	__atomic_fetch_add(&td->work[TD_REMOVE].calls, 1, __ATOMIC_RELAXED);
 	if (tdx_ok(st))
 		td_kick_out(td);
 	spin_unlock(&td->track_lock);

@@ -67,6 +67,12 @@ struct td_vcpu {
 	uint64_t vmcalls[TD_VMCALL_ROWS];
 };
 
+/* SEAMCALLs that a kind of work took, and the 4K pages that it moved; atomic. */
+enum td_work_kind { TD_POPULATE, TD_REMOVE, TD_CONVERT, TD_WORK_KINDS };
+struct td_work {
+	uint64_t calls, pages;
+};
+
 struct td {
 	const struct guest_config *config;
 	const char *name;
@@ -99,6 +105,7 @@ struct td {
 	uint64_t private_pages, sept_pages; /* atomic */
 	uint64_t leaked;                    /* pages; atomic */
 	uint64_t tracks, kicks, augs, adds;
+	struct td_work work[TD_WORK_KINDS];
 
 	struct tdvf tdvf;
 	struct tdload_plan *tdload; /* while it is built, without firmware */
@@ -134,6 +141,11 @@ void td_kick_out(struct td *td);
 int td_memory_init(struct td *td) MUST_CHECK; /* MMU, slots, backing of the shared half */
 int td_memory_add(struct td *td, gpa_t gpa, hpa_t source) MUST_CHECK; /* PAGE.ADD, 4K */
 int td_memory_fault(struct td *td, struct mmu_fault *fault) MUST_CHECK;
+/*
+ * [gpa, gpa + bytes) is to be shared, or private: what maps it on the other side goes. 0, or an errno
+ * of mmu_zap_range() after patience. No lock held.
+ */
+int td_memory_convert(struct td *td, gpa_t gpa, uint64_t bytes, bool to_shared) MUST_CHECK;
 void td_memory_fini(struct td *td); /* module has released the KeyID, or never had it */
 
 /* td_params.c */

@@ -145,6 +145,28 @@ static void vcpu_stats(const struct td_vcpu *v, line_fn line, void *ctx)
 	}
 }
 
+/* SEAMCALLs for each GiB, as if all of it were like what was done. */
+static void work_stats(const struct td *td, line_fn line, void *ctx)
+{
+	static const char *const names[TD_WORK_KINDS] = {
+		[TD_POPULATE] = "populated",
+		[TD_REMOVE] = "removed",
+		[TD_CONVERT] = "converted",
+	};
+	char name[64];
+
+	for (unsigned i = 0; i < TD_WORK_KINDS; i++) {
+		const struct td_work *w = &td->work[i];
+
+		if (!w->pages)
+			continue;
+		snprintf(name, sizeof(name), "pages %s", names[i]);
+		one(line, ctx, name, w->pages);
+		snprintf(name, sizeof(name), "SEAMCALLs per GiB %s", names[i]);
+		one(line, ctx, name, w->calls * (SIZE_1G / PAGE_SIZE) / w->pages);
+	}
+}
+
 void td_stats(const struct td *td, line_fn line, void *ctx)
 {
 	struct td_page_counts pages;
@@ -155,6 +177,7 @@ void td_stats(const struct td *td, line_fn line, void *ctx)
 	one(line, ctx, "pages: private", pages.private_pages);
 	one(line, ctx, "pages: shared", pages.shared);
 	one(line, ctx, "pages: leaked", pages.leaked);
+	work_stats(td, line, ctx);
 	one(line, ctx, "PAGE.ADD", td->adds);
 	one(line, ctx, "PAGE.AUG", td->augs);
 	one(line, ctx, "MEM.TRACK", td->tracks);

@@ -143,6 +143,28 @@ int td_memory_fault(struct td *td, struct mmu_fault *fault)
 	return err;
 }
 
+/* Rounds in which the module lets nothing through, before a conversion is given up. */
+#define FRUITLESS_MAX 1000
+
+int td_memory_convert(struct td *td, gpa_t gpa, uint64_t bytes, bool to_shared)
+{
+	enum mmu_root root = to_shared ? MMU_MIRROR : MMU_DIRECT;
+	uint64_t calls = seamcall_count_here();
+	struct td_work *w = &td->work[TD_CONVERT];
+	unsigned fruitless = 0;
+	int err;
+
+	tdx_pages_provide();
+	do
+		err = mmu_zap_range(&td->mmu, root, gpa_to_gfn(gpa), bytes >> PAGE_SHIFT);
+	while ((err == -EAGAIN && ++fruitless < FRUITLESS_MAX) ||
+	       (err == -ENOMEM && tdx_pages_extend() == 0));
+	__atomic_fetch_add(&w->calls, seamcall_count_here() - calls, __ATOMIC_RELAXED);
+	if (!err)
+		__atomic_fetch_add(&w->pages, bytes >> PAGE_SHIFT, __ATOMIC_RELAXED);
+	return err;
+}
+
 void td_memory_fini(struct td *td)
 {
 	if (td->mmu_alive) {

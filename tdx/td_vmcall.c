@@ -135,13 +135,6 @@ static struct answer call_get_info(struct td_vcpu *v, struct seam_regs *r)
 	return ANSWER(SUCCESS);
 }
 
-/* One piece changes sides: its old mapping goes, the new one comes with the next access. */
-static int map_gpa_piece(struct td *td, uint64_t gpa, uint64_t bytes, bool to_shared)
-{
-	return mmu_zap_range(&td->mmu, to_shared ? MMU_MIRROR : MMU_DIRECT,
-			     gpa_to_gfn((gpa_t){ gpa }), bytes >> PAGE_SHIFT);
-}
-
 static struct answer call_map_gpa(struct td_vcpu *v, struct seam_regs *r)
 {
 	struct td *td = v->td;
@@ -159,7 +152,8 @@ static struct answer call_map_gpa(struct td_vcpu *v, struct seam_regs *r)
 
 		if (next > end)
 			next = end;
-		if (map_gpa_piece(td, at & ~bit, next - at, (start & bit) != 0)) {
+		/* Its old mapping goes, the new one comes with the next access. */
+		if (td_memory_convert(td, (gpa_t){ at & ~bit }, next - at, (start & bit) != 0)) {
 			(void)td_dead(v, "MapGPA of 0x%llx could not be carried out",
 				      (unsigned long long)at);
 			return (struct answer){ TDVMCALL_INVALID_OPERAND, TD_NEXT_DEAD };

@@ -114,4 +114,11 @@ void tdx_describe(void (*line)(void *ctx, const char *text), void *ctx);
 /* Counters of leaves that were called: lines "name count". */
 void tdx_stats(void (*line)(void *ctx, const char *text), void *ctx);
 
+/* The same of one leaf. False: no leaf has so large a number. The name is NULL if it has none. */
+struct tdx_leaf_counts {
+	const char *name;
+	uint64_t calls, busy, errors, ticks_min, ticks_median, ticks_max;
+};
+bool tdx_leaf_counts(unsigned leaf, struct tdx_leaf_counts *out);
+
 #endif

@@ -80,14 +80,37 @@ static int cmd_status(struct call *c)
 	return 0;
 }
 
+static int leaf_table(struct call *c)
+{
+	struct tdx_leaf_counts n;
+
+	out_table(c->out);
+	for (unsigned leaf = 0; tdx_leaf_counts(leaf, &n); leaf++) {
+		if (!n.calls)
+			continue;
+		out_row(c->out);
+		out_text(c->out, "leaf", n.name ? n.name : "?");
+		out_number(c->out, "calls", n.calls);
+		out_number(c->out, "busy", n.busy);
+		out_number(c->out, "errors", n.errors);
+		out_number(c->out, "ticks_min", n.ticks_min);
+		out_number(c->out, "ticks_median", n.ticks_median);
+		out_number(c->out, "ticks_max", n.ticks_max);
+	}
+	out_end(c->out);
+	return 0;
+}
+
 static int cmd_tdx(struct call *c)
 {
+	if (c->argc == 1 && strcmp(c->argv[0], "stats") == 0)
+		return leaf_table(c);
 	if (c->argc == 0) {
 		tdx_describe(text_line, c->out);
 		return 0;
 	}
 	if (strcmp(c->argv[0], "retry") != 0)
-		return command_fail(c, "expected: tdx [retry]");
+		return command_fail(c, "expected: tdx [retry|stats]");
 	switch (tdx_retry()) {
 	case 0:
 		return 0;
@@ -109,9 +132,10 @@ const struct command tdx_commands[] = {
 	{ "status", "[NAME]", "check the completion status of the last SEAMCALL", cmd_status, 0, 1,
 	  COMPLETE_NOTHING, COMMAND_VERDICT,
 	  "    NAME as explain prints it, e.g. SUCCESS or OPERAND_BUSY. Without it: shows the status." },
-	{ "tdx", "[retry]", "what the TDX module is and has; or bring it up again", cmd_tdx, 0, 1,
-	  COMPLETE_NOTHING, 0,
-	  "    retry: after a step of its start failed. What was done before is not done again." },
+	{ "tdx", "[retry|stats]", "the TDX module: what it is and has; its leaves; start it again",
+	  cmd_tdx, 0, 1, COMPLETE_NOTHING, COMMAND_JSON,
+	  "    retry: after a step of its start failed. What was done before is not done again.\n"
+	  "    stats: calls of each leaf, busy answers, ticks (the median to a quarter)." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */

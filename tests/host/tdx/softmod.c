@@ -31,12 +31,13 @@ static char said[300];
 void (*softmod_guest)(struct soft_vcpu *v, struct soft_exit *x);
 bool (*softmod_intercept)(struct soft_regs *r);
 bool softmod_interrupt;
+unsigned softmod_keyids = 32;
 
 _Static_assert(sizeof(struct soft_regs) == sizeof(struct seam_regs), "the same sixteen registers");
 
 /* clang-format off */
 static const struct { uint32_t msr; uint64_t value; } msrs[] = {
-	{ 0x3b, 0 }, { 0x87, UINT64_C(0x200000001f) }, { 0x98, 4 }, { 0x99, 4 }, { 0xbc, 1 },
+	{ 0x3b, 0 }, { 0x98, 4 }, { 0x99, 4 }, { 0xbc, 1 },
 	{ 0xbd, 1 }, { 0xcf, 0 }, { 0xfe, 0x4d0a }, { 0x10a, 0x20fdeb }, { 0x1a0, 0x40001 },
 	{ 0x1f2, 0x3ff00006 }, { 0x1f3, 0xfff00c00 }, { 0x345, 0x2000 },
 	{ 0x480, UINT64_C(0xd8040000000011) }, { 0x485, 0x7004c1e7 }, { 0x486, 0x80000021 },
@@ -90,6 +91,8 @@ static uint64_t op_rdmsr(void *ctx, unsigned lp, uint32_t msr)
 {
 	(void)ctx;
 	(void)lp;
+	if (msr == 0x87)
+		return (uint64_t)softmod_keyids << 32 | 0x1f;
 	for (size_t i = 0; i < ARRAY_LEN(msrs); i++)
 		if (msrs[i].msr == msr)
 			return msrs[i].value;
@@ -326,6 +329,8 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 }
 
 const struct tdx_host *softmod_host(void) { return &host; }
+
+void softmod_lazy(void) { host.restrict_pages = page_restrict_tdx; }
 
 void softmod_unload(void) { module = NULL; }
 

@@ -37,6 +37,12 @@ extern bool (*softmod_intercept)(struct soft_regs *r);
 /* An interrupt is pending on all CPUs: interruptible leaves say so. */
 extern bool softmod_interrupt;
 
+/* Private KeyIDs that the machine has, the module's own among them: 32, or what a test says. */
+extern unsigned softmod_keyids;
+
+/* Before tdx_init(): memory is initialised when it is wanted, as in the image. */
+void softmod_lazy(void);
+
 /* No module answers (VMfailInvalid) from now on. */
 void softmod_unload(void);
 
