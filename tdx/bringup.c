@@ -158,9 +158,9 @@ static int lp_init(void)
 
 static int read_metadata(void)
 {
-	int err = tdx_metadata_read(&tdx_state.md);
+	char why[TDX_METADATA_WHY];
 
-	return err ? tdx_step_failed(-EIO, "metadata", "the module did not give what is needed") : 0;
+	return tdx_metadata_read(&tdx_state.md, why) ? tdx_step_failed(-EIO, "metadata", why) : 0;
 }
 
 static int find_keyids(void)

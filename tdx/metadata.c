@@ -1,11 +1,18 @@
 /*
- * metadata.c - read what the module says of itself.
+ * metadata.c - read what the module says of itself, and see whether it makes sense.
+ *
+ * Invariants
+ *   - Whatever the fields hold, nothing is computed from them before all of them were judged: an
+ *     absurd one is refused by name.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tdx/metadata.h"
 
 #include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "kernel/base/log.h"
 #include "kernel/machine/port.h"
@@ -157,23 +164,113 @@ static int read_cmrs(struct tdx_metadata *md)
 	return 0;
 }
 
-int tdx_metadata_read(struct tdx_metadata *md)
+/* ---- does it make sense? ---- */
+
+static int absurd(char *why, const char *fmt, ...) PRINTF_LIKE(2, 3);
+static int absurd(char *why, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(why, TDX_METADATA_WHY, fmt, ap);
+	va_end(ap);
+	log_error("tdx: metadata: %s", why);
+	return -EINVAL;
+}
+
+#define UNITS(field, member, min, max, unit)                                  \
+	{                                                                     \
+#field, offsetof(struct tdx_metadata, member), min, max, unit \
+	}
+
+/* What a number may be, in which steps. The bounds are wide: no module comes near them. */
+static const struct number_row {
+	const char *name;
+	size_t offset;
+	uint64_t min, max, unit;
+} numbers[] = {
+	UNITS(MAX_TDMRS, max_tdmrs, 1, UINT16_MAX, 1),
+	UNITS(MAX_RESERVED_PER_TDMR, max_reserved_per_tdmr, 1, UINT16_MAX, 1),
+	UNITS(PAMT_4K_ENTRY_SIZE, pamt_entry_bytes[PAMT_4K], 1, 1024, 1),
+	UNITS(PAMT_2M_ENTRY_SIZE, pamt_entry_bytes[PAMT_2M], 1, 1024, 1),
+	UNITS(PAMT_1G_ENTRY_SIZE, pamt_entry_bytes[PAMT_1G], 1, 1024, 1),
+	UNITS(TDCS_BASE_SIZE, tdcs_bytes, PAGE_SIZE, 64 * PAGE_SIZE, PAGE_SIZE),
+	UNITS(TDVPS_BASE_SIZE, tdvps_bytes, PAGE_SIZE, 64 * PAGE_SIZE, PAGE_SIZE),
+	UNITS(NUM_CPUID_CONFIG, cpuid_config_count, 0, TD_PARAMS_CPUID_MAX, 1),
+	UNITS(MAX_VCPUS_PER_TD, max_vcpus, 1, UINT16_MAX, 1),
+	UNITS(NUM_CMRS, cmr_count, 1, TDX_CMR_MAX, 1),
+};
+
+static int judge_numbers(const struct tdx_metadata *md, char *why)
+{
+	for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+		const struct number_row *row = &numbers[i];
+		uint64_t value;
+
+		memcpy(&value, (const char *)md + row->offset, sizeof(value));
+		if (value < row->min || value > row->max || value % row->unit)
+			return absurd(why, "%s is 0x%llx: absurd", row->name,
+				      (unsigned long long)value);
+	}
+	return 0;
+}
+
+/* Bits that must be 1 are among those that may be. */
+static int judge_masks(const struct tdx_metadata *md, char *why)
+{
+	const struct {
+		const char *name;
+		uint64_t may, must, least;
+	} masks[] = {
+		{ "ATTRIBUTES", md->attributes_fixed0, md->attributes_fixed1, 0 },
+		{ "XFAM", md->xfam_fixed0, md->xfam_fixed1, TD_XFAM_X87 | TD_XFAM_SSE },
+		{ "CONFIG_FLAGS", md->flags_fixed0, md->flags_fixed1, 0 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(masks); i++)
+		if ((masks[i].must & ~masks[i].may) || (masks[i].least & ~masks[i].may))
+			return absurd(why, "%s: 0x%llx may be set, 0x%llx must be: absurd",
+				      masks[i].name, (unsigned long long)masks[i].may,
+				      (unsigned long long)(masks[i].must | masks[i].least));
+	if (md->flags_fixed1 & TD_FLAG_GPAW)
+		return absurd(why, "it insists on guest addresses of 52 bits, which we do not use");
+	return 0;
+}
+
+/* The module has checked its CMRs; so do we: ascending, whole pages, inside 52 bits. */
+static int judge_cmrs(const struct tdx_metadata *md, char *why)
+{
+	uint64_t last = 0;
+
+	for (uint64_t i = 0; i < md->cmr_count; i++) {
+		const struct cmr_info *c = &md->cmr[i];
+
+		if (!is_aligned(c->base | c->size, PAGE_SIZE) || c->base < last ||
+		    c->base + c->size < c->base || c->base + c->size > TDX_CMR_LIMIT)
+			return absurd(why, "CMR %llu, 0x%llx bytes at 0x%llx: absurd",
+				      (unsigned long long)i, (unsigned long long)c->size,
+				      (unsigned long long)c->base);
+		last = c->base + c->size;
+	}
+	return 0;
+}
+
+int tdx_metadata_read(struct tdx_metadata *md, char why[TDX_METADATA_WHY])
 {
 	int err;
 
 	*md = (struct tdx_metadata){ 0 };
+	snprintf(why, TDX_METADATA_WHY, "the module did not give what is needed");
 	err = read_fields(md);
-	if (err)
-		return err;
-	if (md->cpuid_config_count > TD_PARAMS_CPUID_MAX || md->cmr_count > TDX_CMR_MAX) {
-		log_error(
-			"tdx: the module lists %llu CPUID entries and %llu CMRs, more than we hold",
-			(unsigned long long)md->cpuid_config_count,
-			(unsigned long long)md->cmr_count);
-		return -ENOSPC;
-	}
-	err = read_cpuid_config(md);
+	if (!err)
+		err = judge_numbers(md, why);
+	if (!err)
+		err = judge_masks(md, why);
+	if (!err)
+		err = read_cpuid_config(md);
 	if (!err)
 		err = add_clearable_bits(md);
-	return err ? err : read_cmrs(md);
+	if (!err)
+		err = read_cmrs(md);
+	return err ? err : judge_cmrs(md, why);
 }

@@ -2,8 +2,8 @@
  * metadata.h - what the module says of itself: read once by TDH.SYS.RD, then only looked at.
  *
  * Invariants
- *   - Sizes and counts are taken as the module gives them, checked against what our structures
- *     hold; a field that it lacks keeps its stated default.
+ *   - Sizes and counts are taken as the module gives them, once they are not absurd and fit what
+ *     our structures hold; a field that it lacks keeps its stated default.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -14,7 +14,9 @@
 #include "tdx/abi/layout.h"
 #include "tdx/abi/metadata.h"
 
-#define TDX_CMR_MAX 64
+#define TDX_CMR_MAX      64
+#define TDX_CMR_LIMIT    (UINT64_C(1) << 52)
+#define TDX_METADATA_WHY 120
 
 struct tdx_metadata {
 	/* Each is one field of the table in metadata.c. */
@@ -32,7 +34,7 @@ struct tdx_metadata {
 	struct cmr_info cmr[TDX_CMR_MAX]; /* only non-empty ones */
 };
 
-/* SYS.RD everything; this CPU has run LP.INIT. 0, -EIO (said), -ENOSPC: more than we can hold. */
-int tdx_metadata_read(struct tdx_metadata *md) MUST_CHECK;
+/* SYS.RD everything; this CPU has run LP.INIT. 0, or -EIO, -ENOMEM, -EINVAL (absurd) and @why. */
+int tdx_metadata_read(struct tdx_metadata *md, char why[TDX_METADATA_WHY]) MUST_CHECK;
 
 #endif

@@ -20,6 +20,9 @@
 /* How many pages from elsewhere are put aside before an allocation is given up. */
 #define PUT_ASIDE_MAX 64
 
+/* TDMR.INIT of one block takes 256 calls; a module that needs so many is stuck. */
+#define BLOCK_CALLS_MAX 65536u
+
 /* Pages that are kept usable for who cannot extend: tables and pages of one operation. */
 #define PROVIDE_PAGES UINT64_C(2048)
 
@@ -32,14 +35,14 @@ static int init_block(const struct tdmr_info *t, uint64_t *ready_end)
 {
 	uint64_t was = *ready_end, next = was;
 
-	while (next <= was) {
+	for (unsigned i = 0; next <= was; i++) {
 		tdx_status_t st = TDX_RETRY(tdh_sys_tdmr_init((hpa_t){ t->base }, &next));
 
 		if (!tdx_ok(st))
 			return tdx_refused("memory", "TDH.SYS.TDMR.INIT", st), -EIO;
 		if (tdx_is(st, TDX_TDMR_ALREADY_INITIALIZED))
 			next = tdmr_end(t);
-		if (next > tdmr_end(t) || !is_aligned(next, PAGE_SIZE)) {
+		if (next > tdmr_end(t) || !is_aligned(next, SIZE_1G) || i == BLOCK_CALLS_MAX) {
 			log_error("tdx: TDH.SYS.TDMR.INIT of 0x%llx goes on at 0x%llx: absurd",
 				  (unsigned long long)t->base, (unsigned long long)next);
 			return -EIO;

@@ -260,7 +260,7 @@ void seamcall_raw(struct seam_regs *regs)
 
 	memcpy(&r, regs, sizeof(r));
 	if (softmod_intercept && softmod_intercept(&r)) {
-		regs->rax = r.rax;
+		memcpy(regs, &r, sizeof(r));
 		return;
 	}
 	if (!module || !soft_seamcall(module, cpu_index(), &r))
