@@ -18,7 +18,8 @@
 #include "tdx/td_impl.h"
 
 #define MASK_R10_R11 (BIT64(10) | BIT64(11))
-#define MAP_GPA_STEP SIZE_2M
+/* Converted in one piece, between two looks at requests: sixteen 2M pages, or a slice of 4K pages. */
+#define MAP_GPA_STEP (16 * SIZE_2M)
 
 /* A handler's answer: the status for R10, and what the run loop does next. */
 struct answer {
@@ -135,29 +136,55 @@ static struct answer call_get_info(struct td_vcpu *v, struct seam_regs *r)
 	return ANSWER(SUCCESS);
 }
 
+/* A piece could not be converted, with R11 saying which. */
+static struct answer map_gpa_failed(struct td_vcpu *v, uint64_t at, int err)
+{
+	if (err == -EAGAIN) /* the module stayed busy: the guest asks again */
+		return (struct answer){ TDVMCALL_RETRY, TD_NEXT_LEAVE };
+	if (err == -ENOMEM) {
+		log_warn("tdx: %s: MapGPA of 0x%llx: no memory to split a page", v->td->name,
+			 (unsigned long long)at);
+		return ANSWER(INVALID_OPERAND);
+	}
+	(void)td_dead(v, "MapGPA of 0x%llx could not be carried out", (unsigned long long)at);
+	return (struct answer){ TDVMCALL_INVALID_OPERAND, TD_NEXT_DEAD };
+}
+
+/* What TDVMCALL<MapGPA> says of a range that is none; SUCCESS if it is one. */
+static uint64_t check_map_gpa(const struct td *td, uint64_t start, uint64_t bytes)
+{
+	uint64_t bit = shared_bit(td), end = start + bytes;
+
+	if (end < start || bytes == 0 || start >= 2 * bit || end - 1 >= 2 * bit ||
+	    ((start ^ (end - 1)) & bit))
+		return TDVMCALL_INVALID_OPERAND;
+	if (!is_aligned(start | bytes, PAGE_SIZE))
+		return TDVMCALL_ALIGN_ERROR;
+	/* The firmware's own range has no shared side. */
+	if ((start & bit) && (start & ~bit) < TDVF_TOP && (end & ~bit) > td->tdvf.bottom)
+		return TDVMCALL_INVALID_OPERAND;
+	return TDVMCALL_SUCCESS;
+}
+
 static struct answer call_map_gpa(struct td_vcpu *v, struct seam_regs *r)
 {
 	struct td *td = v->td;
-	uint64_t bit = shared_bit(td), start = r->r12, bytes = r->r13, end = start + bytes;
-	uint64_t stop = tsc_now() + v->run->slice_tsc;
+	uint64_t bit = shared_bit(td), start = r->r12, end = start + r->r13;
+	uint64_t stop = tsc_now() + v->run->slice_tsc, status = check_map_gpa(td, start, r->r13);
 
 	r->r11 = start;
-	if (end < start || bytes == 0 || start >= 2 * bit || end - 1 >= 2 * bit ||
-	    ((start ^ (end - 1)) & bit))
-		return ANSWER(INVALID_OPERAND);
-	if (!is_aligned(start | bytes, PAGE_SIZE))
-		return ANSWER(ALIGN_ERROR);
+	if (status != TDVMCALL_SUCCESS)
+		return (struct answer){ status, TD_NEXT_ENTER };
 	for (uint64_t at = start; at < end;) {
 		uint64_t next = align_down(at, MAP_GPA_STEP) + MAP_GPA_STEP;
+		int err;
 
 		if (next > end)
 			next = end;
 		/* Its old mapping goes, the new one comes with the next access. */
-		if (td_memory_convert(td, (gpa_t){ at & ~bit }, next - at, (start & bit) != 0)) {
-			(void)td_dead(v, "MapGPA of 0x%llx could not be carried out",
-				      (unsigned long long)at);
-			return (struct answer){ TDVMCALL_INVALID_OPERAND, TD_NEXT_DEAD };
-		}
+		err = td_memory_convert(td, (gpa_t){ at & ~bit }, next - at, (start & bit) != 0);
+		if (err)
+			return map_gpa_failed(v, at, err);
 		at = next;
 		r->r11 = at;
 		if (at < end && (vcpu_requests(v->run) || tsc_now() >= stop))

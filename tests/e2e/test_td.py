@@ -8,7 +8,7 @@ import e2e
 from e2e import boot, check, theme
 
 GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "smp", "bad_loop", "bench",
-          "irq", "abi"]
+          "irq", "abi", "convert"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
@@ -23,6 +23,7 @@ ENDS = {
     "bench": "stopped: powered off",
     "irq": "stopped: powered off",
     "abi": "stopped: powered off",
+    "convert": "stopped: powered off",
     "bad_loop": "stopped: by command",
 }
 
@@ -41,8 +42,9 @@ def pages(text):
 def all_kinds(cpus):
     config = "[tain]\n" + section("hello", attributes="debug")
     config += section("bad_pending", attributes="sept-ve-disable") + section("smp", vcpus=2)
-    config += section("irq", vcpus=3)
-    config += "".join(section(g) for g in GUESTS if g not in ("hello", "bad_pending", "smp", "irq"))
+    config += section("irq", vcpus=3) + section("convert", vcpus=3, memory="48M")
+    config += "".join(section(g) for g in GUESTS
+                      if g not in ("hello", "bad_pending", "smp", "irq", "convert"))
     # The first start brings the module up, whose memory stays.
     commands = ["start hello", "wait hello 30", "memory", "start bad_loop"]
     for g in GUESTS[1:]:
@@ -65,6 +67,7 @@ def all_kinds(cpus):
     check(at + "two vCPUs lost nothing", b.has(r"^smp\| smp: 2 of 2 vCPUs, counter 2000"), b)
     check(at + "interrupts, timers and HLT did what they should", b.has(r"^irq\| irq: all well$"), b)
     check(at + "each TDCALL and each #VE is as the ABI says", b.has(r"^abi\| abi: all well$"), b)
+    check(at + "memory changes sides under load", b.has(r"^convert\| convert: all well$"), b)
     check(at + "a TD that never stops runs on beside the others",
           re.search(r"^bad_loop +td +running", b.output_of("guests"), re.M), b)
     mrtd = re.findall(r"^tain: td hello: MRTD ([0-9a-f]{96})$", b.text, re.M)
