@@ -93,6 +93,13 @@ static inline ALWAYS_INLINE int carry(struct mmu *mmu, spte_t *entry, gfn_t gfn,
 	return err;
 }
 
+/* Who remembers a table that was entered through this entry must not go there again. */
+static inline void count_cut(struct mmu *mmu, spte_t old)
+{
+	if (spte_is_open_table(old))
+		mmu_count_cut(&mmu->lock);
+}
+
 /* One change of a mirror entry that we froze and that was w->old. */
 static int change_frozen(struct mmu *mmu, struct walk *w, spte_t new)
 {
@@ -109,6 +116,7 @@ static int change_frozen(struct mmu *mmu, struct walk *w, spte_t new)
 	if (err && err != -EOWNERDEAD)
 		return err;
 	/* Nothing below can fail. */
+	count_cut(mmu, old);
 	account(mmu, w, old, new);
 	unfreeze(w->entry, new);
 	return err;
@@ -129,21 +137,26 @@ int change_shared(struct mmu *mmu, struct walk *w, spte_t new)
 	return err;
 }
 
-int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level, spte_t leaf)
+int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level, pfn_t pfn)
 {
-	struct walk w = { entry, SPTE_NONE, gfn, level, MMU_MIRROR };
+	spte_t leaf = spte_make_private(pfn);
+	uint64_t was = SPTE_NONE_RAW;
 
 	if (unlikely(mmu->is_bugged))
 		return -EIO;
-	if (!exchange_if(&w, SPTE_FROZEN))
+	if (!__atomic_compare_exchange_n(&entry->raw, &was, SPTE_FROZEN_RAW, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
 		return -EBUSY;
 	int err = carry(mmu, entry, gfn, level, SPTE_NONE, leaf);
 
-	if (unlikely(err == -EOWNERDEAD))
-		unfreeze(entry, SPTE_NONE); /* nothing is added once the KeyID is released */
-	if (unlikely(err))
+	if (unlikely(err)) {
+		if (err == -EOWNERDEAD) /* nothing is added once the KeyID is released */
+			unfreeze(entry, SPTE_NONE);
 		return err == -EBUSY ? -EBUSY : -EIO;
-	account(mmu, &w, SPTE_NONE, leaf);
+	}
+	if (unlikely(mmu->ops->trace != NULL))
+		mmu->ops->trace(mmu, MMU_MIRROR, gfn, SPTE_NONE, leaf, level, 1);
+	__atomic_fetch_add(&page_of_entry(entry)->population, POPULATION_LEAF, __ATOMIC_RELAXED);
 	unfreeze(entry, leaf);
 	return 0;
 }
@@ -154,6 +167,7 @@ void change_direct(struct mmu *mmu, struct walk *w, spte_t new)
 	w->old.raw = __atomic_exchange_n(&w->entry->raw, new.raw, __ATOMIC_ACQ_REL);
 	assert(!spte_is_frozen(w->old));
 	check_direct(w->old, new);
+	count_cut(mmu, w->old);
 	account(mmu, w, w->old, new);
 }
 

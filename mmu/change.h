@@ -46,10 +46,15 @@ static inline void check_direct(spte_t old, spte_t new)
 		check_replacement(old, new);
 }
 
-static inline bool exchange_if(struct walk *w, spte_t new)
+/* False: w->old is what is there. */
+static inline ALWAYS_INLINE bool exchange_if(struct walk *w, spte_t new)
 {
-	return __atomic_compare_exchange_n(&w->entry->raw, &w->old.raw, new.raw, false,
-					   __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+	uint64_t was = w->old.raw; /* its own variable, so that *w can live in registers */
+	bool done = __atomic_compare_exchange_n(&w->entry->raw, &was, new.raw, false,
+						__ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+
+	w->old.raw = was;
+	return done;
 }
 
 /* change_shared() of a direct entry, in line for the fault path. False: somebody was faster. */
@@ -85,8 +90,7 @@ int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
  * change_shared() of a mirror entry from none to a leaf, whose step needs no look at a table: the
  * other half of the fault path.
  */
-int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level,
-		       spte_t leaf) MUST_CHECK;
+int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level, pfn_t pfn) MUST_CHECK;
 
 /*
  * A run of leaves in one mirror table, each to the same step: the open ones to blocked for removal,

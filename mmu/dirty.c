@@ -151,50 +151,75 @@ uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot)
 	return sweep.count;
 }
 
-/* The leaves of one table that are in the mask; part->gfn is the first frame of the mask's word. */
-struct clear {
-	uint64_t word_gfn, mask;
-	unsigned count;
-};
-
-static int clear_part(struct mmu *mmu, const struct part *part, void *arg)
+/* take_bits() of one bit, which is what it is but for MMU_AD_WRPROT. */
+static inline ALWAYS_INLINE bool take_bit(spte_t *entry, uint64_t bit, spte_t *was)
 {
-	struct clear *clear = arg;
-	uint64_t bits = log_bits(mmu, part->level), mask = clear->mask;
+	uint64_t wanted = SPTE_PRESENT | SPTE_LEAF | bit, raw = spte_read(entry).raw;
+
+	do {
+		if ((raw & (wanted | SPTE_BLOCKED_FOR)) != wanted)
+			return false;
+	} while (!__atomic_compare_exchange_n(&entry->raw, &raw, raw & ~bit, true, __ATOMIC_ACQ_REL,
+					      __ATOMIC_ACQUIRE));
+	was->raw = raw;
+	return true;
+}
+
+/* Of the 4K leaves from @w on, those in @mask. */
+static unsigned clear_in_table(struct mmu *mmu, const struct walk *w, uint64_t mask)
+{
+	uint64_t bits = log_bits(mmu, LEVEL_4K);
+	bool one_bit = (bits & (bits - 1)) == 0;
 	spte_t was = SPTE_NONE;
 	unsigned count = 0;
 
-	if (part->level != LEVEL_4K)
-		return 0; /* a large leaf is not writable while it is logged */
-	for (mask >>= part->gfn.v - clear->word_gfn; mask; mask &= mask - 1) {
-		unsigned i = part->first + (unsigned)__builtin_ctzll(mask);
+	for (; mask; mask &= mask - 1) {
+		spte_t *entry = w->entry + __builtin_ctzll(mask);
 
-		if (i >= part->last)
-			break;
-		count += take_bits(&part->sp->entries[i], bits, &was);
+		count += one_bit ? take_bit(entry, bits, &was) : take_bits(entry, bits, &was);
 	}
-	trace_part(mmu, part, was, bits, count);
-	clear->count += count;
-	return 0;
+	if (unlikely(mmu->ops->trace != NULL) && count > 0)
+		mmu->ops->trace(mmu, w->root, w->gfn, was, (spte_t){ was.raw & ~bits }, LEVEL_4K,
+				count);
+	return count;
+}
+
+/* Frames from @gfn on that are in @mask, and in the log: at most two 4K tables. */
+static unsigned clear_word(struct mmu *mmu, enum mmu_root root, gfn_t gfn, uint64_t mask)
+{
+	unsigned count = 0;
+
+	while (mask) {
+		struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
+		/* Up to the end of this table; a large leaf is not writable while it is logged. */
+		unsigned here = TABLE_ENTRIES - (unsigned)(gfn.v % TABLE_ENTRIES);
+		uint64_t part = here < 64 ? mask & (BIT64(here) - 1) : mask;
+
+		if (w.level == LEVEL_4K)
+			count += clear_in_table(mmu, &w, part);
+		mask = here < 64 ? mask >> here : 0;
+		gfn = gfn_add(gfn, here);
+	}
+	return count;
 }
 
 unsigned mmu_log_clear(struct mmu *mmu, struct memslot *slot, uint64_t first, uint64_t mask)
 {
-	uint64_t frames = slot->frames - first < 64 ? slot->frames - first : 64;
-	gfn_t gfn = gfn_add(slot->base, first);
-	struct clear clear = { .word_gfn = gfn.v, .mask = mask };
+	unsigned count = 0;
 
 	assert(is_aligned(first, 64) && first < slot->frames);
+	if (slot->frames - first < 64)
+		mask &= BIT64(slot->frames - first) - 1;
 	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
 
 	if (slot->dirty) {
 		__atomic_fetch_and(&slot->dirty[first / 64], ~mask, __ATOMIC_SEQ_CST);
-		int err = range_each(mmu, gfn, frames, clear_part, &clear);
-
-		assert(!err);
+		for
+			each_direct_root(mmu, r) count +=
+				clear_word(mmu, (enum mmu_root)r, gfn_add(slot->base, first), mask);
 	}
 	mmu_read_unlock(&mmu->lock, me);
-	return clear.count;
+	return count;
 }
 
 void mmu_log_flush(struct mmu *mmu, struct memslot *slot)

@@ -111,7 +111,7 @@ static inline ALWAYS_INLINE int install(struct mmu *mmu, const struct mmu_fault 
 					struct memslot *slot, struct walk w, pfn_t first)
 {
 	if (f->root == MMU_MIRROR)
-		return change_add_private(mmu, w.entry, w.gfn, w.level, spte_make_private(first));
+		return change_add_private(mmu, w.entry, w.gfn, w.level, first);
 	spte_t leaf = leaf_make(mmu, slot, f->gfn, first, f->access, f->prefetch);
 
 	/* Marked before it can be written: the other order could lose the write. */
@@ -141,11 +141,15 @@ static inline ALWAYS_INLINE int map_hole(struct mmu *mmu, struct mmu_fault *f, s
 	if (err)
 		return err;
 	assert(level >= LEVEL_4K && level <= most);
-	/* Both must be at the same place in their block, or it is no block. */
-	uint64_t mask = level_frames(level) - 1;
-	pfn_t first = { pfn.v & ~mask };
+	pfn_t first = pfn;
 
-	assert(((pfn.v ^ f->gfn.v) & mask) == 0);
+	if (level > LEVEL_4K) {
+		/* Both must be at the same place in their block, or it is no block. */
+		uint64_t mask = level_frames(level) - 1;
+
+		assert(((pfn.v ^ f->gfn.v) & mask) == 0);
+		first.v &= ~mask;
+	}
 	if (unlikely(w.level > level)) {
 		struct walk below = w;
 
@@ -291,7 +295,7 @@ static inline ALWAYS_INLINE int first_attempt(struct mmu *mmu, struct mmu_fault 
 int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *f)
 {
 	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
-	struct walk w = walk_down(mmu, f->root, f->gfn);
+	struct walk w = walk_down(mmu, me, f->root, f->gfn);
 	int result = ATTEMPT_AGAIN;
 
 	if (is_spurious(f, &w)) {

@@ -22,27 +22,38 @@ static inline bool leaf_allows(spte_t s, unsigned access) { return (s.raw & acce
 /* Is a write seen by its D bit alone? */
 static inline bool log_by_dirty_bit(const struct mmu *mmu) { return mmu->ad == MMU_AD_HARDWARE; }
 
-static inline spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn,
-			       pfn_t pfn, unsigned access, bool prefetch)
+/* What a leaf carries that depends on who may write it, while somebody wants to know of writes. */
+static inline uint64_t leaf_write_bits(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn,
+				       unsigned access)
+{
+	bool seen = !slot->dirty || (access & MMU_WRITE) != 0;
+	uint64_t bits = SPTE_HOST_WRITABLE;
+
+	if (slot_bit(slot->tracked, slot, gfn))
+		return bits;
+	bits |= SPTE_MMU_WRITABLE;
+	if (seen || log_by_dirty_bit(mmu))
+		bits |= SPTE_W;
+	if (seen && mmu->ad != MMU_AD_NONE)
+		bits |= SPTE_DIRTY;
+	return bits;
+}
+
+static inline ALWAYS_INLINE spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot,
+					     gfn_t gfn, pfn_t pfn, unsigned access, bool prefetch)
 {
 	/* Said again, for the compiler: it is a leaf. */
 	uint64_t raw = mmu->leaf_bits | SPTE_PRESENT | SPTE_LEAF | pfn.v << PAGE_SHIFT;
+	bool has_ad = mmu->ad != MMU_AD_NONE;
 
-	if (!(slot->flags & MEMSLOT_READONLY)) {
-		bool seen = !slot->dirty || (access & MMU_WRITE) != 0;
-
-		raw |= SPTE_HOST_WRITABLE;
-		if (likely(!slot_bit(slot->tracked, slot, gfn))) {
-			raw |= SPTE_MMU_WRITABLE;
-			if (seen || log_by_dirty_bit(mmu))
-				raw |= SPTE_W;
-			if (seen && mmu->ad != MMU_AD_NONE)
-				raw |= SPTE_DIRTY;
-		}
-	}
-	if (!prefetch && mmu->ad != MMU_AD_NONE)
+	if (has_ad && !prefetch)
 		raw |= SPTE_ACCESSED;
-	return (spte_t){ raw };
+	if (slot->flags & MEMSLOT_READONLY)
+		return (spte_t){ raw };
+	if (unlikely(slot->dirty || slot->tracked))
+		return (spte_t){ raw | leaf_write_bits(mmu, slot, gfn, access) };
+	return (spte_t){ raw | SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | SPTE_W |
+			 (has_ad ? SPTE_DIRTY : 0) };
 }
 
 /* R and X again as they were before ageing took them. */

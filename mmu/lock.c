@@ -10,8 +10,25 @@ struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
 /* Before the first announcement: a writer that misses the bit is one whose flag we will see. */
 void mmu_lock_join(struct mmu_lock *l, unsigned cpu)
 {
+	struct mmu_cpu *me = &mmu_cpus[cpu];
+
 	assert(cpu < MMU_MAX_CPUS);
-	__atomic_fetch_or(&l->cpus[cpu / 64], BIT64(cpu % 64), __ATOMIC_SEQ_CST);
+	if (!(__atomic_load_n(&l->cpus[cpu / 64], __ATOMIC_RELAXED) & BIT64(cpu % 64)))
+		__atomic_fetch_or(&l->cpus[cpu / 64], BIT64(cpu % 64), __ATOMIC_SEQ_CST);
+	me->last_block = MMU_NO_BLOCK;
+	__atomic_store_n(&me->joined, l, __ATOMIC_RELAXED);
+}
+
+/* Nobody is inside, but a CPU may remember that it joined a lock that was here before. */
+void mmu_lock_init(struct mmu_lock *l)
+{
+	*l = (struct mmu_lock){ .writers = SPINLOCK_INIT };
+	for (unsigned cpu = 0; cpu < MMU_MAX_CPUS; cpu++) {
+		const struct mmu_lock *was = l;
+
+		(void)__atomic_compare_exchange_n(&mmu_cpus[cpu].joined, &was, NULL, false,
+						  __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	}
 }
 
 void mmu_lock_wait_for_writer(struct mmu_lock *l)

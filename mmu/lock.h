@@ -2,9 +2,9 @@
  * lock.h - who may be inside an MMU, and who waits.
  *
  * A CPU that maps, and a CPU that only looks, announces itself in its own slot: one exchange on a
- * line nobody else writes. A writer raises its flag, then waits until no slot names this lock. So two
- * CPUs that fault at the same time write no word in common, and the same slots are the grace period:
- * a table that was cut is freed when every slot has moved on.
+ * line nobody else writes. A writer raises its flag, then waits until no slot names this lock. So
+ * two CPUs that fault at the same time write no word in common, and the same slots are the grace
+ * period: a table that was cut is freed when every slot has moved on.
  *
  * Invariants
  *   - Inside: slot := lock, full barrier, then look at the flag. Writer: flag := 1, full barrier,
@@ -12,9 +12,12 @@
  *   - Writers wait their turn by ticket; a raised flag keeps new readers out (writer preference).
  *   - A CPU that only looks does not wait for the flag: it may see FROZEN, cut and blocked entries,
  *     but no table is freed under it (mmu_grace_period).
- *   - A CPU is inside at most one MMU, once; nothing blocks inside. Guest mode and idle are outside,
- *     so nobody has to report that it passed through them (rule E7).
+ *   - A CPU is inside at most one MMU, once; nothing blocks inside. Guest mode and idle are
+ * outside, so nobody has to report that it passed through them (rule E7).
  *   - Slots of CPUs that never entered this MMU are not looked at.
+ *   - A CPU remembers the last 4K table it went through, until somebody counts a cut: `cuts` moves
+ *     when a table is cut or blocked, before the grace period that it waits for. So what is
+ *     remembered and still counted as now was linked when this visit began.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -27,9 +30,11 @@
 #include "kernel/machine/port.h"
 
 #define MMU_MAX_CPUS 512u
+#define MMU_NO_BLOCK (~UINT64_C(0))
 
 struct TSA(capability("mmu_lock")) mmu_lock {
 	uint32_t writing;                 /* the flag: a writer is inside or waits for readers */
+	uint64_t cuts;                    /* tables that left a tree so far; changed by writers */
 	spinlock_t writers;               /* their queue */
 	uint64_t cpus[MMU_MAX_CPUS / 64]; /* those that were ever inside; bits are only added */
 };
@@ -38,9 +43,18 @@ struct TSA(capability("mmu_lock")) mmu_lock {
 struct mmu_cpu {
 	struct mmu_lock *inside; /* NULL: outside */
 	uint64_t visits;         /* tells one visit from the next */
+	/* For itself: */
+	const struct mmu_lock *joined; /* its bit is in this lock's `cpus` */
+	uint64_t last_block;           /* of the joined MMU: which 4K table was it */
+	void *last_entries;            /* and where */
+	uint64_t last_cuts;            /* and when */
 } ALIGNED(64);
+_Static_assert(sizeof(struct mmu_cpu) == 64, "one line per CPU");
 
 extern struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
+
+/* A new lock, where another one may have been. */
+void mmu_lock_init(struct mmu_lock *l);
 
 void mmu_lock_join(struct mmu_lock *l, unsigned cpu);
 void mmu_lock_wait_for_writer(struct mmu_lock *l);
@@ -61,14 +75,19 @@ static inline void mmu_assert_write_held(const struct mmu_lock *l) TSA(assert_ca
 	assert(mmu_write_held(l));
 }
 
+/* A table leaves a tree, or is blocked: with the write side held, before mmu_grace_period(). */
+static inline void mmu_count_cut(struct mmu_lock *l)
+{
+	__atomic_store_n(&l->cuts, l->cuts + 1, __ATOMIC_RELEASE);
+}
+
 /* Only to look. Returns what mmu_look_end() wants. */
 static inline struct mmu_cpu *mmu_look_begin(struct mmu_lock *l)
 {
 	unsigned cpu = cpu_index();
 	struct mmu_cpu *me = &mmu_cpus[cpu];
 
-	if (unlikely(((__atomic_load_n(&l->cpus[cpu / 64], __ATOMIC_RELAXED) >> (cpu % 64)) & 1) ==
-		     0))
+	if (unlikely(__atomic_load_n(&me->joined, __ATOMIC_RELAXED) != l))
 		mmu_lock_join(l, cpu);
 	__atomic_store_n(&me->visits, me->visits + 1, __ATOMIC_RELAXED);
 	(void)__atomic_exchange_n(&me->inside, l, __ATOMIC_SEQ_CST);

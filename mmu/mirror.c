@@ -176,25 +176,22 @@ static int block_entry(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu
 	return 0;
 }
 
-/* The entry and what it owns go. */
-static int remove_entry(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu->lock)
+/* The entry of an empty table, and the table. (Leaves go in runs.) */
+static int remove_table(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu->lock)
 {
 	spte_t old = w->old;
 	int err = change_exclusive(r->mmu, w, SPTE_NONE);
 
 	if (err && err != -EOWNERDEAD)
 		return err;
-	if (spte_has_table(old))
-		dead_add(&r->dead, page_of_entry(table_of(r->mmu, old)));
-	else if (!err)
-		give_back(r->mmu, w->gfn, spte_pfn(old), w->level);
+	dead_add(&r->dead, page_of_entry(table_of(r->mmu, old)));
 	return 0;
 }
 
 /* Second half, after the flush. */
 static int remove_blocked(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu->lock)
 {
-	return spte_blocked_for(w->old) == SPTE_FOR_REMOVAL ? remove_entry(r, w) : 0;
+	return spte_blocked_for(w->old) == SPTE_FOR_REMOVAL ? remove_table(r, w) : 0;
 }
 
 /* Nothing to block and nothing to flush: building, or released. */
@@ -202,7 +199,7 @@ static int remove_now(struct removal *r, struct walk *w) MUST_HOLD_WRITE(r->mmu-
 {
 	if (spte_has_table(w->old) && page_population(child_of(r->mmu, w)) != 0)
 		return 0;
-	int err = remove_entry(r, w);
+	int err = remove_table(r, w);
 
 	if (!err)
 		spend(r, 1, w->gfn.v + level_frames(w->level));
@@ -298,15 +295,11 @@ static int block_flush_step(struct mmu *mmu, struct walk *w, enum spte_purpose p
 
 static int split_one(struct mmu *mmu, struct walk *w) MUST_HOLD_WRITE(mmu->lock)
 {
-	struct mmu_page *sp = pool_get(mmu, MMU_MIRROR, w->level - 1, w->gfn);
+	struct mmu_page *sp = pool_get_run(mmu, MMU_MIRROR, w->level - 1, w->gfn,
+					   spte_make_private(spte_pfn(w->old)));
 
 	if (!sp)
 		return -ENOMEM;
-	pfn_t first = spte_pfn(w->old);
-
-	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
-		sp->entries[i] = spte_make_private(pfn_add(first, i * level_frames(sp->level)));
-	sp->population = TABLE_ENTRIES * POPULATION_LEAF;
 	int err = block_flush_step(mmu, w, SPTE_FOR_SPLIT, spte_make_table(sp->table));
 
 	if (err)

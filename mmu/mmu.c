@@ -55,6 +55,7 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *c)
 		.ad = c->ad,
 		.mmio = c->mmio,
 	};
+	mmu_lock_init(&mmu->lock);
 	pool_init(&mmu->pool);
 	for (unsigned root = MMU_DIRECT; root <= (c->has_mirror ? MMU_MIRROR : MMU_DIRECT);
 	     root++) {
@@ -127,7 +128,7 @@ spte_t mmu_lookup(struct mmu *mmu, enum mmu_root root, gfn_t gfn, int *level)
 	struct walk w = { .old = SPTE_NONE, .level = mmu->levels };
 
 	if (mmu->root[root])
-		w = walk_down(mmu, root, gfn);
+		w = walk_down(mmu, me, root, gfn);
 	mmu_look_end(me);
 	*level = w.level;
 	return w.old;

@@ -3,8 +3,8 @@
  *
  * Invariants
  *   - Descriptors lie beside their tables: a chunk is 64 aligned pages, of which the first holds 64
- *     places of 64 bytes. Place 0 is the chunk's own, place n describes page n. So the address of an
- *     entry gives its table's descriptor by arithmetic, and the memory is given back whole.
+ *     places of 64 bytes. Place 0 is the chunk's own, place n describes page n. So the address of
+ * an entry gives its table's descriptor by arithmetic, and the memory is given back whole.
  *   - `population` counts the table's present entries; it changes with the entry, after the hook.
  *     There is no other statistic: totals by level are sums over tables, so two CPUs that map in
  *     different tables never write one word.
@@ -105,6 +105,13 @@ void pool_fini(struct mmu_pool *pool);
  * external page unless the caller says not. NULL: out of memory.
  */
 struct mmu_page *pool_get(struct mmu *mmu, unsigned root, int level, gfn_t gfn) MUST_CHECK;
+
+/*
+ * The same, but each entry is a leaf: the first is @first, the next ones map what follows. What a
+ * split puts in the place of a large leaf.
+ */
+struct mmu_page *pool_get_run(struct mmu *mmu, unsigned root, int level, gfn_t gfn,
+			      spte_t first) MUST_CHECK;
 
 /* Back at once. An external page that is still there was never given away: it is freed. */
 void pool_put(struct mmu *mmu, struct mmu_page *sp);

@@ -115,13 +115,21 @@ static void place_give(struct mmu_pool *pool, struct mmu_page *sp)
 	spin_unlock(&pool->lock);
 }
 
-static void fill(spte_t *entries)
+/* Eight at a time: a line. */
+static void fill_none(spte_t *entries)
 {
 	for (unsigned i = 0; i < TABLE_ENTRIES; i += 8) {
 		spte_t *e = entries + i;
 
 		e[0] = e[1] = e[2] = e[3] = e[4] = e[5] = e[6] = e[7] = SPTE_NONE;
 	}
+}
+
+static void fill_run(spte_t *entries, uint64_t raw, uint64_t step)
+{
+#pragma GCC unroll 8
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++, raw += step)
+		entries[i].raw = raw;
 }
 
 void pool_init(struct mmu_pool *pool) { *pool = (struct mmu_pool){ .lock = SPINLOCK_INIT }; }
@@ -141,7 +149,8 @@ void pool_fini(struct mmu_pool *pool)
 	}
 }
 
-struct mmu_page *pool_get(struct mmu *mmu, unsigned root, int level, gfn_t gfn)
+/* Contents undefined. */
+static struct mmu_page *get_raw(struct mmu *mmu, unsigned root, int level, gfn_t gfn)
 {
 	struct mmu_page *sp = place_take(&mmu->pool);
 
@@ -157,7 +166,6 @@ struct mmu_page *pool_get(struct mmu *mmu, unsigned root, int level, gfn_t gfn)
 		.level = (uint8_t)level,
 		.root = (uint8_t)root,
 	};
-	fill(entries);
 	if (root == MMU_MIRROR && level < mmu->levels) {
 		sp->external = page_alloc(PAGE_TDX_SEPT);
 		if (hpa_is_none(sp->external)) {
@@ -165,6 +173,26 @@ struct mmu_page *pool_get(struct mmu *mmu, unsigned root, int level, gfn_t gfn)
 			return NULL;
 		}
 	}
+	return sp;
+}
+
+struct mmu_page *pool_get(struct mmu *mmu, unsigned root, int level, gfn_t gfn)
+{
+	struct mmu_page *sp = get_raw(mmu, root, level, gfn);
+
+	if (sp)
+		fill_none(sp->entries);
+	return sp;
+}
+
+struct mmu_page *pool_get_run(struct mmu *mmu, unsigned root, int level, gfn_t gfn, spte_t first)
+{
+	struct mmu_page *sp = get_raw(mmu, root, level, gfn);
+
+	if (!sp)
+		return NULL;
+	fill_run(sp->entries, first.raw, level_size(level));
+	sp->population = TABLE_ENTRIES * POPULATION_LEAF;
 	return sp;
 }
 

@@ -200,6 +200,7 @@ int mmu_invalidate(struct mmu *mmu, enum mmu_root root)
 	__atomic_store_n(&old->invalid, 1, __ATOMIC_SEQ_CST);
 	old->next = mmu->retired;
 	mmu->retired = old;
+	mmu_count_cut(&mmu->lock);
 	/* The kick: who had it loaded is out of the guest, and finds it invalid before it is back.
 	 */
 	int err = owed_flush(mmu, root, (gfn_t){ 0 }, (gfn_t){ mmu_gfn_limit(mmu) });

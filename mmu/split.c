@@ -31,16 +31,8 @@ static spte_t first_child(const struct mmu *mmu, const struct walk *w)
 static struct mmu_page *make_children(struct mmu *mmu, const struct walk *w)
 {
 	gfn_t at = { w->gfn.v | mmu->gfn_bits[w->root] };
-	struct mmu_page *sp = pool_get(mmu, w->root, w->level - 1, at);
 
-	if (!sp)
-		return NULL;
-	uint64_t raw = first_child(mmu, w).raw, step = level_size(w->level - 1);
-
-	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
-		sp->entries[i].raw = raw + i * step;
-	sp->population = TABLE_ENTRIES * POPULATION_LEAF;
-	return sp;
+	return pool_get_run(mmu, w->root, w->level - 1, at, first_child(mmu, w));
 }
 
 int split_shared(struct mmu *mmu, struct walk *w)
@@ -66,7 +58,8 @@ int split_exclusive(struct mmu *mmu, struct walk *w)
 	spte_t made_from = w->old;
 
 	change_direct(mmu, w, spte_make_table(sp->table));
-	/* A bit that the CPU set in the last moment is lost for ageing only: D was made up above. */
+	/* A bit that the CPU set in the last moment is lost for ageing only: D was made up above.
+	 */
 	if ((w->old.raw ^ made_from.raw) & SPTE_DIRTY)
 		for (unsigned i = 0; i < TABLE_ENTRIES; i++)
 			__atomic_fetch_or(&sp->entries[i].raw, SPTE_DIRTY, __ATOMIC_RELAXED);

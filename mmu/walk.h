@@ -97,12 +97,30 @@ static inline struct walk walk_to(const struct mmu *mmu, enum mmu_root root, gfn
 	return walk_from(mmu, root, mmu->root[root]->entries, mmu->levels, gfn, stop);
 }
 
-/* To the 4K entry over @gfn, or where the way ends. */
-static inline ALWAYS_INLINE struct walk walk_down(const struct mmu *mmu, enum mmu_root root,
-						  gfn_t gfn)
+/*
+ * To the 4K entry over @gfn, or where the way ends, by a CPU that is inside and remembers the last
+ * 4K table that it went through.
+ */
+static inline ALWAYS_INLINE struct walk walk_down(const struct mmu *mmu, struct mmu_cpu *me,
+						  enum mmu_root root, gfn_t gfn)
 {
-	return likely(mmu->levels == 4) ? walk_four_levels(mmu, root, gfn)
-					: walk_to(mmu, root, gfn, LEVEL_4K);
+	uint64_t block = (gfn.v >> TABLE_BITS) * MMU_ROOTS + root;
+	uint64_t cuts = __atomic_load_n(&mmu->lock.cuts, __ATOMIC_ACQUIRE);
+
+	if (me->last_block == block && me->last_cuts == cuts) {
+		spte_t *entry = (spte_t *)me->last_entries + gfn.v % TABLE_ENTRIES;
+
+		return (struct walk){ entry, spte_read(entry), gfn, LEVEL_4K, root };
+	}
+	struct walk w = likely(mmu->levels == 4) ? walk_four_levels(mmu, root, gfn)
+						 : walk_to(mmu, root, gfn, LEVEL_4K);
+
+	if (w.level == LEVEL_4K) {
+		me->last_block = block;
+		me->last_entries = w.entry - gfn.v % TABLE_ENTRIES;
+		me->last_cuts = cuts;
+	}
+	return w;
 }
 
 /* The frame behind @gfn, if the walk ended at a leaf. */
