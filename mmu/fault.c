@@ -303,6 +303,7 @@ int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *f)
 		result = 0;
 	} else if (mmu_look_to_read(&mmu->lock)) {
 		result = first_attempt(mmu, f, w);
+		mmu_read_to_look(&mmu->lock);
 	}
 	mmu_look_end(me);
 	return likely(result <= 0) ? result : attempt_again(mmu, f, result);

@@ -110,6 +110,9 @@ static inline bool mmu_look_to_read(struct mmu_lock *l)
 	return likely(__atomic_load_n(&l->writing, __ATOMIC_SEQ_CST) == 0);
 }
 
+/* And back: still inside. */
+static inline void mmu_read_to_look(struct mmu_lock *l) RELEASES_READ(*l) NO_TSA { (void)l; }
+
 static inline struct mmu_cpu *mmu_read_lock(struct mmu_lock *l) ACQUIRES_READ(*l) NO_TSA
 {
 	struct mmu_cpu *me = mmu_look_begin(l);
