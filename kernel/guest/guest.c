@@ -120,9 +120,12 @@ static void on_output(void *ctx, uint8_t byte)
 static void on_unclaimed(void *ctx, bool write, uint16_t port, unsigned bytes, uint32_t value)
 {
 	const struct guest *g = ctx;
+	const struct port_table *t = &g->platform.ports;
 
-	log_debug("%s: %s of %u bytes at port %#x (%#x): nobody there", g->config->name,
-		  write ? "write" : "read", bytes, port, (unsigned)value);
+	(void)value;
+	if (t->unclaimed_reads + t->unclaimed_writes == 1)
+		log_warn("%s: %s of %u bytes at port %#x: no device there (more are only counted)",
+			 g->config->name, write ? "write" : "read", bytes, port);
 }
 
 static int start_platform(struct guest *g)

@@ -36,8 +36,11 @@ const struct mmio_range *mmio_find(const struct mmio_table *t, uint64_t gpa, uns
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct mmio_range *r = &t->range[i];
 
-		if (gpa >= r->first && gpa <= r->last)
-			return bytes - 1 <= r->last - gpa ? r : NULL;
+		if (gpa < r->first || gpa > r->last)
+			continue;
+		if (bytes - 1 > r->last - gpa)
+			return NULL;
+		return !r->claims || r->claims(r->device, gpa - r->first, bytes) ? r : NULL;
 	}
 	return NULL;
 }

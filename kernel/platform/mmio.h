@@ -25,6 +25,8 @@ struct mmio_range {
 	mmio_write_fn write;
 	void *device;
 	uint64_t reads, writes;
+	/* NULL: all of the range is the device's; else whether it answers there now. */
+	bool (*claims)(void *device, uint64_t offset, unsigned bytes);
 };
 
 struct mmio_table {
@@ -36,7 +38,7 @@ struct mmio_table {
 /* Returns 0; -EEXIST: overlaps another; -ENOSPC; -EINVAL: first > last. */
 int mmio_add(struct mmio_table *t, const struct mmio_range *range) MUST_CHECK;
 
-/* The range that holds all of @bytes at @gpa, or NULL. */
+/* The range that holds all of @bytes at @gpa and answers there, or NULL. */
 const struct mmio_range *mmio_find(const struct mmio_table *t, uint64_t gpa, unsigned bytes);
 
 /* False: nobody there (all ones in *@value, counted). */

@@ -237,13 +237,18 @@ static const struct pci_bar *bar_at(const struct pci *pci, uint64_t gpa, unsigne
 	return NULL;
 }
 
+bool pci_window_claims(void *device, uint64_t offset, unsigned bytes)
+{
+	const struct pci *pci = device;
+
+	return bar_at(pci, pci->window_base + offset, bytes, &offset) != NULL;
+}
+
 uint64_t pci_window_read(void *device, uint64_t offset, unsigned bytes)
 {
 	struct pci *pci = device;
 	const struct pci_bar *bar = bar_at(pci, pci->window_base + offset, bytes, &offset);
 
-	if (!bar)
-		pci->absent++;
 	return bar ? bar->read(bar->device, offset, bytes) : ~UINT64_C(0);
 }
 
@@ -254,6 +259,4 @@ void pci_window_write(void *device, uint64_t offset, unsigned bytes, uint64_t va
 
 	if (bar)
 		bar->write(bar->device, offset, bytes, value);
-	else
-		pci->absent++;
 }

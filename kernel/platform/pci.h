@@ -129,6 +129,7 @@ uint64_t pci_ecam_read(void *pci, uint64_t offset, unsigned bytes);
 void pci_ecam_write(void *pci, uint64_t offset, unsigned bytes, uint64_t value);
 
 /* In the PCI window, by offset from its base. */
+bool pci_window_claims(void *pci, uint64_t offset, unsigned bytes);
 uint64_t pci_window_read(void *pci, uint64_t offset, unsigned bytes);
 void pci_window_write(void *pci, uint64_t offset, unsigned bytes, uint64_t value);
 

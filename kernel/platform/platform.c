@@ -228,11 +228,11 @@ static int add_mmio(struct platform *p)
 {
 	const struct mmio_range ranges[] = {
 		{ IOAPIC_GPA, IOAPIC_GPA + IOAPIC_SIZE - 1, "I/O APIC", ioapic_read, ioapic_write,
-		  &p->intr.ioapic, 0, 0 },
+		  &p->intr.ioapic, 0, 0, NULL },
 		{ PCI_ECAM_GPA, PCI_ECAM_GPA + PCI_ECAM_SIZE - 1, "PCI ECAM", pci_ecam_read,
-		  pci_ecam_write, &p->pci, 0, 0 },
+		  pci_ecam_write, &p->pci, 0, 0, NULL },
 		{ p->pci.window_base, PCI_WINDOW_LAST, "PCI window", pci_window_read, pci_window_write,
-		  &p->pci, 0, 0 },
+		  &p->pci, 0, 0, pci_window_claims },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(ranges); i++) {
@@ -362,6 +362,14 @@ void platform_out(struct platform *p, uint16_t port, unsigned bytes, uint32_t va
 	spin_unlock(&p->lock);
 }
 
+/* The first one is worth a line to the guest's author; a driver that probes would make thousands. */
+static void nobody_at(struct platform *p, const char *what, gpa_t gpa, unsigned bytes)
+{
+	if (p->mmio.unclaimed_reads + p->mmio.unclaimed_writes == 1)
+		log_warn("%s: %s of %u bytes at %#llx: no device there (more are only counted)",
+			 p->config.name, what, bytes, (unsigned long long)gpa.v);
+}
+
 uint64_t platform_mmio_read(struct platform *p, gpa_t gpa, unsigned bytes)
 {
 	uint64_t value;
@@ -370,8 +378,7 @@ uint64_t platform_mmio_read(struct platform *p, gpa_t gpa, unsigned bytes)
 	bool there = mmio_read(&p->mmio, gpa.v, bytes, &value);
 	spin_unlock(&p->lock);
 	if (!there)
-		log_debug("%s: read of %u bytes of MMIO at %#llx: nobody there", p->config.name,
-			  bytes, (unsigned long long)gpa.v);
+		nobody_at(p, "read", gpa, bytes);
 	return value;
 }
 
@@ -381,9 +388,7 @@ void platform_mmio_write(struct platform *p, gpa_t gpa, unsigned bytes, uint64_t
 	bool there = mmio_write(&p->mmio, gpa.v, bytes, value);
 	spin_unlock(&p->lock);
 	if (!there)
-		log_debug("%s: write of %u bytes of MMIO at %#llx (%#llx): nobody there",
-			  p->config.name, bytes, (unsigned long long)gpa.v,
-			  (unsigned long long)value);
+		nobody_at(p, "write", gpa, bytes);
 }
 
 void platform_set_sink(struct platform *p, const struct intr_sink *sink)

@@ -78,14 +78,11 @@ static enum exit_action exit_triple_fault(struct vm_vcpu *v)
 		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
 }
 
-static enum exit_action exit_hlt(struct vm_vcpu *v)
+/* The window is open: what waits goes in now. */
+static enum exit_action exit_window(struct vm_vcpu *v)
 {
-	skip_instruction(v);
-	if (!(vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
-		return leave(v, RUN_STOPPED, "halted");
-	v->run->wake_tsc = WAKE_NEVER;
-	v->outcome = RUN_WAIT;
-	return EXIT_LEAVE;
+	(void)v;
+	return EXIT_CHECK;
 }
 
 /* Exceptions are the guest's own; only NMIs, ours, come here. */
@@ -121,6 +118,8 @@ const struct exit_row exit_rows[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_EXCEPTION_NMI]      = { exit_exception_nmi,      "NMI",                true },
 	[EXIT_REASON_EXTERNAL_INTERRUPT] = { exit_external_interrupt, "external interrupt", true },
 	[EXIT_REASON_TRIPLE_FAULT]       = { exit_triple_fault,       "triple fault",       false },
+	[EXIT_REASON_INTERRUPT_WINDOW]   = { exit_window,             "interrupt window",   true },
+	[EXIT_REASON_NMI_WINDOW]         = { exit_window,             "NMI window",         true },
 	[EXIT_REASON_TASK_SWITCH]        = { exit_task_switch,        "task switch",        false },
 	[EXIT_REASON_CPUID]              = { exit_cpuid,              "CPUID",              true },
 	[EXIT_REASON_GETSEC]             = { exit_ud,                 "GETSEC",             false },

@@ -4,13 +4,14 @@
  * Subleaf 0 of the basic leaves is computed once per VM; what depends on the vCPU, on its
  * registers or on a subleaf is made on demand.
  *
- * Invariant: a feature is shown only if using it works. No local APIC, VMX, SMX, MONITOR, PMU,
- * SGX, PT or TDX is shown.
+ * Invariant: a feature is shown only if using it works. No VMX, SMX, MONITOR, PMU, SGX, PT or TDX
+ * is shown. The TSC's rate is told truthfully, whatever the CPU itself says.
  *
  * SDM volume 2A, "CPUID".
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "kernel/machine/port.h"
 #include "kernel/vmx/vm_room.h"
 
 #define LEAF_HYPERVISOR 0x40000000u
@@ -34,6 +35,9 @@
 #define EDX_DS_ACPI_TM   (BIT32(21) | BIT32(22) | BIT32(29) | BIT32(31))
 #define EDX_HTT          BIT32(28)
 
+/* Leaf 6 */
+#define EAX6_ARAT BIT32(2)
+
 /* Leaf 7.0 */
 #define EBX7_TSC_ADJUST BIT32(1)
 #define EBX7_HIDE       (EBX7_TSC_ADJUST | BIT32(2) /* SGX */ | BIT32(12) | BIT32(15) /* RDT */ | \
@@ -49,7 +53,7 @@
 #define EDX_EXT_RDTSCP BIT32(27)
 
 /* Leaves that read as zero: C-states, thermal, DCA, PMU, RDT, SGX, PT, and the like. */
-static const uint8_t hidden[] = { 2, 3, 5, 6, 9, 0xa, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x19, 0x1a,
+static const uint8_t hidden[] = { 2, 3, 5, 9, 0xa, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x19, 0x1a,
 				  0x1b, 0x1c, 0x1d, 0x1e, 0x1f };
 
 uint64_t guest_xcr0_mask(void)
@@ -64,9 +68,10 @@ static void build_leaf1(struct vm *vm, struct cpuid_regs *r)
 {
 	r->ebx = (r->ebx & 0xff00) | vm->vcpu_count << 16;
 	r->ecx &= ~(ECX_MONITOR | ECX_VMX | ECX_SMX | ECX_EST_TM2 | ECX_PDCM | ECX_DCA |
-		    ECX_X2APIC | ECX_TSC_DEADLINE | ECX_OSXSAVE);
-	r->ecx |= ECX_HYPERVISOR;
-	r->edx &= ~(EDX_MCE_MCA | EDX_APIC | EDX_MTRR | EDX_DS_ACPI_TM | EDX_HTT);
+		    ECX_OSXSAVE);
+	r->ecx |= ECX_HYPERVISOR | ECX_X2APIC | ECX_TSC_DEADLINE;
+	r->edx &= ~(EDX_MCE_MCA | EDX_DS_ACPI_TM | EDX_HTT);
+	r->edx |= EDX_APIC | EDX_MTRR;
 	if (vm->vcpu_count > 1)
 		r->edx |= EDX_HTT;
 }
@@ -83,6 +88,40 @@ static void build_leaf7(struct vm *vm, struct cpuid_regs *r)
 	r->edx &= ~(uint32_t)EDX7_HIDE;
 }
 
+/*
+ * The ratio of TSC to crystal as a fraction with a small numerator: Linux multiplies it with the
+ * crystal's kHz in 32 bits. The best of them is some millionths off.
+ */
+static struct cpuid_regs tsc_ratio(uint64_t hz)
+{
+	const uint64_t num_max = UINT32_MAX / (LAPIC_BUS_HZ / 1000);
+	struct cpuid_regs best = { .ecx = (uint32_t)LAPIC_BUS_HZ };
+	uint64_t least = ~UINT64_C(0);
+
+	for (uint64_t den = 1; den * hz / LAPIC_BUS_HZ < num_max; den++) {
+		uint64_t num = (den * hz + LAPIC_BUS_HZ / 2) / LAPIC_BUS_HZ;
+		uint64_t is = num * LAPIC_BUS_HZ / den, off = is > hz ? is - hz : hz - is;
+
+		if (off < least) {
+			least = off;
+			best.eax = (uint32_t)den;
+			best.ebx = (uint32_t)num;
+		}
+	}
+	return best;
+}
+
+/* Leaf 6: the timer never stops. Leaves 15h and 16h: crystal, TSC, and the base frequency by it. */
+static void build_clocks(struct vm *vm)
+{
+	uint64_t hz = tsc_hz();
+
+	vm->cpuid[6] = (struct cpuid_regs){ .eax = EAX6_ARAT };
+	vm->cpuid[0x15] = tsc_ratio(hz);
+	vm->cpuid[0x16] = (struct cpuid_regs){ .eax = (uint32_t)(hz / 1000000),
+					       .ebx = (uint32_t)(hz / 1000000), .ecx = 100 };
+}
+
 /* Basic leaves whose answer is the same for each vCPU at any time, whatever the subleaf. */
 #define FIXED_LEAVES (~(BIT64(1) | BIT64(4) | BIT64(7) | BIT64(0xb) | BIT64(0xd)))
 
@@ -94,7 +133,8 @@ void cpuid_build(struct vm *vm)
 		vm->cpuid[leaf] = leaf <= max ? cpuid(leaf, 0) : (struct cpuid_regs){ 0 };
 	for (size_t i = 0; i < sizeof(hidden); i++)
 		vm->cpuid[hidden[i]] = (struct cpuid_regs){ 0 };
-	vm->cpuid[0].eax = max < 0x16 ? max : 0x16;
+	vm->cpuid[0].eax = 0x16;
+	build_clocks(vm);
 	build_leaf1(vm, &vm->cpuid[1]);
 	build_leaf7(vm, &vm->cpuid[7]);
 	for (uint32_t leaf = 0; leaf < VM_CPUID_BASIC; leaf++) {
@@ -175,6 +215,8 @@ static struct cpuid_regs on_demand(const struct vm_vcpu *v, uint32_t leaf, uint3
 		r.ebx |= v->index << 24;
 		if (vmcs_read(VMCS_GUEST_CR4) & CR4_OSXSAVE)
 			r.ecx |= ECX_OSXSAVE;
+		if (!(v->lapic.base & APIC_BASE_ENABLE))
+			r.edx &= ~EDX_APIC;
 		return r;
 	case 4:
 		r = cpuid(4, subleaf);

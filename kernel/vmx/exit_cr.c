@@ -96,6 +96,24 @@ static enum exit_action write_cr4(struct vm_vcpu *v, uint64_t value)
 	return skip_instruction(v);
 }
 
+/* CR8 is the local APIC's task priority. */
+static enum exit_action move_cr8(struct vm_vcpu *v, bool from, unsigned reg)
+{
+	if (!from) {
+		uint64_t value = gpr_read(v, reg);
+
+		if (value >> 4)
+			return inject_gp(v);
+		lapic_set_cr8(&v->lapic, (uint32_t)value);
+	} else if (reg == REG_RSP) {
+		vmcs_write(VMCS_GUEST_RSP, lapic_cr8(&v->lapic));
+	} else {
+		v->regs.gpr[reg] = lapic_cr8(&v->lapic);
+	}
+	skip_instruction(v);
+	return EXIT_CHECK;
+}
+
 enum exit_action exit_cr_access(struct vm_vcpu *v)
 {
 	uint64_t q = vmcs_read(VMCS_EXIT_QUALIFICATION);
@@ -105,6 +123,8 @@ enum exit_action exit_cr_access(struct vm_vcpu *v)
 		return write_cr0(v, gpr_read(v, reg));
 	if (CR_ACCESS(q) == 0 && CR_NUMBER(q) == 4)
 		return write_cr4(v, gpr_read(v, reg));
+	if (CR_NUMBER(q) == 8)
+		return move_cr8(v, CR_ACCESS(q) == 1, reg);
 	if (CR_ACCESS(q) == 3) { /* LMSW: the low four bits; it cannot clear PE */
 		uint64_t visible = (vmcs_read(VMCS_GUEST_CR0) & ~GUEST_CR0_HOST_OWNED) |
 				   (vmcs_read(VMCS_CR0_READ_SHADOW) & GUEST_CR0_HOST_OWNED);

@@ -14,6 +14,9 @@
 _Static_assert(EPT_QUAL_READ == MMU_READ && EPT_QUAL_WRITE == MMU_WRITE &&
 	       EPT_QUAL_FETCH == MMU_EXEC, "qualification bits 2:0 are the MMU's access bits");
 
+/* The linear address is valid, and it is its translation, not a table, that was touched. */
+#define QUAL_OWN_ACCESS (BIT64(7) | BIT64(8))
+
 /* Entry information has the same layout, and no "NMI unblocking" bit 12. */
 void reinject_event(void)
 {
@@ -60,6 +63,10 @@ enum exit_action exit_ept_violation(struct vm_vcpu *v)
 	};
 	int err = mmu_handle_fault(&v->vm->mmu, &fault);
 
+	/* Nobody's memory, or ROM: a device's, if an instruction's data access it was. */
+	if ((err == -ENOENT || err == -EACCES) && !(q & EPT_QUAL_FETCH) && (q & QUAL_OWN_ACCESS) ==
+	    QUAL_OWN_ACCESS && !(vmcs_read(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		return vm_mmio(v, gpa, (q & EPT_QUAL_WRITE) != 0);
 	/* -EAGAIN: another CPU is at this entry; the access is made again, or a kick comes first. */
 	if (err && err != -EAGAIN)
 		return refused(v, q, gpa, err);

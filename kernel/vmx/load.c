@@ -15,17 +15,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/vmx/vm_room.h"
+#include "kernel/vmx/load_room.h"
 
-#define RESET_RIP UINT64_C(0xfff0)
-
-static int refuse(char *why, size_t size, const char *fmt, ...) PRINTF_LIKE(3, 4);
-static int refuse(char *why, size_t size, const char *fmt, ...)
+int load_refuse(const struct loader *l, const char *fmt, ...)
 {
 	va_list args;
 
 	va_start(args, fmt);
-	vsnprintf(why, size, fmt, args);
+	vsnprintf(l->why, l->why_size, fmt, args);
 	va_end(args);
 	return -EINVAL;
 }
@@ -76,29 +73,20 @@ static int64_t find_header(const uint8_t *image, uint64_t size, struct mb_header
 
 /* ---- placing ---- */
 
-struct loader {
-	struct vm *vm;
-	const uint8_t *image;
-	uint64_t size;
-	char *why;
-	size_t why_size;
-};
-
-/* @file_bytes from @offset of the file to @gpa, zeros up to @memory_bytes (fresh memory is zero). */
-static int place(const struct loader *l, const char *what, uint64_t gpa, uint64_t offset,
-		 uint64_t file_bytes, uint64_t memory_bytes)
+int load_place(const struct loader *l, const char *what, uint64_t gpa, uint64_t offset,
+	       uint64_t file_bytes, uint64_t memory_bytes)
 {
 	uint64_t ram = l->vm->config->memory < GUEST_LOW_TOP ? l->vm->config->memory : GUEST_LOW_TOP;
 
 	if (offset > l->size || file_bytes > l->size - offset)
-		return refuse(l->why, l->why_size, "%s reaches beyond the end of the file", what);
+		return load_refuse(l, "%s reaches beyond the end of the file", what);
 	if (file_bytes > memory_bytes)
-		return refuse(l->why, l->why_size, "%s has more bytes in the file than in memory", what);
+		return load_refuse(l, "%s has more bytes in the file than in memory", what);
 	if (gpa > ram || memory_bytes > ram - gpa)
-		return refuse(l->why, l->why_size, "%s at %#llx (%llu bytes) does not fit its memory",
+		return load_refuse(l, "%s at %#llx (%llu bytes) does not fit its memory",
 			      what, (unsigned long long)gpa, (unsigned long long)memory_bytes);
 	if (guest_memory_write(&l->vm->memory, (gpa_t){ gpa }, l->image + offset, file_bytes)) {
-		refuse(l->why, l->why_size, "no memory for %s", what);
+		load_refuse(l, "no memory for %s", what);
 		return -ENOMEM;
 	}
 	return 0;
@@ -127,15 +115,14 @@ static int load_elf(const struct loader *l, uint64_t *entry)
 	struct elf32_header h;
 
 	if (l->size < sizeof(h) || memcmp(l->image, ELF_MAGIC, 4))
-		return refuse(l->why, l->why_size,
-			      "multiboot header without addresses in a file that is not ELF");
+		return load_refuse(l, "multiboot header without addresses in a file that is not ELF");
 	memcpy(&h, l->image, sizeof(h));
 	if (h.ident[4] != ELF_CLASS_32 || h.ident[5] != ELF_LITTLE || h.machine != ELF_MACHINE_386)
-		return refuse(l->why, l->why_size, "not a 32-bit x86 ELF file");
+		return load_refuse(l, "not a 32-bit x86 ELF file");
 	if (h.phentsize != sizeof(struct elf32_segment) || h.phnum == 0 ||
 	    h.phnum > ELF_SEGMENTS_MAX || h.phoff > l->size ||
 	    h.phnum * sizeof(struct elf32_segment) > l->size - h.phoff)
-		return refuse(l->why, l->why_size, "ELF program headers are not all there");
+		return load_refuse(l, "ELF program headers are not all there");
 
 	unsigned loaded = 0;
 
@@ -148,14 +135,14 @@ static int load_elf(const struct loader *l, uint64_t *entry)
 			continue;
 		snprintf(what, sizeof(what), "ELF segment %u", i);
 
-		int err = place(l, what, s.paddr, s.offset, s.filesz, s.memsz);
+		int err = load_place(l, what, s.paddr, s.offset, s.filesz, s.memsz);
 
 		if (err)
 			return err;
 		loaded++;
 	}
 	if (!loaded)
-		return refuse(l->why, l->why_size, "the ELF file has nothing to load");
+		return load_refuse(l, "the ELF file has nothing to load");
 	*entry = h.entry;
 	return 0;
 }
@@ -165,7 +152,7 @@ static int load_by_addresses(const struct loader *l, const struct mb_header *h, 
 			     uint64_t *entry)
 {
 	if (h->header_addr < h->load_addr || h->header_addr - h->load_addr > at)
-		return refuse(l->why, l->why_size, "multiboot load address lies before the file");
+		return load_refuse(l, "multiboot load address lies before the file");
 
 	uint64_t offset = at - (h->header_addr - h->load_addr);
 	uint64_t bytes = h->load_end_addr ? (uint64_t)h->load_end_addr - h->load_addr
@@ -173,11 +160,11 @@ static int load_by_addresses(const struct loader *l, const struct mb_header *h, 
 	uint64_t memory = h->bss_end_addr ? (uint64_t)h->bss_end_addr - h->load_addr : bytes;
 
 	if (h->load_end_addr && h->load_end_addr < h->load_addr)
-		return refuse(l->why, l->why_size, "multiboot load end lies before its start");
+		return load_refuse(l, "multiboot load end lies before its start");
 	if (h->bss_end_addr && h->bss_end_addr < h->load_addr)
-		return refuse(l->why, l->why_size, "multiboot bss end lies before the image");
+		return load_refuse(l, "multiboot bss end lies before the image");
 	*entry = h->entry_addr;
-	return place(l, "the multiboot image", h->load_addr, offset, bytes, memory);
+	return load_place(l, "the multiboot image", h->load_addr, offset, bytes, memory);
 }
 
 static int write_info(const struct loader *l)
@@ -203,7 +190,7 @@ static int write_info(const struct loader *l)
 	if (guest_memory_write(&l->vm->memory, (gpa_t){ INFO_GPA }, &info, sizeof(info)) ||
 	    guest_memory_write(&l->vm->memory, (gpa_t){ INFO_CMDLINE }, c->cmdline,
 			       strlen(c->cmdline) + 1))
-		return refuse(l->why, l->why_size, "no memory for the boot information");
+		return load_refuse(l, "no memory for the boot information");
 	return 0;
 }
 
@@ -215,15 +202,13 @@ static int load_image(const struct loader *l, struct start_state *start)
 
 	*start = (struct start_state){ .mode = START_FLAT32 };
 	if (at < 0 && l->size >= 4 && !memcmp(l->image, ELF_MAGIC, 4))
-		return refuse(l->why, l->why_size,
-			      "an ELF file without a multiboot header in its first 8 KiB");
+		return load_refuse(l, "an ELF file without a multiboot header in its first 8 KiB");
 	if (at < 0) {
 		start->rip = l->vm->config->image_load;
-		return place(l, "the flat image", l->vm->config->image_load, 0, l->size, l->size);
+		return load_place(l, "the flat image", l->vm->config->image_load, 0, l->size, l->size);
 	}
 	if (h.flags & MB_MANDATORY)
-		return refuse(l->why, l->why_size,
-			      "the multiboot header asks for what is not offered (flags %#x)",
+		return load_refuse(l, "the multiboot header asks for what is not offered (flags %#x)",
 			      (unsigned)h.flags);
 	start->rax = MB_BOOT_MAGIC;
 	start->rbx = INFO_GPA;
@@ -237,10 +222,10 @@ static int load_firmware(const struct loader *l, struct start_state *start)
 	gpa_t base = { GUEST_HIGH_BASE - align_up(l->size, PAGE_SIZE) };
 
 	if (l->size % PAGE_SIZE)
-		return refuse(l->why, l->why_size, "firmware is not a whole number of pages");
+		return load_refuse(l, "firmware is not a whole number of pages");
 	*start = (struct start_state){ .mode = START_REAL, .rip = RESET_RIP };
 	if (guest_memory_write(&l->vm->memory, base, l->image, l->size)) {
-		refuse(l->why, l->why_size, "no memory for the firmware");
+		load_refuse(l, "no memory for the firmware");
 		return -ENOMEM;
 	}
 	return 0;
@@ -249,12 +234,14 @@ static int load_firmware(const struct loader *l, struct start_state *start)
 int vm_load(struct vm *vm, struct start_state *start, char *why, size_t why_size)
 {
 	const struct guest_config *c = vm->config;
-	const struct guest_file *file = c->image.data ? &c->image : &c->firmware;
+	/* With firmware a kernel is its business: it gets it by fw_cfg. */
+	const struct guest_file *file = c->image.data ? &c->image
+				      : c->firmware.data ? &c->firmware : &c->kernel;
 	const struct loader l = { vm, file->data, file->size, why, why_size };
 
 	if (!file->data)
-		return refuse(why, why_size, c->kernel.path[0]
-				      ? "kernel = needs firmware = or a multiboot image here"
-				      : "it has nothing to start: image = or firmware =");
+		return load_refuse(&l, "it has nothing to start: image =, firmware = or kernel =");
+	if (file == &c->kernel)
+		return load_linux(&l, start);
 	return file == &c->image ? load_image(&l, start) : load_firmware(&l, start);
 }

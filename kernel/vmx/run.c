@@ -64,6 +64,11 @@ static void save_registers(struct vm_vcpu *v)
 	dr7_write(DR7_HOST);
 }
 
+void vm_set_preemption(uint64_t tsc_ticks)
+{
+	vmcs_write(VMCS_PREEMPTION_TIMER, timer_count(tsc_ticks));
+}
+
 /* The root that we had is out of use: another in its place (mmu rules E3, E5). */
 static COLD void load_root(struct vm_vcpu *v)
 {
@@ -92,16 +97,17 @@ static void begin(struct vm_vcpu *v)
 	if (vmcs_load(&v->vmcs)) {
 		v->regs.host_rsp = 0;
 		v->regs.kick = &this_cpu()->wake;
-		if (!v->configured)
-			vmcs_setup(v);
 		vmx_flush_vpid(v->vpid);
 		v->flush_seen = 0; /* whatever this CPU remembers of that EPTP is another's */
 	}
+	if (!v->configured)
+		vmcs_setup(v);
 	flush_if_asked(v);
 	log_stay_begins(v);
-	vmcs_write(VMCS_PREEMPTION_TIMER, timer_count(v->run->slice_tsc));
+	vm_set_preemption(v->run->slice_tsc);
 	v->stay_end = tsc_now() + v->run->slice_tsc;
 	v->exits_left = EXITS_PER_LOOK;
+	vm_inject(v);
 	load_registers(v);
 }
 
@@ -142,9 +148,10 @@ static COLD enum exit_action requested(struct vm_vcpu *v)
 	flush_if_asked(v);
 	log_follow(v);
 	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
-	if (!vcpu_requests(v->run))
+	vm_inject(v);
+	if (!vcpu_requests(v->run) && !(lapic_events(&v->lapic) & (LAPIC_INIT | LAPIC_STARTUP)))
 		return EXIT_RESUME;
-	v->outcome = RUN_AGAIN; /* stop: the one who asked decides */
+	v->outcome = RUN_AGAIN; /* stop: the one who asked decides; INIT: next time */
 	return EXIT_LEAVE;
 }
 
@@ -186,8 +193,8 @@ enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 {
 	struct vm_vcpu *v = &vm->vcpu[index];
 
-	if (v->start.mode == START_WAIT) { /* for a start-up interrupt */
-		vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
+	if (unlikely(!vm_may_run(v))) {
+		vcpu_take_requests(v->run, VCPU_REQ_KICK);
 		v->run->wake_tsc = WAKE_NEVER;
 		return RUN_WAIT;
 	}

@@ -167,6 +167,7 @@ static bool build_vcpus(struct vm *vm, struct vcpu_run *runs, char *why, size_t 
 		v->xcr0 = 1;
 		v->dr6 = DR6_RESET;
 		v->start.mode = START_WAIT;
+		v->sleep = i ? SLEEP_STARTUP : SLEEP_NOT;
 	}
 	return true;
 }
@@ -195,6 +196,20 @@ static struct vm *vm_new(const struct guest_config *config, struct platform *pla
 	return vm;
 }
 
+static int on_dma_read(void *ctx, uint64_t gpa, void *to, uint64_t bytes)
+{
+	struct vm *vm = ctx;
+
+	return guest_memory_read(&vm->memory, to, (gpa_t){ gpa }, bytes);
+}
+
+static int on_dma_write(void *ctx, uint64_t gpa, const void *from, uint64_t bytes)
+{
+	struct vm *vm = ctx;
+
+	return guest_memory_write(&vm->memory, (gpa_t){ gpa }, from, bytes);
+}
+
 struct vm *vm_create(const struct guest_config *config, struct platform *platform,
 		     struct vcpu_run *runs, char *why, size_t why_size)
 {
@@ -208,6 +223,8 @@ struct vm *vm_create(const struct guest_config *config, struct platform *platfor
 	    build_mmu(vm, why, why_size) && build_vcpus(vm, runs, why, why_size) &&
 	    !vm_load(vm, &vm->vcpu[0].start, why, why_size)) {
 		cpuid_build(vm);
+		vm_interrupts_init(vm);
+		platform_set_dma(platform, &(struct dma){ on_dma_read, on_dma_write, vm });
 		return vm;
 	}
 	vm_destroy(vm);
@@ -238,6 +255,8 @@ static void free_vcpu(struct vm_vcpu *v)
 
 void vm_destroy(struct vm *vm)
 {
+	platform_set_dma(vm->platform, NULL);
+	vm_interrupts_fini(vm);
 	for (unsigned i = 0; i < vm->vcpu_count; i++)
 		free_vcpu(&vm->vcpu[i]);
 	if (vm->has_mmu)

@@ -20,6 +20,7 @@
 #include "kernel/platform/memory.h"
 #include "kernel/platform/outcome.h"
 #include "kernel/platform/platform.h"
+#include "kernel/vmx/lapic.h"
 #include "kernel/vmx/vm.h"
 #include "mmu/mmu.h"
 
@@ -27,12 +28,15 @@
 enum start_mode {
 	START_REAL,   /* reset vector: CS:IP = F000:FFF0, base FFFF0000h */
 	START_FLAT32, /* protected mode, flat 4 GiB segments, paging off */
-	START_WAIT,   /* another vCPU must wake it: activity state wait-for-SIPI */
+	START_SIPI,   /* real mode at the page that rip names: a start-up interrupt */
+	START_LONG,   /* 64-bit mode, flat, paging on by the tables at cr3 */
+	START_WAIT,   /* another vCPU must start it */
 };
 
 struct start_state {
 	enum start_mode mode;
 	uint64_t rip, rax, rbx;
+	uint64_t rsi, cr3, gdt; /* START_LONG */
 };
 
 /* Guest MSRs that the CPU does not switch itself: exchanged at the borders of a stay. */
@@ -40,6 +44,16 @@ enum { SWITCH_KERNEL_GS, SWITCH_STAR, SWITCH_LSTAR, SWITCH_CSTAR, SWITCH_FMASK, 
        SWITCH_COUNT };
 
 #define VM_CPUID_BASIC 0x20u
+#define RESET_RIP      UINT64_C(0xfff0)
+#define VM_MTRRS       28 /* 8 pairs, 11 fixed, the default type */
+
+/* Why a vCPU does not run. */
+enum vm_sleep {
+	SLEEP_NOT,
+	SLEEP_OPEN,    /* halted: an interrupt wakes it */
+	SLEEP_CLOSED,  /* halted with interrupts off: NMI and INIT do */
+	SLEEP_STARTUP, /* waits for a start-up interrupt */
+};
 
 struct vm_vcpu {
 	struct vmx_regs regs;
@@ -60,6 +74,10 @@ struct vm_vcpu {
 	uint64_t stay_end;   /* TSC */
 	enum vcpu_outcome outcome; /* of this stay, once a handler said EXIT_LEAVE */
 	struct start_state start;
+	struct lapic lapic;
+	enum vm_sleep sleep; /* atomic; only its CPU writes it */
+	uint32_t windows;    /* window exits that its VMCS asks for */
+	uint64_t mtrr[VM_MTRRS]; /* kept, without effect */
 
 	uint64_t switched[SWITCH_COUNT];
 	uint64_t dr[4], dr6, cr2, xcr0;
@@ -90,6 +108,7 @@ struct vm {
 	bool pml;           /* vCPUs log by PML; changed before log_gen is raised */
 	struct vm_controls controls;
 	hpa_t msr_bitmap;
+	uint64_t rom_writes;
 	struct cpuid_regs cpuid[VM_CPUID_BASIC]; /* subleaf 0, as the guest sees it */
 	struct cpuid_gprs cpuid_answer[VM_CPUID_BASIC]; /* the same, ready for the registers */
 	unsigned vcpu_count;
@@ -128,6 +147,23 @@ enum exit_action exit_cr_access(struct vm_vcpu *v);
 enum exit_action exit_xsetbv(struct vm_vcpu *v);
 enum exit_action exit_ept_violation(struct vm_vcpu *v);
 enum exit_action exit_ept_misconfig(struct vm_vcpu *v);
+
+/* inject.c */
+enum exit_action exit_hlt(struct vm_vcpu *v);
+void vm_interrupts_init(struct vm *vm);
+void vm_interrupts_fini(struct vm *vm);
+/* What may be delivered goes into the current VMCS, what may not yet gets a window. */
+void vm_inject(struct vm_vcpu *v);
+/* INIT, start-up and wake-ups; false: it sleeps on. */
+bool vm_may_run(struct vm_vcpu *v);
+/* The stay that is under way ends at @tsc, if that is earlier. */
+void vm_stay_until(struct vm_vcpu *v, uint64_t tsc);
+
+/* run.c: the preemption timer of the current VMCS. */
+void vm_set_preemption(uint64_t tsc_ticks);
+
+/* exit_mmio.c: carry out the instruction that touched @gpa. */
+enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa, bool write);
 enum exit_action exit_pml_full(struct vm_vcpu *v);
 
 /* exit_ept.c: an event whose delivery the exit cut short is delivered again. */

@@ -2,7 +2,8 @@
  * vmx_load.c - images of plain guests: the good ones stand where they should, the bad ones are
  * refused with the reason; and the walk of a guest's own page tables.
  *
- * links: kernel/vmx/load.c kernel/vmx/guest_walk.c kernel/platform/memory.c
+ * links: kernel/vmx/load.c kernel/vmx/load_linux.c kernel/platform/acpi_tables.c
+ * kernel/platform/aml.c kernel/vmx/guest_walk.c kernel/platform/memory.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
