@@ -164,8 +164,28 @@ static struct cpuid_regs topology(const struct vm_vcpu *v, uint32_t subleaf)
 	return r;
 }
 
+#define XSAVE_LEGACY_BYTES 576 /* x87, SSE and the header */
+
+/* Bytes of a compacted area for what @xcr0 enables. Some CPUs tell the size of the other format. */
+static uint32_t compacted_size(uint64_t xcr0)
+{
+	uint32_t size = XSAVE_LEGACY_BYTES;
+
+	for (unsigned i = 2; i < 63; i++) {
+		if (!(xcr0 & BIT64(i)))
+			continue;
+
+		struct cpuid_regs r = cpuid(0xd, i);
+
+		if (r.ecx & 2) /* aligned to 64 */
+			size = (uint32_t)align_up(size, 64);
+		size += r.eax;
+	}
+	return size;
+}
+
 /* Leaf Dh: what the guest may enable, and the size that its own XCR0 needs. */
-static struct cpuid_regs extended_state(uint32_t subleaf)
+static struct cpuid_regs extended_state(const struct vm_vcpu *v, uint32_t subleaf)
 {
 	uint64_t mask = guest_xcr0_mask();
 	struct cpuid_regs r = cpuid(0xd, subleaf);
@@ -175,6 +195,7 @@ static struct cpuid_regs extended_state(uint32_t subleaf)
 		r.edx = (uint32_t)(mask >> 32);
 	} else if (subleaf == 1) {
 		r.eax &= 0xf; /* XSAVEOPT, XSAVEC, XGETBV1, XSAVES; no XSS bits */
+		r.ebx = compacted_size(v->xcr0);
 		r.ecx = r.edx = 0;
 	} else if (subleaf > 63 || !(mask & BIT64(subleaf))) {
 		r = (struct cpuid_regs){ 0 };
@@ -227,7 +248,7 @@ static struct cpuid_regs on_demand(const struct vm_vcpu *v, uint32_t leaf, uint3
 	case 0xb:
 		return topology(v, subleaf);
 	case 0xd:
-		return extended_state(subleaf);
+		return extended_state(v, subleaf);
 	default: /* a leaf without subleaves, or none at all */
 		return leaf < VM_CPUID_BASIC ? v->vm->cpuid[leaf] : r;
 	}
