@@ -7,7 +7,7 @@
  *
  * Files   td_build.c create   td_vcpu.c vCPUs, run   td_exit.c exits   td_vmcall.c TDVMCALLs
  *         td_memory.c private and shared frames      sept.c the MMU's hooks
- *         td_teardown.c destroy
+ *         td_teardown.c destroy   td_grant.c requested and granted
  *
  * Invariants
  *   - The host sees of a TD only what the module shows; every register that came from it is
@@ -66,6 +66,24 @@ int td_identity(struct td *td, struct td_identity *out) MUST_CHECK;
 
 /* Parameters requested and granted, one line at a time. */
 void td_describe(struct td *td, void (*line)(void *ctx, const char *text), void *ctx);
+
+/*
+ * One parameter: what the TD was to have, what the module allows, what it has, and why these differ.
+ * Masks are bits; of "vcpus at most" and "tsc in 25 MHz" `allowed` is the largest value.
+ */
+struct td_grant {
+	char name[24];
+	uint64_t requested, allowed, granted;
+	char why[160];
+};
+void td_grants(struct td *td, void (*row)(void *ctx, const struct td_grant *g), void *ctx);
+
+/*
+ * What was measured while it was built, and the MRTD that this gives and that the module has: one
+ * line at a time; runs of pages, or with @each_record each of the module's records.
+ */
+void td_measured(const struct td *td, bool each_record, void (*line)(void *ctx, const char *text),
+		 void *ctx);
 
 /* Pages held of each kind, exits and TDVMCALLs by name: lines "name count". */
 void td_stats(const struct td *td, void (*line)(void *ctx, const char *text), void *ctx);

@@ -230,12 +230,16 @@ struct adder {
 static int add_page(void *ctx, const struct measure_run *run, gpa_t page)
 {
 	struct adder *a = ctx;
+	int err;
 
 	measure_page(run, page, a->contents);
 	measure_hash_add(&a->td->measured, page);
 	if (++a->pages % BREATH_PAGES == 0 && tdx_state.host.irq_window)
 		tdx_state.host.irq_window();
-	return td_memory_add(a->td, page, a->staging);
+	err = td_memory_add(a->td, page, a->staging);
+	if (!err)
+		measure_log_add(a->td->log, page);
+	return err;
 }
 
 static int extend_page(void *ctx, const struct measure_run *run, gpa_t page)
@@ -251,6 +255,7 @@ static int extend_page(void *ctx, const struct measure_run *run, gpa_t page)
 		if (!tdx_ok(st))
 			return td_refused(a->td, "TDH.MR.EXTEND", st);
 	}
+	measure_log_extend(a->td->log, page);
 	return 0;
 }
 
@@ -327,10 +332,20 @@ static int read_mrtd(struct td *td)
 	return 0;
 }
 
+/* What a reader of the console must not overlook. */
+static int shout(struct td *td)
+{
+	char line[64 + GUEST_NAME_MAX + 2 * TDX_HASH_BYTES], text[2 * TDX_HASH_BYTES + 1];
+
+	hex(text, td->predicted, sizeof(td->predicted));
+	snprintf(line, sizeof(line), "tain: td %s: MRTD DIFFERS, predicted %s", td->name, text);
+	tdx_state.host.say(line);
+	return td_fail(td, -EIO, "the module's MRTD is not what was added: computed %s", text);
+}
+
 static int finalize(struct td *td)
 {
 	char line[64 + GUEST_NAME_MAX + 2 * TDX_HASH_BYTES], text[2 * TDX_HASH_BYTES + 1];
-	uint8_t computed[SHA384_BYTES];
 	tdx_status_t st = TDX_RETRY(tdh_mr_finalize(td->tdr));
 	int err;
 
@@ -343,13 +358,8 @@ static int finalize(struct td *td)
 	hex(text, td->mrtd, sizeof(td->mrtd));
 	snprintf(line, sizeof(line), "tain: td %s: MRTD %s", td->name, text);
 	tdx_state.host.say(line);
-	sha384_final(&td->measured, computed);
-	if (memcmp(computed, td->mrtd, sizeof(computed))) {
-		hex(text, computed, sizeof(computed));
-		return td_fail(td, -EIO, "the module's MRTD is not what was added: computed %s",
-			       text);
-	}
-	return 0;
+	sha384_final(&td->measured, td->predicted);
+	return memcmp(td->predicted, td->mrtd, sizeof(td->mrtd)) ? shout(td) : 0;
 }
 
 /* vCPUs belong to no CPU until they first run; faults are AUGs from now on. */
@@ -394,8 +404,8 @@ static int map_ahead(struct td *td)
 /* clang-format off */
 static int (*const steps[])(struct td *td) = {
 	read_image, td_params_make, take_keyid, create, configure_keys, add_control_pages, init,
-	td_apic_clock, td_memory_init, create_vcpus, add_contents, finalize, release_vcpus, map_ahead,
-	td_interrupt_connect,
+	td_apic_clock, td_memory_init, create_vcpus, add_contents, finalize,
+	td_log_grants, release_vcpus, map_ahead, td_interrupt_connect,
 };
 /* clang-format on */
 
@@ -416,6 +426,7 @@ static struct td *new_td(const struct guest_config *config, struct platform *pla
 	td->control = heap_alloc(td->control_max * sizeof(*td->control));
 	td->vcpus = heap_alloc(td->vcpu_count * sizeof(*td->vcpus));
 	td->reclaim = heap_alloc(sizeof(*td->reclaim));
+	td->log = heap_alloc(sizeof(*td->log));
 	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++) {
 		td->vcpus[i] =
 			(struct td_vcpu){ .td = td, .run = &runs[i], .index = i, .cpu = NO_CPU };
@@ -435,6 +446,7 @@ static void free_td(struct td *td)
 	heap_free(td->control);
 	heap_free(td->vcpus);
 	heap_free(td->reclaim);
+	heap_free(td->log);
 	heap_free(td);
 }
 
@@ -451,7 +463,7 @@ int td_create(struct td **out, const struct guest_config *config, struct platfor
 		return -ENODEV;
 	}
 	td = new_td(config, platform, runs);
-	if (!td || !td->control || !td->vcpus || !td->reclaim) {
+	if (!td || !td->control || !td->vcpus || !td->reclaim || !td->log) {
 		snprintf(why, why_size, "out of memory");
 		if (td)
 			free_td(td);

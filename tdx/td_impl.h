@@ -18,6 +18,7 @@
 #include "mmu/mmu.h"
 #include "tdx/abi/exit.h"
 #include "tdx/measure.h"
+#include "tdx/measure_log.h"
 #include "tdx/state.h"
 #include "tdx/td.h"
 #include "tdx/td_apic.h"
@@ -111,6 +112,8 @@ struct td {
 	struct tdload_plan *tdload; /* while it is built, without firmware */
 	struct measure_plan *plan;
 	struct sha384 measured;
+	struct measure_log *log; /* of what was measured */
+	uint8_t predicted[TDX_HASH_BYTES];
 	uint8_t mrtd[TDX_HASH_BYTES]; /* the module's, after finalisation */
 	struct td_params params;
 	uint64_t attributes_refused;
@@ -150,6 +153,13 @@ void td_memory_fini(struct td *td); /* module has released the KeyID, or never h
 
 /* td_params.c */
 int td_params_make(struct td *td) MUST_CHECK;
+/* What it asks for before the module's limits; what the CPU would give for a leaf (EAX to EDX). */
+uint64_t td_params_wanted_attributes(const struct td *td);
+uint64_t td_params_wanted_xfam(void);
+void td_params_native(const struct td *td, const struct tdx_cpuid_config *c, uint32_t out[4]);
+
+/* td_grant.c: what was not granted as requested, into the log. Returns 0. */
+int td_log_grants(struct td *td) MUST_CHECK;
 
 /* td_vcpu.c */
 int td_vcpu_create(struct td_vcpu *v) MUST_CHECK;

@@ -87,19 +87,50 @@ void td_describe(struct td *td, line_fn line, void *ctx)
 	snprintf(buf, sizeof(buf), "tsc          %llu MHz; KeyID %u",
 		 (unsigned long long)(id.tsc_frequency_hz / 1000000), id.keyid);
 	line(ctx, buf);
-	for (uint64_t i = 0; i < tdx_state.md.cpuid_config_count; i++) {
-		const struct tdx_cpuid_config *c = &tdx_state.md.cpuid_config[i];
-		const struct tdx_cpuid_value *v = &td->params.cpuid[i];
-
-		snprintf(buf, sizeof(buf),
-			 "cpuid %8x.%-2x asked %08x %08x %08x %08x of %08x %08x %08x %08x", c->leaf,
-			 c->subleaf == ~0u ? 0 : c->subleaf, v->eax, v->ebx, v->ecx, v->edx,
-			 c->mask.eax, c->mask.ebx, c->mask.ecx, c->mask.edx);
-		line(ctx, buf);
-	}
 }
 
 struct guest_memory *td_shared_memory(struct td *td) { return &td->shared; }
+
+/* ---- measurement ---- */
+
+struct lines {
+	line_fn line;
+	void *ctx;
+};
+
+static void record_line(void *ctx, bool extended, gpa_t gpa)
+{
+	const struct lines *l = ctx;
+	char text[64];
+
+	snprintf(text, sizeof(text), "%-12s 0x%llx", measure_record_name(extended),
+		 (unsigned long long)gpa.v);
+	l->line(l->ctx, text);
+}
+
+static void hash_line(const struct lines *l, const char *name, const uint8_t hash[TDX_HASH_BYTES])
+{
+	char text[16 + 2 * TDX_HASH_BYTES];
+	size_t at = (size_t)snprintf(text, sizeof(text), "%-10s ", name);
+
+	for (unsigned i = 0; i < TDX_HASH_BYTES; i++)
+		at += (size_t)snprintf(text + at, sizeof(text) - at, "%02x", hash[i]);
+	l->line(l->ctx, text);
+}
+
+void td_measured(const struct td *td, bool each_record, line_fn line, void *ctx)
+{
+	struct lines l = { line, ctx };
+
+	if (each_record)
+		measure_log_records(td->log, record_line, &l);
+	else
+		measure_log_runs(td->log, line, ctx);
+	hash_line(&l, "predicted", td->predicted);
+	hash_line(&l, "module", td->mrtd);
+	line(ctx, memcmp(td->predicted, td->mrtd, sizeof(td->mrtd)) ? "THEY DIFFER"
+								    : "they are the same");
+}
 
 void td_page_counts(const struct td *td, struct td_page_counts *out)
 {

@@ -42,21 +42,41 @@ static int make_attributes(struct td *td)
 	return 0;
 }
 
+uint64_t td_params_wanted_attributes(const struct td *td)
+{
+	uint64_t wanted = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(attribute_rows); i++)
+		if (td->config->attributes & attribute_rows[i].asked)
+			wanted |= attribute_rows[i].bit;
+	return wanted;
+}
+
 /* Groups of extended state that guests want, all or none of each. */
+static const uint64_t wanted_xfam[] = {
+	BIT64(0) | BIT64(1),            /* x87, SSE */
+	BIT64(2),                       /* AVX */
+	BIT64(5) | BIT64(6) | BIT64(7), /* AVX-512 */
+	BIT64(9),                       /* PKRU */
+};
+
+uint64_t td_params_wanted_xfam(void)
+{
+	uint64_t wanted = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(wanted_xfam); i++)
+		wanted |= wanted_xfam[i];
+	return wanted;
+}
+
 static uint64_t make_xfam(void)
 {
-	static const uint64_t wanted[] = {
-		BIT64(0) | BIT64(1),            /* x87, SSE */
-		BIT64(2),                       /* AVX */
-		BIT64(5) | BIT64(6) | BIT64(7), /* AVX-512 */
-		BIT64(9),                       /* PKRU */
-	};
 	const struct tdx_metadata *md = &tdx_state.md;
 	uint64_t xfam = md->xfam_fixed1;
 
-	for (size_t i = 0; i < ARRAY_LEN(wanted); i++)
-		if ((md->xfam_fixed0 & wanted[i]) == wanted[i])
-			xfam |= wanted[i];
+	for (size_t i = 0; i < ARRAY_LEN(wanted_xfam); i++)
+		if ((md->xfam_fixed0 & wanted_xfam[i]) == wanted_xfam[i])
+			xfam |= wanted_xfam[i];
 	/* AVX-512 is only legal with AVX. */
 	return xfam & TD_XFAM_AVX ? xfam : xfam & ~TD_XFAM_AVX512;
 }
@@ -119,6 +139,12 @@ static void set_topology(const struct td *td, const struct tdx_cpuid_config *c, 
 	}
 }
 
+void td_params_native(const struct td *td, const struct tdx_cpuid_config *c, uint32_t out[4])
+{
+	tdx_state.host.cpuid(c->leaf, c->subleaf == ~0u ? 0 : c->subleaf, out);
+	set_topology(td, c, out);
+}
+
 static void make_cpuid(struct td *td)
 {
 	const struct tdx_metadata *md = &tdx_state.md;
@@ -128,8 +154,7 @@ static void make_cpuid(struct td *td)
 		uint32_t native[4] = { 0 };
 		struct tdx_cpuid_value v;
 
-		tdx_state.host.cpuid(c->leaf, c->subleaf == ~0u ? 0 : c->subleaf, native);
-		set_topology(td, c, native);
+		td_params_native(td, c, native);
 		v = (struct tdx_cpuid_value){ native[0] & c->mask.eax, native[1] & c->mask.ebx,
 					      native[2] & c->mask.ecx, native[3] & c->mask.edx };
 		td->params.cpuid[i] = without(c, v);

@@ -75,6 +75,22 @@ def mrtd(image, order):
     return h.hexdigest()
 
 
+def chunk_hash(data):
+    return hashlib.sha384(data).hexdigest()[:16]
+
+
+def log_lines(image, order):
+    """What tain mrtd --log prints before the MRTD."""
+    out = []
+    for kind, gpa, data in steps(image, order):
+        if kind == "add":
+            out.append("MEM.PAGE.ADD 0x%x" % gpa)
+            continue
+        out += ["MR.EXTEND    0x%x %s" % (gpa + at, chunk_hash(data[at:at + CHUNK]))
+                for at in range(0, PAGE, CHUNK)]
+    return out
+
+
 def tain(*words):
     r = subprocess.run([TAIN, "mrtd", *words], capture_output=True, text=True, timeout=120)
     return r.stdout.strip() if r.returncode == 0 else "exit %d: %s" % (r.returncode, r.stderr)
@@ -88,6 +104,11 @@ def main():
             want, got = mrtd(image, order), tain("--measure", order, path)
             check("%s in %s order" % (os.path.basename(path), order), want == got,
                   "hashlib says %s, tain says %s" % (want, got))
+        lines = tain("--log", "--measure", "section", path).splitlines()
+        want = log_lines(image, "section")
+        wrong = [(a, b) for a, b in zip(lines, want) if a != b]
+        check("%s: each record is in the log" % os.path.basename(path),
+              len(lines) == len(want) + 1 and not wrong, str((len(lines), len(want), wrong[:1])))
         different = {mrtd(image, o) for o in ("per-page", "two-pass")}
         check("%s: the order matters" % os.path.basename(path), len(different) == 2)
     with open(OVMF, "rb") as f:

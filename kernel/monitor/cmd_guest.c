@@ -236,6 +236,54 @@ static void file_field(struct out *o, const char *name, const struct guest_file 
 		out_text(o, name, f->path);
 }
 
+static void grant_row(void *ctx, const struct td_grant *g)
+{
+	struct out *o = ctx;
+
+	out_row(o);
+	out_text(o, "parameter", g->name);
+	out_hex(o, "requested", g->requested);
+	out_hex(o, "allowed", g->allowed);
+	out_hex(o, "granted", g->granted);
+	out_text(o, "why", g->why);
+}
+
+/* The trust domain that the first word names, running; NULL with the reason noted. */
+static struct td *named_td(struct call *c)
+{
+	struct guest *g = named_guest(c);
+
+	if (g && g->state == GUEST_RUNNING && g->td)
+		return g->td;
+	if (g)
+		command_fail(c, "%s is no running trust domain", g->config->name);
+	return NULL;
+}
+
+static int cmd_grants(struct call *c)
+{
+	struct td *td = named_td(c);
+
+	if (!td)
+		return -1;
+	out_table(c->out);
+	td_grants(td, grant_row, c->out);
+	out_end(c->out);
+	return 0;
+}
+
+static int cmd_mrtd(struct call *c)
+{
+	struct td *td = named_td(c);
+
+	if (!td)
+		return -1;
+	if (c->argc == 2 && strcmp(c->argv[1], "all") != 0)
+		return command_fail(c, "expected: mrtd NAME [all]");
+	td_measured(td, c->argc == 2, text_line, c->out);
+	return 0;
+}
+
 static int cmd_info(struct call *c)
 {
 	struct guest *g = named_guest(c);
@@ -263,8 +311,12 @@ static int cmd_info(struct call *c)
 	if (g->state == GUEST_RUNNING && g->td)
 		td_fields(o, g->td);
 	out_end(o);
-	if (g->state == GUEST_RUNNING && g->td)
-		td_describe(g->td, text_line, o);
+	if (g->state != GUEST_RUNNING || !g->td || c->json)
+		return 0;
+	td_describe(g->td, text_line, o);
+	out_table(o);
+	td_grants(g->td, grant_row, o);
+	out_end(o);
 	return 0;
 }
 
@@ -299,6 +351,11 @@ const struct command guest_commands[] = {
 	  COMPLETE_GUEST, 0, NULL },
 	{ "info", "NAME", "a guest's identity, measurements and parameters", cmd_info, 1, 1,
 	  COMPLETE_GUEST, COMMAND_JSON, NULL },
+	{ "grants", "NAME", "parameters of a trust domain: requested, allowed, granted, and why",
+	  cmd_grants, 1, 1, COMPLETE_GUEST, COMMAND_JSON, NULL },
+	{ "mrtd", "NAME [all]", "what was measured into a trust domain, and what that gives",
+	  cmd_mrtd, 1, 2, COMPLETE_GUEST, 0,
+	  "    all: each record of the module, in order; else runs of pages." },
 	{ "stats", "[NAME]", "counters of a guest (exits by name, pages), or of the machine",
 	  cmd_stats, 0, 1, COMPLETE_GUEST, COMMAND_JSON, NULL },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },

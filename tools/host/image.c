@@ -4,7 +4,7 @@
  * Invariants
  *   - The code that decides is tdx/'s own, compiled natively; nothing is computed a second way.
  *
- * links: tdx/tdvf.c tdx/tdhob.c tdx/measure.c tdx/tdload_plan.c tdx/tdload_image.c
+ * links: tdx/tdvf.c tdx/tdhob.c tdx/measure.c tdx/measure_log.c tdx/tdload_plan.c tdx/tdload_image.c
  *   kernel/platform/acpi_tables.c kernel/platform/aml.c kernel/base/sha384.c kernel/base/config.c
  *   kernel/base/cfg_lex.c
  *
@@ -17,7 +17,9 @@
 #include <unistd.h>
 
 #include "kernel/base/config.h"
+#include "tdx/abi/layout.h"
 #include "tdx/measure.h"
+#include "tdx/measure_log.h"
 #include "tdx/tdhob.h"
 #include "tdx/tdload_plan.h"
 #include "tdx/tdvf.h"
@@ -74,12 +76,44 @@ struct request {
 	enum td_measure order;
 };
 
+/* --log: each record as it is hashed, a chunk with the first bytes of its own SHA-384. */
+static bool show_log;
+
+static int show_add(void *ctx, const struct measure_run *run, gpa_t page)
+{
+	(void)ctx;
+	(void)run;
+	printf("%-12s 0x%llx\n", measure_record_name(false), (unsigned long long)page.v);
+	return 0;
+}
+
+static int show_extend(void *ctx, const struct measure_run *run, gpa_t page)
+{
+	uint8_t contents[PAGE_SIZE], hash[SHA384_BYTES];
+	struct sha384 s;
+
+	(void)ctx;
+	measure_page(run, page, contents);
+	for (uint64_t at = 0; at < PAGE_SIZE; at += MR_CHUNK_BYTES) {
+		sha384_init(&s);
+		sha384_update(&s, contents + at, MR_CHUNK_BYTES);
+		sha384_final(&s, hash);
+		printf("%-12s 0x%llx %02x%02x%02x%02x%02x%02x%02x%02x\n", measure_record_name(true),
+		       (unsigned long long)(page.v + at), hash[0], hash[1], hash[2], hash[3],
+		       hash[4], hash[5], hash[6], hash[7]);
+	}
+	return 0;
+}
+
 static void hash_and_print(const struct measure_input *in)
 {
+	static const struct measure_ops show = { show_add, show_extend };
 	static struct measure_plan plan;
 	uint8_t mrtd[SHA384_BYTES];
 
 	measure_plan_make(&plan, in);
+	if (show_log)
+		(void)!measure_walk(&plan, &show, NULL); /* neither step can fail */
 	measure_mrtd(&plan, mrtd);
 	for (size_t i = 0; i < sizeof(mrtd); i++)
 		printf("%02x", mrtd[i]);
@@ -123,7 +157,8 @@ static int print_mrtd(const struct request *q)
 
 /*
  * The file that tain.cfg names: the start volume's root is the directory of tain.cfg, the one above
- * it, the current one, or this machine's; or the file lies beside tain.cfg under its own name. To be freed; NULL.
+ * it, the current one, or this machine's; or the file lies beside tain.cfg under its own name. To
+ * be freed; NULL.
  */
 static char *find_file(const char *config, const char *path)
 {
@@ -211,7 +246,7 @@ static int mrtd_by_config(const char *path, const char *name)
 	g = config_guest(&config, name);
 	if (!g || g->kind != GUEST_TD || g->refusal[0]) {
 		fprintf(stderr, "tain: %s: %s: %s\n", path, name,
-			!g             ? "no such guest"
+			!g              ? "no such guest"
 			: g->refusal[0] ? g->refusal
 					: "not a trust domain");
 		return 1;
@@ -249,6 +284,12 @@ int cmd_mrtd(int argc, char **argv)
 {
 	struct request q = { NULL, DEFAULT_MEMORY, TD_ACCEPT_LAZY, TD_MEASURE_PER_PAGE };
 
+	if (strcmp(argv[0], "--log") == 0) {
+		show_log = true;
+		argv++;
+		if (--argc == 0)
+			return bad("mrtd", "--log", "FILE");
+	}
 	if (strcmp(argv[0], "--config") == 0)
 		return argc == 3 ? mrtd_by_config(argv[1], argv[2])
 				 : bad("mrtd", "--config", "TAIN.CFG NAME");

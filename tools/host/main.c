@@ -17,7 +17,7 @@ static const struct command {
 } commands[] = {
 	{ "explain", "STATUS [LEAF]", 1, cmd_explain },
 	{ "tdvf", "FILE", 1, cmd_tdvf },
-	{ "mrtd", "[--measure ORDER] [--accept MODE] [--memory SIZE] FILE | --config TAIN.CFG NAME", 1,
+	{ "mrtd", "[--log] [--measure ORDER] [--accept MODE] [--memory SIZE] FILE | --config TAIN.CFG NAME", 1,
 	  cmd_mrtd },
 	{ "tdmr", "MAPFILE", 1, cmd_tdmr },
 	{ "vectors", "FILE...", 1, cmd_vectors },
