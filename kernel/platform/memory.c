@@ -286,29 +286,88 @@ int guest_memory_read(struct guest_memory *m, void *to, gpa_t from, uint64_t byt
 	return 0;
 }
 
-static void free_chunk(struct guest_chunk *chunk)
+static void free_chunk(struct guest_memory *m, struct guest_chunk *chunk)
 {
-	if (!pfn_is_none(chunk->block))
+	if (!pfn_is_none(chunk->block)) {
 		pages_free(pfn_to_hpa(chunk->block), PAGE_GUEST, CHUNK_ORDER);
+		m->chunks_2m--;
+		m->pages -= CHUNK_FRAMES;
+	}
 	for (unsigned i = 0; chunk->pages && i < CHUNK_FRAMES; i++)
-		if (!pfn_is_none(chunk->pages[i]))
+		if (!pfn_is_none(chunk->pages[i])) {
 			page_free(pfn_to_hpa(chunk->pages[i]), PAGE_GUEST);
+			m->pages--;
+		}
 	heap_free(chunk->pages);
 }
 
-static void free_region(struct guest_region *r)
+static void free_region(struct guest_memory *m, struct guest_region *r)
 {
 	for (uint64_t l = 0; l < r->leaf_count; l++) {
 		for (unsigned c = 0; r->leaves[l] && c < LEAF_CHUNKS; c++)
-			free_chunk(&r->leaves[l][c]);
+			free_chunk(m, &r->leaves[l][c]);
 		heap_free(r->leaves[l]);
 	}
 	heap_free(r->leaves);
 }
 
+static unsigned region_at(const struct guest_memory *m, gfn_t base)
+{
+	unsigned i = 0;
+
+	while (i < m->region_count && m->regions[i].base.v != base.v)
+		i++;
+	return i;
+}
+
+static void take_out(struct guest_memory *m, unsigned at)
+{
+	m->region_count--;
+	memmove(&m->regions[at], &m->regions[at + 1],
+		(m->region_count - at) * sizeof(m->regions[0]));
+}
+
+void guest_memory_remove(struct guest_memory *m, gfn_t base)
+{
+	unsigned at = region_at(m, base);
+
+	if (at == m->region_count)
+		return;
+	free_region(m, &m->regions[at]);
+	take_out(m, at);
+}
+
+int guest_memory_move(struct guest_memory *m, gfn_t base, gfn_t to)
+{
+	unsigned at = region_at(m, base), place = 0;
+
+	if (at == m->region_count)
+		return -ENOENT;
+
+	struct guest_region r = m->regions[at];
+
+	if ((base.v ^ to.v) % CHUNK_FRAMES || to.v > GFN_END_LIMIT - r.frames)
+		return -EINVAL;
+	take_out(m, at);
+	while (place < m->region_count && m->regions[place].base.v + m->regions[place].frames <= to.v)
+		place++;
+
+	bool free = place == m->region_count || to.v + r.frames <= m->regions[place].base.v;
+
+	if (free)
+		r.base = to;
+	else
+		place = at;
+	memmove(&m->regions[place + 1], &m->regions[place],
+		(m->region_count - place) * sizeof(m->regions[0]));
+	m->regions[place] = r;
+	m->region_count++;
+	return free ? 0 : -EINVAL;
+}
+
 void guest_memory_fini(struct guest_memory *m)
 {
 	for (unsigned i = 0; i < m->region_count; i++)
-		free_region(&m->regions[i]);
+		free_region(m, &m->regions[i]);
 	guest_memory_init(m);
 }

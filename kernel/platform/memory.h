@@ -52,6 +52,14 @@ int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool r
 /* RAM of @bytes as a PC has it: 0 up to GUEST_LOW_TOP, the rest from 4 GiB on. Errors as above. */
 int guest_memory_add_ram(struct guest_memory *m, uint64_t bytes) MUST_CHECK;
 
+/*
+ * The region that begins at @base goes, with its frames; or begins at @to from now on, contents kept.
+ * -ENOENT; -EINVAL: @to overlaps or is at another place within 2 MiB. No table maps any of it, and
+ * nobody else looks: not while the guest runs.
+ */
+void guest_memory_remove(struct guest_memory *m, gfn_t base);
+int guest_memory_move(struct guest_memory *m, gfn_t base, gfn_t to) MUST_CHECK;
+
 /* The region that holds @gfn, or NULL. */
 const struct guest_region *guest_memory_find(const struct guest_memory *m, gfn_t gfn);
 

@@ -60,17 +60,10 @@ void log_follow(struct vm_vcpu *v)
 	__atomic_store_n(&v->log_seen, generation, __ATOMIC_RELEASE);
 }
 
-void log_stay_begins(struct vm_vcpu *v)
-{
-	__atomic_store_n(&v->in_stay, 1, __ATOMIC_SEQ_CST);
-	log_follow(v);
-}
-
 void log_stay_ends(struct vm_vcpu *v)
 {
 	if (unlikely(v->pml_on))
 		drain(v);
-	__atomic_store_n(&v->in_stay, 0, __ATOMIC_RELEASE);
 }
 
 enum exit_action exit_pml_full(struct vm_vcpu *v)

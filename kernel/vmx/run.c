@@ -103,7 +103,7 @@ static void begin(struct vm_vcpu *v)
 	if (!v->configured)
 		vmcs_setup(v);
 	flush_if_asked(v);
-	log_stay_begins(v);
+	log_follow(v);
 	vm_set_preemption(v->run->slice_tsc);
 	v->stay_end = tsc_now() + v->run->slice_tsc;
 	v->exits_left = EXITS_PER_LOOK;
@@ -149,7 +149,8 @@ static COLD enum exit_action requested(struct vm_vcpu *v)
 	log_follow(v);
 	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
 	vm_inject(v);
-	if (!vcpu_requests(v->run) && !(lapic_events(&v->lapic) & (LAPIC_INIT | LAPIC_STARTUP)))
+	if (!vcpu_requests(v->run) && !(lapic_events(&v->lapic) & (LAPIC_INIT | LAPIC_STARTUP)) &&
+	    !__atomic_load_n(&v->vm->held, __ATOMIC_SEQ_CST))
 		return EXIT_RESUME;
 	v->outcome = RUN_AGAIN; /* stop: the one who asked decides; INIT: next time */
 	return EXIT_LEAVE;
@@ -192,6 +193,7 @@ static __attribute__((noinline)) void stay(struct vm_vcpu *v)
 enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 {
 	struct vm_vcpu *v = &vm->vcpu[index];
+	const char *was;
 
 	if (unlikely(!vm_may_run(v))) {
 		vcpu_take_requests(v->run, VCPU_REQ_KICK);
@@ -199,13 +201,20 @@ enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 		return RUN_WAIT;
 	}
 
-	const char *was = cpu_running(vm->config->name);
 
+	__atomic_store_n(&v->in_stay, 1, __ATOMIC_SEQ_CST);
+	/* One of the two sees the other: who holds the VM waits for in_stay, or we see it. */
+	if (unlikely(__atomic_load_n(&vm->held, __ATOMIC_SEQ_CST))) {
+		__atomic_store_n(&v->in_stay, 0, __ATOMIC_RELEASE);
+		return RUN_AGAIN;
+	}
+	was = cpu_running(vm->config->name);
 	direct_map_sync();
 	begin(v);
 	stay(v);
 	log_stay_ends(v);
 	save_registers(v);
+	__atomic_store_n(&v->in_stay, 0, __ATOMIC_RELEASE);
 	cpu_running(was);
 	return v->outcome;
 }

@@ -75,7 +75,7 @@ static int slot_resolve(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn
 	return guest_memory_frame(&vm->memory, gfn, max, pfn, level);
 }
 
-static const struct memslot_ops slot_ops = { .resolve = slot_resolve };
+const struct memslot_ops vm_slot_ops = { .resolve = slot_resolve };
 
 /* ---- creation ---- */
 
@@ -135,16 +135,9 @@ static bool build_mmu(struct vm *vm, char *why, size_t size)
 	if (mmu_init(&vm->mmu, &config))
 		return say(why, size, "no memory for its page tables");
 	vm->has_mmu = true;
-	for (unsigned i = 0; i < vm->memory.region_count; i++) {
-		const struct guest_region *r = &vm->memory.regions[i];
-
-		vm->slots[i] = (struct memslot){ .base = r->base, .frames = r->frames,
-						 .flags = r->rom ? MEMSLOT_READONLY : 0,
-						 .ops = &slot_ops, .owner = vm };
-		if (mmu_slot_add(&vm->mmu, &vm->slots[i]))
+	for (unsigned i = 0; i < vm->memory.region_count; i++)
+		if (vm_slot_serve(vm, i))
 			return say(why, size, "its memory slots were refused");
-		vm->slot_count++;
-	}
 	return true;
 }
 
@@ -261,6 +254,8 @@ void vm_destroy(struct vm *vm)
 		free_vcpu(&vm->vcpu[i]);
 	if (vm->has_mmu)
 		mmu_fini(&vm->mmu);
+	for (unsigned i = 0; i < vm->slot_count; i++)
+		heap_free(vm->slots[i]);
 	guest_memory_fini(&vm->memory);
 	if (!hpa_is_none(vm->msr_bitmap))
 		page_free(vm->msr_bitmap, PAGE_VMX);

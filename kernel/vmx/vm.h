@@ -7,7 +7,7 @@
  * Files   vm.c       life of a VM         vmcs_setup.c  a fresh VMCS, as tables
  *         run.c      one stay             exit.c        the exit table
  *         exit_*.c   the handlers         load.c        images
- *         log.c      which pages vCPUs wrote
+ *         log.c      which pages vCPUs wrote    slots.c   memory comes and goes
  *
  * Invariants
  *   - What the exit table has no row for ends the guest, never the machine.
@@ -60,6 +60,21 @@ bool vm_log_is_pml(const struct vm *vm);
 
 /* What its vCPUs have logged by PML so far is in the slots' bitmaps. Boot CPU, interrupts off. */
 void vm_log_drain(struct vm *vm);
+
+/*
+ * Memory comes, goes, moves with its contents (both places alike within 2 MiB), or becomes read-only,
+ * while the VM runs: its vCPUs are held off meanwhile. @base is where the slot begins. 0; -ENOENT: no
+ * slot begins there; -EINVAL: it would overlap, or the places differ; -EBUSY: it is logged; -ENOSPC;
+ * -ENOMEM. Boot CPU.
+ */
+int vm_slot_add(struct vm *vm, gfn_t base, uint64_t frames) MUST_CHECK;
+int vm_slot_delete(struct vm *vm, gfn_t base) MUST_CHECK;
+int vm_slot_move(struct vm *vm, gfn_t base, gfn_t to) MUST_CHECK;
+int vm_slot_readonly(struct vm *vm, gfn_t base, bool readonly) MUST_CHECK;
+
+/* Take @slot away and put it back: nothing of it is mapped then. For tests. */
+struct memslot;
+int vm_slot_renew(struct vm *vm, struct memslot *slot) MUST_CHECK;
 
 /* How often each exit reason came, and its name; NULL: no row for it. */
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);

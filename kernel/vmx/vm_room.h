@@ -63,7 +63,7 @@ struct vm_vcpu {
 	uint32_t in_guest;   /* atomic; see above */
 	uint64_t flush_seen; /* vm->flush_gen when it last flushed */
 	struct mmu_page *root; /* the EPT that its VMCS names, with our reference; or NULL */
-	uint32_t in_stay;    /* atomic; log.c */
+	uint32_t in_stay;    /* atomic; run.c */
 	uint64_t log_seen;   /* vm->log_gen when its log was last emptied */
 	hpa_t pml_page;      /* HPA_NONE until a log by PML was wanted */
 	bool pml_on;         /* in its VMCS */
@@ -101,10 +101,11 @@ struct vm {
 	struct mmu mmu;
 	bool has_mmu;
 	struct guest_memory memory;
-	struct memslot slots[GUEST_REGIONS_MAX];
+	struct memslot *slots[GUEST_REGIONS_MAX]; /* one a region of `memory` */
 	unsigned slot_count;
 	uint64_t flush_gen; /* atomic; 0 never */
 	uint64_t log_gen;   /* atomic; log.c */
+	uint32_t held;      /* atomic: no stay may begin; slots.c */
 	bool pml;           /* vCPUs log by PML; changed before log_gen is raised */
 	struct vm_controls controls;
 	hpa_t msr_bitmap;
@@ -169,11 +170,14 @@ enum exit_action exit_pml_full(struct vm_vcpu *v);
 /* exit_ept.c: an event whose delivery the exit cut short is delivered again. */
 void reinject_event(void);
 
-/* log.c: with the VMCS current. Between them the vCPU is in a stay. */
-void log_stay_begins(struct vm_vcpu *v);
-void log_stay_ends(struct vm_vcpu *v);
-/* Empty the log and follow vm->pml, if somebody asked since the last time. */
+/* vm.c: where frames come from. slots.c: a slot for region @place. -ENOMEM, or mmu_slot_add()'s. */
+extern const struct memslot_ops vm_slot_ops;
+int vm_slot_serve(struct vm *vm, unsigned place) MUST_CHECK;
+
+/* log.c, with the VMCS current: empty the log and follow vm->pml, if somebody asked since the last
+ * time; empty it at the end of a stay. */
 void log_follow(struct vm_vcpu *v);
+void log_stay_ends(struct vm_vcpu *v);
 
 void cpuid_build(struct vm *vm);
 void msr_bitmap_build(void *bitmap);
