@@ -96,6 +96,12 @@ struct mmu *td_mmu(struct td *td);
 struct guest_memory;
 struct guest_memory *td_shared_memory(struct td *td);
 
+/*
+ * Move the private 4K page at @gfn into another frame; the guest sees nothing. 0; -EINVAL: no 4K page
+ * is there; -EAGAIN: busy, nothing changed; -ENOMEM; -EIO.
+ */
+int td_relocate(struct td *td, gfn_t gfn) MUST_CHECK;
+
 struct td_page_counts {
 	uint64_t control, sept, private_pages, shared, leaked;
 };

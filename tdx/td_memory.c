@@ -165,6 +165,24 @@ int td_memory_convert(struct td *td, gpa_t gpa, uint64_t bytes, bool to_shared)
 	return err;
 }
 
+int td_relocate(struct td *td, gfn_t gfn)
+{
+	hpa_t page = tdx_pages_alloc(PAGE_TDX_PRIVATE, 0);
+
+	if (hpa_is_none(page))
+		return -ENOMEM;
+	/* Counted before it is the mirror's: release() takes the old one off. */
+	__atomic_fetch_add(&td->private_pages, 1, __ATOMIC_RELAXED);
+
+	int err = mmu_move_private(&td->mmu, gfn, hpa_to_pfn(page));
+
+	if (!err)
+		return 0;
+	tdx_pages_free(page, PAGE_TDX_PRIVATE, 0);
+	__atomic_fetch_sub(&td->private_pages, 1, __ATOMIC_RELAXED);
+	return err;
+}
+
 void td_memory_fini(struct td *td)
 {
 	if (td->mmu_alive) {

@@ -15,7 +15,7 @@
 
 static const struct command *const lists[] = { basic_commands,  machine_commands, guest_commands,
 					       tdx_commands,    check_commands,   trace_commands,
-					       inject_commands, bench_commands };
+					       inject_commands, bench_commands,  mmu_commands };
 
 const struct command *command_at(unsigned nth)
 {

@@ -88,6 +88,9 @@ const struct command inject_commands[] = {
 const struct command bench_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
+const struct command mmu_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
 
 static char printed[65536];
 static size_t printed_length;
