@@ -45,10 +45,14 @@ $(GUEST_DIR)/%.fd: $(GUEST_DIR)/td/%.elf
 .SECONDARY: $(TD_GUEST_LIB) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.o) $(TD_GUEST_NAMES:%=$(GUEST_DIR)/td/%.elf)
 -include $(wildcard $(GUEST_DIR)/td/*.d)
 
-# Plain guests: build/guests/NAME.elf for each tests/guests/vm/NAME.asm, a multiboot ELF at 1 MiB.
+# Plain guests: build/guests/NAME.elf for each tests/guests/vm/NAME.asm, and for each NAME.c with
+# centry.asm: a multiboot ELF at 1 MiB.
 # Those whose names a trust domain has too are told apart by their ending.
-VM_GUEST_NAMES := $(basename $(notdir $(wildcard tests/guests/vm/*.asm)))
-VM_GUESTS      := $(VM_GUEST_NAMES:%=$(GUEST_DIR)/%.elf)
+VM_ASM_NAMES := $(filter-out centry,$(basename $(notdir $(wildcard tests/guests/vm/*.asm))))
+VM_C_NAMES   := $(basename $(notdir $(wildcard tests/guests/vm/*.c)))
+VM_GUESTS    := $(VM_ASM_NAMES:%=$(GUEST_DIR)/%.elf) $(VM_C_NAMES:%=$(GUEST_DIR)/%.elf)
+VM_LINK      := ld -m elf_i386 -nostdlib -z noexecstack --no-warn-rwx-segments -N -Ttext 0x100000
+VM_GUEST_CFLAGS := $(filter-out -fpie,$(TD_GUEST_CFLAGS)) -m32 -fno-pic -fno-pie
 
 guests: $(VM_GUESTS)
 all: $(VM_GUESTS)
@@ -58,8 +62,19 @@ $(GUEST_DIR)/vm/%.o: tests/guests/vm/%.asm tests/guests/vm/vm.inc
 	$(call say,NASM,$<)
 	$(Q)$(NASM) -f elf32 -w+all -Werror -I ./ -o $@ $<
 
-$(GUEST_DIR)/%.elf: $(GUEST_DIR)/vm/%.o
-	$(call say,GUEST,$@)
-	$(Q)ld -m elf_i386 -nostdlib -z noexecstack --no-warn-rwx-segments -N -Ttext 0x100000 -o $@ $<
+$(GUEST_DIR)/vm/%.c.o: tests/guests/vm/%.c
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(VM_GUEST_CFLAGS) -c $< -o $@
 
-.SECONDARY: $(VM_GUEST_NAMES:%=$(GUEST_DIR)/vm/%.o)
+$(VM_ASM_NAMES:%=$(GUEST_DIR)/%.elf): $(GUEST_DIR)/%.elf: $(GUEST_DIR)/vm/%.o
+	$(call say,GUEST,$@)
+	$(Q)$(VM_LINK) -o $@ $<
+
+# The header is in the first 8 KiB: centry.o comes first.
+$(VM_C_NAMES:%=$(GUEST_DIR)/%.elf): $(GUEST_DIR)/%.elf: $(GUEST_DIR)/vm/centry.o $(GUEST_DIR)/vm/%.c.o
+	$(call say,GUEST,$@)
+	$(Q)$(VM_LINK) -o $@ $^
+
+.SECONDARY: $(VM_ASM_NAMES:%=$(GUEST_DIR)/vm/%.o) $(VM_C_NAMES:%=$(GUEST_DIR)/vm/%.c.o) $(GUEST_DIR)/vm/centry.o
+-include $(wildcard $(GUEST_DIR)/vm/*.d)

@@ -235,6 +235,18 @@ static void serve_io(struct td_frame *f, uint64_t qualification)
 	(void)vmcall(VMCALL_IO, size, 1, port, f->rax & BITS64(size * 8 - 1, 0), NULL);
 }
 
+/* The host or another vCPU may be at the same entry, or have been faster. */
+static void serve_pending(uint64_t gpa)
+{
+	uint64_t s;
+
+	do
+		s = tdg_accept(gpa, 0);
+	while (tdg_status(s) == TDG_OPERAND_BUSY);
+	if (s && tdg_status(s) != TDG_ALREADY_ACCEPTED)
+		td_fatal("a page would not be accepted");
+}
+
 static void serve_ve(struct td_frame *f)
 {
 	struct td_regs r = { 0 };
@@ -255,8 +267,7 @@ static void serve_ve(struct td_frame *f)
 		serve_io(f, r.rdx);
 		break;
 	case VMCALL_MMIO: /* EPT violation: a private page that waits for its ACCEPT; run again */
-		if (tdg_accept(align_down(r.r9, PAGE_SIZE), 0))
-			td_fatal("a page would not be accepted");
+		serve_pending(align_down(r.r9, PAGE_SIZE));
 		length = 0;
 		break;
 	default:

@@ -1,0 +1,178 @@
+/*
+ * churn.c - a plain guest that works on its memory and checks it, while somebody outside logs its
+ * writes, takes pages away and moves its slots.
+ *
+ * One key on its serial line is one order:
+ *     p   a phase: pages of the area at random, checked, and a quarter of them written. Ends with
+ *         how many pages were written, their digest, and how many were wrong
+ *     A   fill the window at 1 GiB      a, b   is it there, at 1 GiB, at 1.25 GiB?
+ *     n   read where nothing is         q      the end
+ * It has no page tables of its own: every page that it writes is one that it meant to write, or its
+ * stack and variables, which lie below 8 MiB.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include "tests/guests/pattern.h"
+
+#define COM1       0x3f8
+#define COM1_LSR   0x3fd
+#define LSR_READY  1
+
+#define AREA       UINT32_C(0x00800000)
+#define PAGES      2048u
+#define STEPS      100000u
+#define WINDOW     UINT32_C(0x40000000)
+#define ELSEWHERE  UINT32_C(0x50000000)
+#define NOWHERE    UINT32_C(0x60000000)
+#define WIN_PAGES  512u
+#define PAGE_BYTES 4096u
+
+void out_byte(uint32_t port, uint32_t value);
+uint32_t in_byte(uint32_t port);
+void vm_main(uint32_t magic, const void *info);
+void *memset(void *to, int c, __SIZE_TYPE__ n);
+
+static uint32_t tags[PAGES], sequence, phase;
+static bool written[PAGES];
+
+void *memset(void *to, int c, __SIZE_TYPE__ n)
+{
+	for (__SIZE_TYPE__ i = 0; i < n; i++)
+		((volatile uint8_t *)to)[i] = (uint8_t)c;
+	return to;
+}
+
+static volatile uint32_t *page_at(uint32_t base, unsigned i)
+{
+	return (volatile uint32_t *)(base + i * PAGE_BYTES);
+}
+
+static void say(const char *text)
+{
+	for (; *text; text++)
+		out_byte(COM1, (uint8_t)*text);
+}
+
+static void say_number(uint32_t v, uint32_t base)
+{
+	char digits[12];
+	unsigned n = 0;
+
+	do {
+		digits[n++] = "0123456789abcdef"[v % base];
+		v /= base;
+	} while (v);
+	while (n)
+		out_byte(COM1, (uint8_t)digits[--n]);
+}
+
+static uint8_t next_order(void)
+{
+	while (!(in_byte(COM1_LSR) & LSR_READY))
+		__builtin_ia32_pause();
+	return (uint8_t)in_byte(COM1);
+}
+
+/* Returns whether the page was what it must be. */
+static bool step(uint32_t r)
+{
+	unsigned i = r % PAGES;
+	volatile uint32_t *page = page_at(AREA, i);
+	bool good = pattern_is(page, tags[i]);
+
+	if (pattern_chosen((uint32_t)(uintptr_t)page / PAGE_BYTES, phase)) {
+		tags[i] = ++sequence;
+		written[i] = true;
+		pattern_write(page, tags[i]);
+	}
+	return good;
+}
+
+static void run_phase(void)
+{
+	uint32_t random = 2463534242u + phase, wrong = 0, count = 0, digest = 0;
+
+	phase++;
+	for (unsigned i = 0; i < PAGES; i++)
+		written[i] = false;
+	for (unsigned n = 0; n < STEPS; n++)
+		wrong += !step(pattern_random(&random) >> 3);
+	for (unsigned i = 0; i < PAGES; i++) {
+		wrong += !pattern_is(page_at(AREA, i), tags[i]);
+		count += written[i];
+		digest += written[i] ? pattern_digest(AREA / PAGE_BYTES + i) : 0;
+	}
+	say("churn: phase ");
+	say_number(phase, 10);
+	say(" written ");
+	say_number(count, 10);
+	say(" digest 0x");
+	say_number(digest, 16);
+	say(" wrong ");
+	say_number(wrong, 10);
+	say("\n");
+}
+
+static void fill_window(void)
+{
+	for (unsigned i = 0; i < WIN_PAGES; i++)
+		pattern_write(page_at(WINDOW, i), i + 1);
+	say("churn: window filled\n");
+}
+
+static void check_window(uint32_t base)
+{
+	uint32_t wrong = 0;
+
+	for (unsigned i = 0; i < WIN_PAGES; i++)
+		wrong += !pattern_is(page_at(base, i), i + 1);
+	say("churn: window at ");
+	say_number(base, 16);
+	say(" wrong ");
+	say_number(wrong, 10);
+	say("\n");
+}
+
+static void read_nowhere(void)
+{
+	uint32_t sum = 0;
+
+	for (unsigned n = 0; n < 4; n++)
+		sum |= ~*page_at(NOWHERE, n % 2);
+	say("churn: nowhere reads ");
+	say(sum ? "something" : "all ones");
+	say("\n");
+}
+
+static bool obey(uint8_t order)
+{
+	switch (order) {
+	case 'p':
+		run_phase();
+		return true;
+	case 'A':
+		fill_window();
+		return true;
+	case 'a':
+		check_window(WINDOW);
+		return true;
+	case 'b':
+		check_window(ELSEWHERE);
+		return true;
+	case 'n':
+		read_nowhere();
+		return true;
+	default:
+		return order != 'q';
+	}
+}
+
+void vm_main(uint32_t magic, const void *info)
+{
+	(void)magic;
+	(void)info;
+	say("churn: ready\n");
+	while (obey(next_order()))
+		continue;
+	say("churn: good-bye\n");
+}
