@@ -183,6 +183,17 @@ void mmu_stats(struct mmu *mmu, struct mmu_stats *stats)
 	mmu_write_unlock(&mmu->lock);
 }
 
+int mmu_read_external(struct mmu *mmu, gfn_t gfn, int level, struct mmu_external *e)
+{
+	int err = -ENOSYS;
+
+	mmu_write_lock(&mmu->lock);
+	if (mmu->ops->read_external && mmu->phase != MMU_RELEASED)
+		err = mmu->ops->read_external(mmu, gfn, level, e);
+	mmu_write_unlock(&mmu->lock);
+	return err;
+}
+
 struct mmu_page *mmu_page_of(struct mmu *mmu, spte_t spte)
 {
 	return page_of_entry(table_of(mmu, spte));

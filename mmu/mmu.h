@@ -409,6 +409,9 @@ unsigned mmu_walk(struct mmu *mmu, enum mmu_root root, gfn_t gfn, struct mmu_wal
 
 void mmu_stats(struct mmu *mmu, struct mmu_stats *stats);
 
+/* What the external table says of one entry of the mirror. 0, -EIO, or -ENOSYS: nobody can say. */
+int mmu_read_external(struct mmu *mmu, gfn_t gfn, int level, struct mmu_external *e) MUST_CHECK;
+
 /* ---- the proof (rules G) ---- */
 
 struct mmu_finding {
