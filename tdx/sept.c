@@ -392,12 +392,14 @@ static void bugged(struct mmu *mmu, const char *why)
 static void trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new, int level,
 		  unsigned count)
 {
-	if (root != MMU_MIRROR || !trace_on(TRACE_MIRROR))
+	enum trace_kind kind = root == MMU_MIRROR ? TRACE_MIRROR : TRACE_EPT;
+
+	if (!trace_on(kind))
 		return;
 	trace_add(&(struct trace_record){
 		.tsc = tsc_now(),
 		.cpu = (uint16_t)cpu_index(),
-		.kind = TRACE_MIRROR,
+		.kind = (uint8_t)kind,
 		.guest = td_of(mmu)->keyid,
 		.leaf = (uint32_t)level,
 		.a = { gfn.v, old.raw, new.raw, count },

@@ -23,6 +23,7 @@ enum trace_kind {
 			 out */
 	TRACE_VMEXIT, /* of a plain guest; leaf: basic reason; a: qualification, GPA, RIP */
 	TRACE_MIRROR, /* an entry changed; leaf: level; a: GFN, old, new, count */
+	TRACE_EPT,    /* the same, of a plain guest or of a TD's shared half */
 	TRACE_KINDS,
 };
 

@@ -139,6 +139,7 @@ static const struct {
 	[TRACE_TDCALL] = { "tdcall", text_tdcall },
 	[TRACE_VMEXIT] = { "vmexit", text_vmexit },
 	[TRACE_MIRROR] = { "mirror", text_mirror },
+	[TRACE_EPT] = { "ept", text_mirror },
 };
 
 const char *trace_kind_name(unsigned kind) { return kind < TRACE_KINDS ? kinds[kind].name : NULL; }

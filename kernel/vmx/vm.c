@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "kernel/base/log.h"
+#include "kernel/base/trace.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/port.h"
 #include "kernel/vmx/vm_room.h"
@@ -61,9 +62,25 @@ static void no_external_spt(struct mmu *mmu, struct mmu_page *sp)
 	(void)mmu, (void)sp; /* a plain VM has no mirror */
 }
 
+static void vm_trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new,
+		     int level, unsigned count)
+{
+	(void)mmu, (void)root;
+	if (!trace_on(TRACE_EPT))
+		return;
+	trace_add(&(struct trace_record){
+		.tsc = tsc_now(),
+		.cpu = (uint16_t)cpu_index(),
+		.kind = TRACE_EPT,
+		.leaf = (uint32_t)level,
+		.a = { gfn.v, old.raw, new.raw, count },
+	});
+}
+
 static const struct mmu_ops mmu_ops = {
 	.free_external_spt = no_external_spt,
 	.flush = vm_flush,
+	.trace = vm_trace,
 };
 
 static int slot_resolve(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level)
