@@ -56,7 +56,7 @@ VECTOR_RUN   := $(if $(VECTOR_FILES),'build/host/tain-asan vectors $(VECTOR_FILE
 .PHONY: test
 test: all $(UNIT_BINS) $(E2E_NEEDS) $(FUZZ_BINS) $(HOST_PROGRAMS) ## run every test; the last line is 'N passed, N failed'
 	$(Q)tools/run-tests -t 300 -j $(TEST_JOBS) --log build/test-logs $(E2E_TESTS:%=%:900) $(VECTOR_RUN) \
-		$(UNIT_BINS) $(FUZZ_RUNS) 'make -s --no-print-directory check:1200' $(SCRIPT_TESTS)
+		$(UNIT_BINS) $(FUZZ_RUNS) 'make -s --no-print-directory check:1200' $(SCRIPT_TESTS:%=%:600)
 
 .PHONY: bench
 bench: all $(HOST_PROGRAMS) ## print the figures: sizes, ticks, rates

@@ -250,6 +250,7 @@ void interleave_seed(uint64_t seed)
 	il.state = (seed + 1) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
+unsigned interleave_task(void) { return il.now; }
 uint64_t interleave_hash(void) { return il.hash; }
 unsigned interleave_steps(void) { return il.steps; }
 unsigned interleave_switches(void) { return il.switches; }

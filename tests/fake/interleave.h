@@ -51,6 +51,9 @@ unsigned interleave_switches(void);
 /* Its order, as text: each switch as STEP:TASK. */
 const char *interleave_text(void);
 
+/* Who is running. */
+unsigned interleave_task(void);
+
 /* An access to @at is next. */
 void interleave_point(const volatile void *at);
 /* The running task waits for another one. Always 0, as sched_yield(). */

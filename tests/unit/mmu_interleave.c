@@ -10,11 +10,13 @@
  * When all have ended: no frame is lost, no entry frozen, both tables say the same.
  *
  * MMU_INTERLEAVE_SEED=N in the environment plays the order of that seed alone and prints it.
+ * MMU_INTERLEAVE_LOG=FILE writes what happened in drawn orders instead, for the model of the
+ * protocol (tests/spin/frozen.pml), and checks nothing itself.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* links: mmu/check.c mmu/dirty.c mmu/map.c mmu/mmu.c mmu/root.c mmu/pool.c mmu/slot.c mmu/split.c mmu/spte.c
- * tests/fake/sept.c tests/fake/interleave.c */
+/* links: mmu/check.c mmu/dirty.c mmu/map.c mmu/mmu.c mmu/root.c mmu/pool.c mmu/slot.c mmu/split.c
+ * mmu/spte.c tests/fake/sept.c tests/fake/interleave.c */
 #include "tests/fake/test.h"
 
 #include <stdio.h>
@@ -140,11 +142,15 @@ static bool matters(const volatile void *where)
 	return p % PAGE_SIZE / sizeof(spte_t) < WATCHED;
 }
 
+static void log_hook(gfn_t gfn, int level, enum spte_step step, int err);
+static void log_flush(void);
+
 static int hook(struct mmu *mmu, gfn_t gfn, spte_t old, spte_t new, int level)
 {
 	interleave_point(mmu);
 	int err = carry_out(mmu, gfn, old, new, level);
 
+	log_hook(gfn, level, spte_step(old, new), err);
 	interleave_point(mmu);
 	return err;
 }
@@ -154,6 +160,7 @@ static int flush_hook(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t
 	interleave_point(mmu);
 	int err = flush_out(mmu, root, start, frames);
 
+	log_flush();
 	interleave_point(mmu);
 	return err;
 }
@@ -344,6 +351,124 @@ TEST(a_seed_plays_again_exactly)
 	CHECK(differ > 0);
 }
 
+/*
+ * The log for the model: one line an order, numbers as in tests/spin/frozen.pml. First the three
+ * watched entries as they were and the entries that the two faults want; then each event.
+ */
+static FILE *log_file;
+static unsigned logged[3];
+
+/* The parent entry and the first two of its table, as the model calls their states. */
+static void log_states(unsigned state[3])
+{
+	enum { NONE, FROZEN, OPEN, BLOCKED };
+	static const unsigned of_kind[SPTE_KIND_COUNT] = {
+		[SPTE_IS_NONE] = NONE,
+		[SPTE_IS_MMIO] = NONE,
+		[SPTE_IS_FROZEN] = FROZEN,
+		[SPTE_IS_TABLE] = OPEN,
+		[SPTE_IS_LEAF] = OPEN,
+		[SPTE_IS_BLOCKED_TABLE] = BLOCKED,
+		[SPTE_IS_BLOCKED_LEAF] = BLOCKED,
+	};
+	struct walk parent = walk_to(&s.mmu, MMU_MIRROR, BASE, LEVEL_2M);
+
+	state[0] = of_kind[spte_kind(parent.old)];
+	state[1] = state[2] = NONE;
+	for (unsigned i = 0; spte_has_table(parent.old) && i < 2; i++)
+		state[1 + i] = of_kind[spte_kind(spte_read(&table_of(&s.mmu, parent.old)[i]))];
+}
+
+/* Before each access: the running task made the change since the last one, if there is one. */
+static const char *log_stores(void)
+{
+	unsigned now[3];
+
+	log_states(now);
+	for (unsigned e = 0; e < 3; e++) {
+		if (now[e] != logged[e])
+			fprintf(log_file, " %u", 1000 + interleave_task() * 100 + e * 10 + now[e]);
+		logged[e] = now[e];
+	}
+	return NULL;
+}
+
+static void log_hook(gfn_t gfn, int level, enum spte_step step, int err)
+{
+	static const unsigned of_step[STEP_COUNT] = { [STEP_BLOCK] = 1,
+						      [STEP_UNBLOCK] = 2,
+						      [STEP_REMOVE_LEAF] = 3,
+						      [STEP_REMOVE_TABLE] = 3 };
+	unsigned e = level == LEVEL_2M ? 0 : 1 + (unsigned)(gfn.v - BASE.v);
+
+	if (log_file)
+		fprintf(log_file, " %u",
+			2000 + interleave_task() * 100 + e * 10 + of_step[step] + (err ? 5 : 0));
+}
+
+static void log_flush(void)
+{
+	if (log_file)
+		fprintf(log_file, " %u", 3000 + interleave_task() * 100);
+}
+
+static const struct interleave_test logged_test = { 3, run_task, log_stores, matters };
+
+/* A page beside keeps the tables above, so that the two levels of the model are all that change. */
+static void log_one(uint64_t seed)
+{
+	static const enum spte_step busy[] = { STEP_ADD_TABLE, STEP_ADD_LEAF, STEP_BLOCK,
+					       STEP_REMOVE_LEAF, STEP_REMOVE_TABLE };
+	FILE *out = log_file;
+
+	log_file = NULL;
+	CHECK_INT(fault_until_settled(at(512), LEVEL_4K), 0);
+	if (seed % 3 == 0)
+		CHECK_INT(fault_until_settled(BASE, LEVEL_4K), 0);
+	if (seed > 30 && seed % 9 == 3) { /* a removal was interrupted: the page stands blocked */
+		sept_fail(&s, STEP_REMOVE_LEAF, 1, ~0u, SEPT_BUSY);
+		CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, BASE, 1), -EAGAIN);
+		s.fail_in = 0;
+	}
+	if (seed % 2 == 0)
+		sept_fail(&s, busy[seed / 2 % ARRAY_LEN(busy)], 1 + (unsigned)(seed / 10 % 2), 1,
+			  SEPT_BUSY);
+	log_file = out;
+	log_states(logged);
+	fprintf(log_file, "%u %u %u 1 %llu", logged[0], logged[1], logged[2],
+		(unsigned long long)scene->fault[1] + 1);
+	interleave_seed(seed);
+	(void)interleave_run(&logged_test);
+	(void)log_stores();
+	fputs("\n", log_file);
+	log_file = NULL;
+	s.fail_in = 0;
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, BASE, level_frames(LEVEL_1G)), 0);
+	s.calls = 0;
+	slot.next_private = UINT64_C(1) << 30;
+	log_file = out;
+}
+
+#define LOGGED_SEEDS 110u
+
+static int write_logs(const char *path)
+{
+	FILE *file = fopen(path, "w");
+
+	if (!file)
+		return 1;
+	setvbuf(file, NULL, _IONBF, 0);    /* nothing is lost when a planted mistake ends us */
+	for (unsigned i = 0; i < 2; i++) { /* the same page, two pages of one table */
+		begin(&scenes[i]);
+		log_file = file;
+		for (uint64_t seed = 0; seed < LOGGED_SEEDS; seed++)
+			log_one(seed);
+		log_file = NULL;
+		sept_end(&s);
+	}
+	return fclose(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -352,6 +477,9 @@ int main(void)
 		cmocka_unit_test(every_order_with_two_preemptions),
 		cmocka_unit_test(orders_from_seeds),
 	};
+	const char *log_path = getenv("MMU_INTERLEAVE_LOG");
 
+	if (log_path)
+		return write_logs(log_path);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
