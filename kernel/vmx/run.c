@@ -201,7 +201,6 @@ enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 		return RUN_WAIT;
 	}
 
-
 	__atomic_store_n(&v->in_stay, 1, __ATOMIC_SEQ_CST);
 	/* One of the two sees the other: who holds the VM waits for in_stay, or we see it. */
 	if (unlikely(__atomic_load_n(&vm->held, __ATOMIC_SEQ_CST))) {

@@ -148,6 +148,8 @@ static void turn(struct part *p, unsigned first, unsigned count)
 
 	expect(p, map_gpa(gpa | (to_shared ? shared_bit : 0), count * PAGE_SIZE), "MapGPA", gpa, 0);
 	for (unsigned i = first; i < first + count; i++, gpa += PAGE_SIZE) {
+		if (!to_shared && !p->is_shared[i])
+			continue; /* it was on that side, and stays as it is */
 		p->is_shared[i] = to_shared;
 		if (to_shared) {
 			/* The host's frames: whatever was written there last. */
