@@ -404,7 +404,7 @@ static int map_ahead(struct td *td)
 /* clang-format off */
 static int (*const steps[])(struct td *td) = {
 	read_image, td_params_make, take_keyid, create, configure_keys, add_control_pages, init,
-	td_apic_clock, td_memory_init, create_vcpus, add_contents, finalize,
+	td_apic_clock, td_sides_init, td_memory_init, create_vcpus, add_contents, finalize,
 	td_log_grants, release_vcpus, map_ahead, td_interrupt_connect,
 };
 /* clang-format on */
@@ -438,6 +438,7 @@ static struct td *new_td(const struct guest_config *config, struct platform *pla
 static void free_td(struct td *td)
 {
 	td_interrupt_disconnect(td);
+	td_sides_fini(td);
 	heap_free(td->tdload);
 	for (unsigned i = 0; td->vcpus && i < td->vcpu_count; i++) {
 		td_apic_fini(&td->vcpus[i]);

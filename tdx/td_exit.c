@@ -50,11 +50,21 @@ static enum td_next private_fault(struct td_vcpu *v, uint64_t gpa)
 	uint64_t eeq = v->regs.rdx;
 	uint8_t max_level = 0;
 
+	bool was_shared = td_side_is_shared(v->td, (gpa_t){ gpa });
+
 	if (tdx_eeq_type(eeq) == TDX_EEQ_PENDING_VIOLATION)
-		return td_dead(v, "touched page 0x%llx before accepting it",
-			       (unsigned long long)gpa);
+		return td_dead(v, "touched page 0x%llx before accepting it%s", (unsigned long long)gpa,
+			       was_shared ? ", which it had made shared" : "");
 	if (tdx_eeq_type(eeq) == TDX_EEQ_ACCEPT)
 		max_level = (uint8_t)sept_to_level(tdx_eeq_level_asked(eeq));
+	if (was_shared && max_level)
+		td_mistake(v, TD_MISTAKE_ACCEPT_OF_SHARED,
+			   "accepts page 0x%llx, which MapGPA made shared: it gets a private page too",
+			   (unsigned long long)gpa);
+	else if (was_shared)
+		td_mistake(v, TD_MISTAKE_PRIVATE_OF_SHARED,
+			   "uses page 0x%llx as private, which MapGPA made shared: it gets a new page, "
+			   "to be accepted", (unsigned long long)gpa);
 	v->fault = (struct mmu_fault){
 		.gfn = gpa_to_gfn((gpa_t){ gpa }),
 		.root = MMU_MIRROR,
@@ -78,6 +88,10 @@ static enum td_next shared_fault(struct td_vcpu *v, uint64_t gpa)
 	if (q & TDX_EPTQ_FETCH)
 		return td_dead(v, "fetched an instruction from shared memory, at 0x%llx",
 			       (unsigned long long)gpa);
+	if (td_is_ram(v->td, gfn_to_gpa(fault.gfn)) && !td_side_is_shared(v->td, gfn_to_gpa(fault.gfn)))
+		td_mistake(v, TD_MISTAKE_SHARED_OF_PRIVATE,
+			   "uses page 0x%llx as shared, which is private: it gets a shared page beside it",
+			   (unsigned long long)gfn_to_gpa(fault.gfn).v);
 	err = td_memory_fault(v->td, &fault);
 	if (!err || err == -EAGAIN)
 		return TD_NEXT_ENTER;
@@ -97,7 +111,14 @@ static enum td_next exit_ept_misconfiguration(struct td_vcpu *v)
 	return td_dead(v, "EPT misconfiguration at 0x%llx", (unsigned long long)v->regs.r8);
 }
 
-static enum td_next exit_triple_fault(struct td_vcpu *v) { return td_dead(v, "triple fault"); }
+static enum td_next exit_triple_fault(struct td_vcpu *v)
+{
+	uint64_t rip;
+
+	if (!td_log_registers(v, &rip))
+		return td_dead(v, "triple fault");
+	return td_dead(v, "triple fault at rip 0x%llx", (unsigned long long)rip);
+}
 
 static enum td_next exit_tdcall(struct td_vcpu *v) { return td_vmcall(v); }
 

@@ -22,6 +22,7 @@
 #include "tdx/state.h"
 #include "tdx/td.h"
 #include "tdx/td_apic.h"
+#include "tdx/td_mistake.h"
 #include "tdx/tdh.h"
 
 /* How far the module has come with this TD; each value includes those before. */
@@ -105,6 +106,8 @@ struct td {
 
 	uint64_t private_pages, sept_pages; /* atomic */
 	uint64_t leaked;                    /* pages; atomic */
+	uint64_t *shared_pages;             /* td_mistake.c: a bit per page of RAM; atomic */
+	uint64_t mistakes[TD_MISTAKES];     /* atomic */
 	uint64_t tracks, kicks, augs, adds;
 	struct td_work work[TD_WORK_KINDS];
 

@@ -176,6 +176,33 @@ static void vcpu_stats(const struct td_vcpu *v, line_fn line, void *ctx)
 	}
 }
 
+static void mistake_stats(const struct td *td, line_fn line, void *ctx)
+{
+	char name[80];
+
+	for (unsigned i = 0; i < TD_MISTAKES; i++) {
+		snprintf(name, sizeof(name), "guest: %s", td_mistake_name((enum td_mistake)i));
+		one(line, ctx, name, td->mistakes[i]);
+	}
+}
+
+static void interrupt_stats(const struct td_vcpu *v, line_fn line, void *ctx)
+{
+	const struct {
+		const char *what;
+		uint64_t count;
+	} rows[] = {
+		{ "interrupts posted", v->posted }, { "wake-ups from HLT", v->wakes },
+		{ "timer interrupts", v->apic.fired }, { "IPIs sent", v->apic.ipis },
+	};
+	char name[64];
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		snprintf(name, sizeof(name), "vcpu %u: %s", v->index, rows[i].what);
+		one(line, ctx, name, rows[i].count);
+	}
+}
+
 /* SEAMCALLs for each GiB, as if all of it were like what was done. */
 static void work_stats(const struct td *td, line_fn line, void *ctx)
 {
@@ -209,13 +236,16 @@ void td_stats(const struct td *td, line_fn line, void *ctx)
 	one(line, ctx, "pages: shared", pages.shared);
 	one(line, ctx, "pages: leaked", pages.leaked);
 	work_stats(td, line, ctx);
+	mistake_stats(td, line, ctx);
 	one(line, ctx, "PAGE.ADD", td->adds);
 	one(line, ctx, "PAGE.AUG", td->augs);
 	one(line, ctx, "MEM.TRACK", td->tracks);
 	one(line, ctx, "kicks", td->kicks);
 	one(line, ctx, "ticks of the build", td->build_ticks);
-	for (unsigned i = 0; i < td->vcpu_count; i++)
+	for (unsigned i = 0; i < td->vcpu_count; i++) {
 		vcpu_stats(&td->vcpus[i], line, ctx);
+		interrupt_stats(&td->vcpus[i], line, ctx);
+	}
 }
 
 int td_private_read(struct td *td, gpa_t gpa, uint64_t *value)

@@ -183,7 +183,8 @@ int td_params_make(struct td *td)
 	td->params.xfam = make_xfam();
 	td->params.max_vcpus = (uint16_t)td->config->vcpus;
 	td->params.eptp_controls = TD_EPTP_WB | TD_EPTP_LEVELS(4);
-	td->params.config_flags = md->flags_fixed1;
+	/* The host's RBP stays its own, as stock guests expect of every host. */
+	td->params.config_flags = md->flags_fixed1 | (md->flags_fixed0 & TD_FLAG_NO_RBP_MOD);
 	td->params.tsc_frequency = tsc_units();
 	make_cpuid(td);
 	/* Without the GPAW flag the width is 48, or what a smaller CPU has. */

@@ -54,6 +54,16 @@ static struct answer call_cpuid(struct td_vcpu *v, struct seam_regs *r)
 	return ANSWER(SUCCESS);
 }
 
+/* No vCPU runs and no timer will wake one. */
+static bool all_asleep(const struct td *td)
+{
+	for (unsigned i = 0; i < td->vcpu_count; i++)
+		if (!__atomic_load_n(&td->vcpus[i].waiting, __ATOMIC_RELAXED) ||
+		    vtimer_armed(&td->vcpus[i].apic.timer))
+			return false;
+	return true;
+}
+
 /* R12 = 1: interrupts are blocked, so only an NMI wakes it. If that is true of all, it is over. */
 static struct answer call_hlt(struct td_vcpu *v, struct seam_regs *r)
 {
@@ -65,27 +75,41 @@ static struct answer call_hlt(struct td_vcpu *v, struct seam_regs *r)
 		(void)td_stopped(v, "halted with interrupts blocked");
 		return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_STOPPED };
 	}
+	if (all_asleep(td))
+		td_mistake(v, TD_MISTAKE_ALL_ASLEEP,
+			   "halts, as all others have, and no timer is armed: only a device can wake them");
 	v->run->wake_tsc = WAKE_NEVER;
 	return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_WAIT };
 }
 
+/* Accesses of its platform that no device claimed; another vCPU's may be among them. */
+static uint64_t unclaimed(const struct td *td)
+{
+	const struct platform *p = td->platform;
+
+	return p->ports.unclaimed_reads + p->ports.unclaimed_writes + p->mmio.unclaimed_reads +
+	       p->mmio.unclaimed_writes;
+}
+
 static struct answer call_io(struct td_vcpu *v, struct seam_regs *r)
 {
-	uint64_t bytes = r->r12, write = r->r13, port = r->r14;
+	uint64_t bytes = r->r12, write = r->r13, port = r->r14, before = unclaimed(v->td);
 
 	if ((bytes != 1 && bytes != 2 && bytes != 4) || write > 1 || port > UINT16_MAX)
 		return ANSWER(INVALID_OPERAND);
-	if (!write) {
+	if (write)
+		platform_out(v->td->platform, (uint16_t)port, (unsigned)bytes, (uint32_t)r->r15);
+	else
 		r->r11 = platform_in(v->td->platform, (uint16_t)port, (unsigned)bytes);
-		return ANSWER(SUCCESS);
-	}
-	platform_out(v->td->platform, (uint16_t)port, (unsigned)bytes, (uint32_t)r->r15);
-	return after_platform(v);
+	if (unlikely(unclaimed(v->td) != before))
+		td_mistake(v, TD_MISTAKE_PORT_TO_NOTHING, "%s port 0x%llx, where no device is",
+			   write ? "writes to" : "reads", (unsigned long long)port);
+	return write ? after_platform(v) : ANSWER(SUCCESS);
 }
 
 static struct answer call_mmio(struct td_vcpu *v, struct seam_regs *r)
 {
-	uint64_t bytes = r->r12, write = r->r13, gpa = r->r14;
+	uint64_t bytes = r->r12, write = r->r13, gpa = r->r14, before = unclaimed(v->td);
 	uint64_t bit = shared_bit(v->td);
 
 	if ((bytes != 1 && bytes != 2 && bytes != 4 && bytes != 8) || write > 1)
@@ -93,12 +117,14 @@ static struct answer call_mmio(struct td_vcpu *v, struct seam_regs *r)
 	if (gpa >= 2 * bit || !(gpa & bit) || !((gpa + bytes - 1) & bit))
 		return ANSWER(INVALID_OPERAND);
 	gpa &= ~bit;
-	if (!write) {
+	if (write)
+		platform_mmio_write(v->td->platform, (gpa_t){ gpa }, (unsigned)bytes, r->r15);
+	else
 		r->r11 = platform_mmio_read(v->td->platform, (gpa_t){ gpa }, (unsigned)bytes);
-		return ANSWER(SUCCESS);
-	}
-	platform_mmio_write(v->td->platform, (gpa_t){ gpa }, (unsigned)bytes, r->r15);
-	return after_platform(v);
+	if (unlikely(unclaimed(v->td) != before))
+		td_mistake(v, TD_MISTAKE_MMIO_TO_NOTHING, "%s 0x%llx, where no device is",
+			   write ? "writes to" : "reads", (unsigned long long)gpa);
+	return write ? after_platform(v) : ANSWER(SUCCESS);
 }
 
 static struct answer call_rdmsr(struct td_vcpu *v, struct seam_regs *r)
@@ -122,8 +148,7 @@ static struct answer call_wrmsr(struct td_vcpu *v, struct seam_regs *r)
 static struct answer call_wbinvd(struct td_vcpu *v, struct seam_regs *r)
 {
 	(void)v;
-	(void)r;
-	return ANSWER(SUCCESS);
+	return r->r12 > 1 ? ANSWER(INVALID_OPERAND) : ANSWER(SUCCESS);
 }
 
 static struct answer call_get_info(struct td_vcpu *v, struct seam_regs *r)
@@ -185,6 +210,7 @@ static struct answer call_map_gpa(struct td_vcpu *v, struct seam_regs *r)
 		err = td_memory_convert(td, (gpa_t){ at & ~bit }, next - at, (start & bit) != 0);
 		if (err)
 			return map_gpa_failed(v, at, err);
+		td_sides_set(td, (gpa_t){ at & ~bit }, next - at, (start & bit) != 0);
 		at = next;
 		r->r11 = at;
 		if (at < end && (vcpu_requests(v->run) || tsc_now() >= stop))

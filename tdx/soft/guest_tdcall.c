@@ -13,6 +13,7 @@
 
 #include <string.h>
 
+#include "kernel/base/log.h"
 #include "kernel/base/trace.h"
 
 #define EFER_LMA       BIT64(10)
@@ -180,6 +181,30 @@ static void trace_tdcall(const struct guest *g, uint64_t leaf, const uint64_t in
 	});
 }
 
+/* What only the module sees of a guest's mistakes: one line for each vCPU and kind. */
+enum note { NOTE_ACCEPTED_AGAIN = 1, NOTE_FORBIDDEN_REGISTER = 2 };
+
+static bool first_time(struct guest *g, enum note note)
+{
+	bool first = !(g->vp->noted & note);
+
+	g->vp->noted |= (uint8_t)note;
+	return first;
+}
+
+static void note_mistake(struct guest *g, uint64_t leaf, uint64_t rcx, tdx_status_t st)
+{
+	unsigned td = g->td.tdr->hkid, vcpu = g->vp->v.index;
+
+	if (leaf == LEAF_VP_VMCALL && FAILED(st) && first_time(g, NOTE_FORBIDDEN_REGISTER))
+		log_info("soft: TD with KeyID %u, vCPU %u: TDVMCALL mask %#llx names a register that it "
+			 "may not pass%s", td, vcpu, (unsigned long long)rcx,
+			 (rcx & BIT64(SOFT_RBP)) ? " (RBP, by NO_RBP_MOD)" : "");
+	if (tdx_is(st, TDX_PAGE_ALREADY_ACCEPTED) && first_time(g, NOTE_ACCEPTED_AGAIN))
+		log_info("soft: TD with KeyID %u, vCPU %u: accepts page %#llx, which it has accepted", td,
+			 vcpu, (unsigned long long)(rcx & BITS64(51, 12)));
+}
+
 enum guest_next guest_tdcall(struct guest *g)
 {
 	const struct soft_regs *r = &g->vp->v.gpr;
@@ -193,6 +218,8 @@ enum guest_next guest_tdcall(struct guest *g)
 
 	if (leaf != LEAF_VP_VMCALL && out != OUT_RETRY && trace_on(TRACE_TDCALL))
 		trace_tdcall(g, leaf, in, st);
+	if (unlikely(st.raw))
+		note_mistake(g, leaf, in[0], st);
 	if (out == OUT_LEAVE)
 		return LEAVE;
 	if (out == OUT_RETRY)

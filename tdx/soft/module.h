@@ -246,6 +246,7 @@ struct tdvps {
 	uint8_t nmi_unblock;
 	bool nmi_window; /* NMI-window exiting is on */
 	uint8_t hp_busy;
+	uint8_t noted; /* mistakes of the guest that were told: bits of enum note in guest_tdcall.c */
 	uint32_t assoc_lpid;
 	uint64_t epoch;
 	uint64_t page_pa[TDVPS_MAX_PAGES];

@@ -8,7 +8,7 @@ import e2e
 from e2e import boot, check, theme
 
 GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "smp", "bad_loop", "bench",
-          "irq", "abi", "convert"]
+          "irq", "abi", "convert", "mistakes"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
@@ -24,7 +24,20 @@ ENDS = {
     "irq": "stopped: powered off",
     "abi": "stopped: powered off",
     "convert": "stopped: powered off",
+    "mistakes": "dead: triple fault at rip 0x",
     "bad_loop": "stopped: by command",
+}
+
+
+MISTAKES = {
+    "a page accepted twice": r"soft: .*vCPU 0: accepts page 0x1000000, which it has accepted",
+    "shared access to a private page": r"mistakes: vCPU 0 uses page 0x1000000 as shared, which is private",
+    "private access to a shared page": r"mistakes: vCPU 0 uses page 0x1200000 as private, which MapGPA",
+    "the accept of a shared page": r"mistakes: vCPU 0 accepts page 0x\w+, which MapGPA made shared",
+    "RBP exposed": r"soft: .*vCPU 0: TDVMCALL mask 0xffec names a register .*RBP",
+    "a port without a device": r"mistakes: vCPU 0 reads port 0x5678, where no device is",
+    "MMIO without a device": r"mistakes: vCPU 0 reads 0xfed00000, where no device is",
+    "the registers of a debug TD": r"mistakes: cr0 0000000080000031 cr3 ",
 }
 
 
@@ -43,8 +56,9 @@ def all_kinds(cpus):
     config = "[tain]\n" + section("hello", attributes="debug")
     config += section("bad_pending", attributes="sept-ve-disable") + section("smp", vcpus=2)
     config += section("irq", vcpus=3) + section("convert", vcpus=3, memory="48M")
+    config += section("mistakes", attributes="debug")
     config += "".join(section(g) for g in GUESTS
-                      if g not in ("hello", "bad_pending", "smp", "irq", "convert"))
+                      if g not in ("hello", "bad_pending", "smp", "irq", "convert", "mistakes"))
     # The first start brings the module up, whose memory stays.
     commands = ["start hello", "wait hello 30", "memory", "start bad_loop"]
     for g in GUESTS[1:]:
@@ -68,6 +82,8 @@ def all_kinds(cpus):
     check(at + "interrupts, timers and HLT did what they should", b.has(r"^irq\| irq: all well$"), b)
     check(at + "each TDCALL and each #VE is as the ABI says", b.has(r"^abi\| abi: all well$"), b)
     check(at + "memory changes sides under load", b.has(r"^convert\| convert: all well$"), b)
+    for what, pattern in MISTAKES.items():
+        check(at + "told on the console: " + what, b.has(pattern), b)
     check(at + "a TD that never stops runs on beside the others",
           re.search(r"^bad_loop +td +running", b.output_of("guests"), re.M), b)
     mrtd = re.findall(r"^tain: td hello: MRTD ([0-9a-f]{96})$", b.text, re.M)
