@@ -70,8 +70,11 @@ void svmx_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_exit *x
 	}
 	svmx_use(v);
 	(void)shared_root_sync(b, v, false);
-	if ((b->control[VMX_CTL_PIN] & BIT32(7)) && !b->posted_by_cpu)
-		posted_take(v);
+	if (!b->posted_by_cpu) {
+		if (b->control[VMX_CTL_PIN] & BIT32(7))
+			posted_take(v);
+		posted_feed(v);
+	}
 	rep_movsq(me->regs.gpr, v->gpr.r, REG_COUNT);
 	me->regs.host_rsp = b->host_rsp;
 	me->regs.kick = &this_cpu()->wake;

@@ -78,6 +78,7 @@ static bool on_interrupt(struct soft_vcpu *v, struct soft_exit *x)
 		return true;
 	apic_eoi();
 	posted_take(v);
+	posted_feed(v);
 	return false;
 }
 
@@ -141,6 +142,9 @@ bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 		return on_exception(me, v, x);
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 		return on_interrupt(v, x);
+	case EXIT_REASON_INTERRUPT_WINDOW: /* ours */
+		posted_feed(v);
+		return false;
 	case EXIT_REASON_PREEMPTION_TIMER: /* not an exit of a TDX module */
 		exit_to_host(x);
 		return true;

@@ -252,6 +252,8 @@ uint64_t svmx_vmread(void *ctx, struct soft_vcpu *v, uint32_t field)
 
 	(void)ctx;
 	svmx_use(v);
+	if (unlikely(field == VMCS_GUEST_INTERRUPT_STATUS) && !b->posted_by_cpu)
+		return posted_status(v);
 	if (likely(is_plain(field)))
 		return raw_read(field);
 	which = which_control(field);

@@ -1,6 +1,6 @@
 /*
  * shared.c - the half of a TD's address space that the host shares: the upper root entries of the
- * one EPT that this CPU walks, and posted interrupts, which also come from shared memory.
+ * one EPT that this CPU walks.
  *
  * A TDX CPU walks two tables, chosen by the SHARED bit. Here there is one: the S-EPT's root entries
  * from the SHARED bit's index up are copies of those of the host's shared EPT root.
@@ -19,10 +19,6 @@
 #define EPT_RWX       BITS64(2, 0)
 #define EPT_LEAF      BIT64(7)
 #define ROOT_SHIFT    39 /* of a 4-level table */
-#define VIRR_OFFSET   0x200
-#define VIRR_STRIDE   0x10
-#define PID_ON        BIT32(0)
-#define PID_CONTROL   8 /* 32-bit index of the descriptor's ON and SN bits */
 
 /*
  * The table whose upper part is shared: the root, or where the address space is so small that the
@@ -91,35 +87,4 @@ uint64_t shared_entry(const struct soft_vcpu *v, uint64_t gpa)
 			break;
 	}
 	return entry;
-}
-
-/* Highest bit of a non-zero word. */
-static unsigned top_bit(uint64_t v) { return 63 - (unsigned)__builtin_clzll(v); }
-
-/* SDM volume 3C, "Posted-Interrupt Processing", done before the stay instead of within it. */
-void posted_take(struct soft_vcpu *v)
-{
-	uint32_t *descriptor = alias(v->posted_desc);
-	uint64_t *requests = (uint64_t *)(void *)descriptor, status = 0;
-	char *apic = alias(v->page[2]);
-	int highest = -1;
-
-	if (!v->posted_desc ||
-	    !(__atomic_fetch_and(&descriptor[PID_CONTROL], ~PID_ON, __ATOMIC_ACQ_REL) & PID_ON))
-		return;
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t bits = __atomic_exchange_n(&requests[i], 0, __ATOMIC_ACQ_REL);
-		uint32_t *low = (uint32_t *)(void *)(apic + VIRR_OFFSET + 2 * i * VIRR_STRIDE);
-		uint32_t *high = (uint32_t *)(void *)((char *)low + VIRR_STRIDE);
-
-		*low |= (uint32_t)bits;
-		*high |= (uint32_t)(bits >> 32);
-		if (bits)
-			highest = (int)(i * 64 + top_bit(bits));
-	}
-	if (highest < 0)
-		return;
-	(void)vmread(VMCS_GUEST_INTERRUPT_STATUS, &status);
-	if ((uint64_t)highest > (status & 0xff))
-		(void)vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~UINT64_C(0xff)) | (unsigned)highest);
 }

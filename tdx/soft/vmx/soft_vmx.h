@@ -54,6 +54,9 @@ struct svmx_vcpu {
 	uint16_t posted_vector, hkid;
 	uint16_t shared_copied; /* root entries of the shared half that were ever filled */
 	bool ve_by_cpu, posted_by_cpu;
+	bool hidden; /* RVI is 0 though the virtual IRR is not: posted.c */
+	bool window; /* interrupt-window exiting is ours */
+	uint64_t held[4]; /* vectors on their way into the virtual IRR */
 };
 _Static_assert(sizeof(struct svmx_vcpu) <= sizeof(((struct soft_vcpu *)0)->backend),
 	       "soft_vcpu.backend holds it");
@@ -137,10 +140,17 @@ uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned s
 
 /* Bring the shared half of @v's root up to date; true if an entry changed. */
 bool shared_root_sync(struct svmx_vcpu *b, struct soft_vcpu *v, bool all);
-/* Move what a posted-interrupt descriptor holds into the virtual APIC. */
-void posted_take(struct soft_vcpu *v);
 /* The shared EPT's entry that ends the walk of @gpa. */
 uint64_t shared_entry(const struct soft_vcpu *v, uint64_t gpa);
+
+/* ---- posted.c: on a CPU without posted interrupts ---- */
+
+/* Take what a posted-interrupt descriptor holds. */
+void posted_take(struct soft_vcpu *v);
+/* Before each entry: what the guest can take now goes into the virtual APIC. */
+void posted_feed(struct soft_vcpu *v);
+/* The guest's interrupt status (RVI, SVI) as it would be on a CPU that does it all. */
+uint64_t posted_status(struct soft_vcpu *v);
 
 /* ---- walk.c ---- */
 
