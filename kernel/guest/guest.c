@@ -229,6 +229,7 @@ int guest_start(struct guest *g, char *why, size_t why_size)
 		return -EINVAL;
 	}
 	output_init(&g->output, g->config->name, to_console, NULL);
+	g->expect_from = 0;
 	g->td = NULL;
 	g->vm = NULL;
 	if (build(g, why, why_size)) {

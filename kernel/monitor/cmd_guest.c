@@ -16,6 +16,7 @@
 #include "tdx/td.h"
 
 #define STOP_US UINT64_C(20000000)
+#define TYPE_US  UINT64_C(10000000)
 
 /* The guest that the first word names, or NULL with the reason noted. */
 static struct guest *named_guest(struct call *c)
@@ -123,7 +124,7 @@ static bool text_came(void *arg)
 {
 	struct expectation *e = arg;
 
-	e->met = output_contains(&e->guest->output, 0, e->text);
+	e->met = output_contains(&e->guest->output, e->guest->expect_from, e->text);
 	return e->met || guest_ended(e->guest);
 }
 
@@ -139,7 +140,7 @@ static int cmd_expect(struct call *c)
 	switch (monitor_wait(text_came, &e, us)) {
 	case WAIT_DONE:
 		/* It may have printed the text and ended within one round. */
-		if (e.met || output_contains(&e.guest->output, 0, e.text))
+		if (text_came(&e) && e.met)
 			return 0;
 		return command_fail(c, "%s is %s and has not printed \"%.60s\"",
 				    e.guest->config->name, guest_state_name(e.guest->state),
@@ -151,6 +152,37 @@ static int cmd_expect(struct call *c)
 		return command_fail(c, "%s has not printed \"%.60s\" in %s s",
 				    e.guest->config->name, e.text, c->argv[2]);
 	}
+}
+
+struct typing {
+	struct guest *guest;
+	const char *left; /* what its line has not taken yet; then the end of the line */
+	bool done;
+};
+
+/* As much as its FIFO takes. */
+static bool typed_all(void *arg)
+{
+	struct typing *t = arg;
+
+	while (!t->done && guest_type(t->guest, *t->left ? (uint8_t)*t->left : '\r'))
+		t->done = !*t->left++;
+	return t->done || guest_ended(t->guest);
+}
+
+static int cmd_type(struct call *c)
+{
+	struct typing t = { .guest = named_guest(c), .left = c->argv[1] };
+
+	if (!t.guest)
+		return -1;
+	t.guest->expect_from = t.guest->output.total;
+	if (monitor_wait(typed_all, &t, TYPE_US) != WAIT_DONE)
+		return command_fail(c, "%s does not read its serial line", t.guest->config->name);
+	if (!t.done)
+		return command_fail(c, "%s does not run: %s", t.guest->config->name,
+				    guest_state_name(t.guest->state));
+	return 0;
 }
 
 static int cmd_console(struct call *c)
@@ -346,7 +378,10 @@ const struct command guest_commands[] = {
 	  COMPLETE_GUEST, COMMAND_VERDICT, "    ^C gives up. Fails if the time is over before." },
 	{ "expect", "NAME TEXT SECONDS", "wait until a guest has printed a text", cmd_expect, 3, 3,
 	  COMPLETE_GUEST, COMMAND_VERDICT,
-	  "    What it has printed before counts too, as far as it is kept (8 KiB)." },
+	  "    What it has printed since its start, or since `type`, counts too, as far as it is\n"
+	  "    kept (8 KiB)." },
+	{ "type", "NAME TEXT", "type a line to a guest's serial line", cmd_type, 2, 2,
+	  COMPLETE_GUEST, COMMAND_VERDICT, NULL },
 	{ "console", "NAME", "type to a guest's serial line; Ctrl-] leaves", cmd_console, 1, 1,
 	  COMPLETE_GUEST, 0, NULL },
 	{ "info", "NAME", "a guest's identity, measurements and parameters", cmd_info, 1, 1,
