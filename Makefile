@@ -41,7 +41,7 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissi
 STRICT_ROOMS := mmu/% tdx/%
 warn_for = $(WARN) $(if $(filter $(STRICT_ROOMS),$(1)),-Wconversion)
 
-FIRST := tools/newlib.mk tools/image.mk tools/efi.mk tools/unit.mk
+FIRST := tools/newlib.mk tools/image.mk tools/efi.mk tools/unit.mk tools/host.mk
 include $(FIRST)
 include $(filter-out $(FIRST) tools/top.mk,$(sort $(wildcard tools/*.mk)))
 -include tests/guests/guests.mk
