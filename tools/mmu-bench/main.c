@@ -2,6 +2,7 @@
  * main.c - build/host/mmu-bench: what the operations of mmu/ cost, natively.
  *
  *     mmu-bench [--op NAME|all] [--threads N] [--gib G] [--repeat R] [--csv]
+ *     mmu-bench --mark OP     for tools/mmu-bench/shared-words: two CPUs in turn, marked
  *
  * Each operation is a row: what to prepare, what to measure, and what one unit of it is. Threads
  * share the range and work on their own parts of it. Memory is only bookkeeping: no guest frame is
@@ -307,13 +308,14 @@ struct part {
 	unsigned index;
 	uint64_t from, to;
 	uint64_t began, ended; /* ns */
+	uint64_t cpu;          /* ns that this thread ran, whoever else did */
 };
 
-static uint64_t now_ns(void)
+static uint64_t now_ns(clockid_t clock)
 {
 	struct timespec t;
 
-	clock_gettime(CLOCK_MONOTONIC, &t);
+	clock_gettime(clock, &t);
 	return (uint64_t)t.tv_sec * UINT64_C(1000000000) + (uint64_t)t.tv_nsec;
 }
 
@@ -333,16 +335,19 @@ static void *thread_main(void *arg)
 	machine_cpu(p->index);
 	pthread_barrier_wait(p->barrier);
 	hooks = flushes = 0;
-	p->began = now_ns();
+	uint64_t cpu = now_ns(CLOCK_THREAD_CPUTIME_ID);
+
+	p->began = now_ns(CLOCK_MONOTONIC);
 	mmu_bench_measured(p->run, p->b, p->from, p->to);
-	p->ended = now_ns();
+	p->ended = now_ns(CLOCK_MONOTONIC);
+	p->cpu = now_ns(CLOCK_THREAD_CPUTIME_ID) - cpu;
 	__atomic_fetch_add(&p->b->hooks, hooks, __ATOMIC_RELAXED);
 	__atomic_fetch_add(&p->b->flushes, flushes, __ATOMIC_RELAXED);
 	return NULL;
 }
 
-/* Wall time of @op over all parts. */
-static uint64_t run_parts(struct bench *b, const struct op *op)
+/* Wall time of @op over all parts; *cpu: what all threads together ran for. */
+static uint64_t run_parts(struct bench *b, const struct op *op, uint64_t *cpu)
 {
 	struct part parts[MAX_THREADS];
 	pthread_barrier_t barrier;
@@ -363,6 +368,7 @@ static uint64_t run_parts(struct bench *b, const struct op *op)
 	for (unsigned i = 0; i < b->threads; i++) {
 		if (i > 0)
 			pthread_join(parts[i].thread, NULL);
+		*cpu += parts[i].cpu;
 		began = parts[i].began < began ? parts[i].began : began;
 		ended = parts[i].ended > ended ? parts[i].ended : ended;
 	}
@@ -371,7 +377,7 @@ static uint64_t run_parts(struct bench *b, const struct op *op)
 }
 
 struct result {
-	double ns[MAX_REPEAT];
+	double ns[MAX_REPEAT], cpu[MAX_REPEAT];
 	uint64_t units, hooks, flushes, table_bytes;
 };
 
@@ -386,7 +392,10 @@ static void measure_once(struct bench *b, const struct op *op, struct result *r,
 	mmu_stats(&b->mmu, &stats);
 	r->table_bytes = stats.table_bytes;
 	r->units = b->frames / op->unit;
-	r->ns[n] = (double)run_parts(b, op) / (double)r->units;
+	uint64_t cpu = 0;
+
+	r->ns[n] = (double)run_parts(b, op, &cpu) / (double)r->units;
+	r->cpu[n] = (double)cpu / (double)r->units;
 	r->hooks = b->hooks;
 	r->flushes = b->flushes;
 	mmu_stats(&b->mmu, &stats);
@@ -412,18 +421,61 @@ static void measure(struct bench *b, const struct op *op, unsigned repeat, bool 
 	for (unsigned n = 0; n < repeat; n++)
 		measure_once(b, op, &r, n);
 	qsort(r.ns, repeat, sizeof(r.ns[0]), compare);
-	printf(csv ? "%s,%llu,%u,%.2f,%.2f,%llu,%llu,%llu\n"
-		   : "%-13s %9llu %7u %10.2f %10.2f %9llu %8llu %10llu\n",
+	qsort(r.cpu, repeat, sizeof(r.cpu[0]), compare);
+	printf(csv ? "%s,%llu,%u,%.2f,%.2f,%llu,%llu,%llu,%.2f\n"
+		   : "%-13s %9llu %7u %10.2f %10.2f %9llu %8llu %10llu %10.2f\n",
 	       op->name, (unsigned long long)r.units, b->threads, r.ns[0], r.ns[repeat / 2],
 	       (unsigned long long)r.hooks, (unsigned long long)r.flushes,
-	       (unsigned long long)(r.table_bytes * FRAMES_1G / b->frames));
+	       (unsigned long long)(r.table_bytes * FRAMES_1G / b->frames), r.cpu[repeat / 2]);
 	fflush(stdout);
+}
+
+/*
+ * Two CPUs do @op in different tables, one after the other on this thread. Stores to `mark` tell
+ * who reads a trace of all memory accesses where each part begins; the rest is prepared before.
+ */
+#define MARKED_UNITS 64u
+static volatile uint64_t mark;
+
+static void run_marked(struct bench *b, const struct op *op)
+{
+	/* The tables that a unit goes into map 512 of them. */
+	uint64_t part = op->unit * TABLE_ENTRIES;
+
+	b->frames = 2 * part;
+	start(b, op->td, op->largest);
+	for (unsigned i = 0; i < ARRAY_LEN(op->prepare) && op->prepare[i]; i++)
+		op->prepare[i](b, 0, b->frames);
+	for (unsigned cpu = 0; cpu < 2; cpu++) { /* its lock joined, its tables linked */
+		machine_cpu(cpu);
+		fault_at(b, op->td ? MMU_MIRROR : MMU_DIRECT, cpu * part);
+	}
+	printf("mark %#lx stack %#lx own %#lx\n", (unsigned long)(uintptr_t)&mark,
+	       (unsigned long)(uintptr_t)__builtin_frame_address(0),
+	       (unsigned long)(uintptr_t)&hooks);
+	fflush(stdout);
+	for (unsigned cpu = 0; cpu < 2; cpu++) {
+		uint64_t from = cpu * part + op->unit;
+
+		machine_cpu(cpu);
+		mark = cpu + 1;
+		op->run(b, from, from + MARKED_UNITS * op->unit);
+	}
+	mark = 3;
+}
+
+static const struct op *find_op(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(op_table); i++)
+		if (!strcmp(name, op_table[i].name))
+			return &op_table[i];
+	return NULL;
 }
 
 static NORETURN void usage(void)
 {
 	fprintf(stderr,
-		"usage: mmu-bench [--op NAME|all] [--threads N] [--gib G] [--repeat R] [--csv]\n"
+		"usage: mmu-bench [--op NAME|all] [--threads N] [--gib G] [--repeat R] [--csv] [--mark OP]\n"
 		"ops:");
 	for (size_t i = 0; i < ARRAY_LEN(op_table); i++)
 		fprintf(stderr, " %s", op_table[i].name);
@@ -444,7 +496,7 @@ static unsigned number(const char *text, unsigned min, unsigned max)
 int main(int argc, char **argv)
 {
 	static struct bench b;
-	const char *name = "all";
+	const char *name = "all", *marked = NULL;
 	unsigned threads = 1, gib = 1, repeat = 5, found = 0;
 	bool csv = false;
 
@@ -457,6 +509,8 @@ int main(int argc, char **argv)
 		}
 		if (!strcmp(argv[i], "--op") && value)
 			name = value;
+		else if (!strcmp(argv[i], "--mark") && value && find_op(value))
+			marked = value;
 		else if (!strcmp(argv[i], "--threads"))
 			threads = number(value, 1, MAX_THREADS);
 		else if (!strcmp(argv[i], "--gib"))
@@ -473,9 +527,14 @@ int main(int argc, char **argv)
 	b.bitmap = calloc((b.frames + 63) / 64, 8);
 	if (!b.bitmap)
 		return 1;
-	printf(csv ? "op,pages,threads,min_ns,median_ns,hooks,flushes,table_bytes_per_gib\n"
+	if (marked) {
+		run_marked(&b, find_op(marked));
+		return 0;
+	}
+	printf(csv ? "op,pages,threads,min_ns,median_ns,hooks,flushes,table_bytes_per_gib,"
+		     "median_cpu_ns\n"
 		   : "op                pages threads     ns min  ns median     hooks  flushes "
-		     "bytes/GiB\n");
+		     "bytes/GiB     cpu ns\n");
 	for (size_t i = 0; i < ARRAY_LEN(op_table); i++)
 		if (!strcmp(name, "all") || !strcmp(name, op_table[i].name)) {
 			measure(&b, &op_table[i], repeat, csv);
