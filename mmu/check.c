@@ -6,10 +6,19 @@
  * entry G3 populations equal a recount           G7 pages given equal leaves and tables G4 nothing
  * is FROZEN at rest
  *
+ * The walk takes the write side for PASS_TABLES tables at a time and lets faults and removals through
+ * in between. Each table is proved whole, under one hold; what joins tables is proved by their marks:
+ *
+ *     new    nobody led here yet            linked   an entry leads here, entries not looked at
+ *     born   made while the check runs      checked  its entries were looked at
+ *                                           done     (a root) and all below it
+ *
  * Invariants
  *   - Nothing is believed before it is checked: a link is followed only to a table that the pool
- *     knows, is in use and was not seen yet. So a corrupted tree cannot lead the check astray.
- *   - The write side is held: nobody changes what is being proved.
+ *     knows, is in use and was not linked before. So a corrupted tree cannot lead the check astray.
+ *   - A table that is new in the end, and one that is linked twice, are findings. One that is born
+ *     while the check runs is left to the next check.
+ *   - G7 compares populations, which G3 proves, with the external count under one hold.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -18,6 +27,11 @@
 #include "mmu/slot.h"
 #include "mmu/walk.h"
 
+#define PASS_TABLES 256u
+
+enum mark { MARK_NEW, MARK_BORN, MARK_LINKED, MARK_CHECKED, MARK_DONE };
+_Static_assert(MARK_BORN == POOL_MARK_BORN, "what the pool gives a table while a check runs");
+
 struct check {
 	struct mmu *mmu;
 	void (*report)(void *arg, const struct mmu_finding *f);
@@ -25,7 +39,10 @@ struct check {
 	enum mmu_root root;
 	bool retired; /* an invalid root: its frames may be another's by now */
 	unsigned findings;
-	uint64_t external; /* frames in mirror leaves and mirror tables below the root */
+	unsigned budget;             /* tables of this pass */
+	const struct mmu_page *from; /* the root that the last pass stopped in, */
+	uint64_t next;               /* and where, as its tables are indexed */
+	uint64_t external;           /* frames in mirror leaves and mirror tables below the root */
 };
 
 static gfn_t guest_gfn(const struct check *c, gfn_t gfn)
@@ -91,25 +108,21 @@ static void check_external(struct check *c, gfn_t gfn, int level, spte_t s)
 		find(c, 6, gfn, level, "mirror and external entry map different frames");
 }
 
-static void check_table(struct check *c, struct mmu_page *sp);
-
+/* An entry above 4K says that a table is below. */
 static void check_link(struct check *c, gfn_t gfn, int level, spte_t s)
 {
 	struct mmu_page *child = known_table(c, s);
 
-	if (!child || level == LEVEL_4K) {
+	if (!child || level == LEVEL_4K)
 		find(c, 2, gfn, level, "an entry leads to what is no table");
-	} else if (pool_is_free(child)) {
+	else if (pool_is_free(child))
 		find(c, 5, gfn, level, "a table is linked and free");
-	} else if (child->seen) {
+	else if (child->mark >= MARK_LINKED)
 		find(c, 5, gfn, level, "a table is linked twice");
-	} else {
-		if (child->level != level - 1 || child->gfn.v != gfn.v || child->root != c->root)
-			find(c, 2, gfn, level,
-			     "a table says another level, GFN or root than its path");
-		else
-			check_table(c, child);
-	}
+	else if (child->level != level - 1 || child->gfn.v != gfn.v || child->root != c->root)
+		find(c, 2, gfn, level, "a table says another level, GFN or root than its path");
+	else
+		child->mark = MARK_LINKED;
 }
 
 static uint32_t check_entry(struct check *c, struct mmu_page *sp, unsigned i)
@@ -123,13 +136,10 @@ static uint32_t check_entry(struct check *c, struct mmu_page *sp, unsigned i)
 	}
 	if (c->root == MMU_MIRROR)
 		check_external(c, gfn, sp->level, s);
-	if (spte_has_leaf(s)) {
+	if (spte_has_leaf(s))
 		check_leaf(c, gfn, sp->level, s);
-		c->external += c->root == MMU_MIRROR ? level_frames(sp->level) : 0;
-	} else if (spte_has_table(s)) {
+	else if (spte_has_table(s))
 		check_link(c, gfn, sp->level, s);
-		c->external += c->root == MMU_MIRROR;
-	}
 	return spte_population(s);
 }
 
@@ -137,52 +147,134 @@ static void check_table(struct check *c, struct mmu_page *sp)
 {
 	uint32_t population = 0;
 
-	sp->seen = 1;
+	sp->mark = MARK_CHECKED;
+	c->budget--;
 	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
 		population += check_entry(c, sp, i);
 	if (population != page_population(sp))
 		find(c, 3, sp->gfn, sp->level, "a table's population is not what it holds");
 }
 
-static void forget(struct mmu_page *sp, void *arg)
+/* The table that @s leads to, if it is one that the check of its parent let pass. */
+static struct mmu_page *trusted_child(const struct check *c, const struct mmu_page *sp, spte_t s,
+				      gfn_t gfn)
 {
-	(void)arg;
-	sp->seen = 0;
+	struct mmu_page *child = spte_has_table(s) ? known_table(c, s) : NULL;
+
+	return child && !pool_is_free(child) && child->mark >= MARK_LINKED &&
+			       child->level == sp->level - 1 && child->gfn.v == gfn.v &&
+			       child->root == sp->root
+		       ? child
+		       : NULL;
 }
 
-static void check_seen(struct mmu_page *sp, void *arg)
+/* Tables below @sp that are not checked yet. False: the pass is over, go on at c->next. */
+static bool check_below(struct check *c, struct mmu_page *sp)
+{
+	uint64_t frames = level_frames(sp->level);
+	unsigned i = c->next > sp->gfn.v ? (unsigned)((c->next - sp->gfn.v) / frames) : 0;
+
+	for (; sp->level > LEVEL_4K && i < TABLE_ENTRIES; i++) {
+		gfn_t gfn = gfn_add(sp->gfn, i * frames);
+		struct mmu_page *child = trusted_child(c, sp, spte_read(&sp->entries[i]), gfn);
+
+		if (!child)
+			continue;
+		if (child->mark == MARK_LINKED) {
+			if (c->budget == 0) {
+				c->next = gfn.v;
+				return false;
+			}
+			check_table(c, child);
+		}
+		if (!check_below(c, child))
+			return false;
+	}
+	return true;
+}
+
+static bool check_root(struct check *c, struct mmu_page *root)
+{
+	if (root->mark == MARK_DONE)
+		return true;
+	c->root = (enum mmu_root)root->root;
+	if (c->from != root || root->mark != MARK_CHECKED)
+		c->next = 0;
+	c->from = root;
+	if (root->mark != MARK_CHECKED) {
+		if (c->budget == 0)
+			return false;
+		check_table(c, root);
+	}
+	if (!check_below(c, root))
+		return false;
+	root->mark = MARK_DONE;
+	return true;
+}
+
+/* One hold of the write side. True: all is checked. */
+static bool check_pass(struct check *c)
+{
+	bool done = true;
+
+	c->budget = PASS_TABLES;
+	c->retired = false;
+	for (unsigned root = 0; done && root < MMU_ROOTS; root++)
+		if (c->mmu->root[root])
+			done = check_root(c, c->mmu->root[root]);
+	c->retired = true;
+	for (struct mmu_page *sp = c->mmu->retired; done && sp; sp = sp->next)
+		done = check_root(c, sp);
+	return done;
+}
+
+static void mark_new(struct mmu_page *sp, void *arg)
+{
+	(void)arg;
+	sp->mark = MARK_NEW;
+}
+
+static void check_mark(struct mmu_page *sp, void *arg)
 {
 	struct check *c = arg;
 
 	c->root = (enum mmu_root)sp->root;
-	if (!sp->seen)
+	if (sp->mark == MARK_NEW)
 		find(c, 5, sp->gfn, sp->level, "a table is in use and linked nowhere");
-	sp->seen = 0;
+	if (sp->root == MMU_MIRROR)
+		c->external += page_leaves(sp) * level_frames(sp->level) + page_tables(sp);
+}
+
+/* What can only be said of all tables together. */
+static void check_whole(struct check *c)
+{
+	struct mmu *mmu = c->mmu;
+
+	pool_each(&mmu->pool, check_mark, c);
+	if (!mmu->root[MMU_MIRROR] || !mmu->ops->external_pages ||
+	    mmu->ops->external_pages(mmu) == c->external)
+		return;
+	c->root = MMU_MIRROR;
+	find(c, 7, (gfn_t){ 0 }, mmu->levels, "pages given and mirrored do not balance");
 }
 
 unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_finding *f),
 		   void *arg)
 {
 	struct check c = { .mmu = mmu, .report = report, .arg = arg };
+	bool done = false;
 
+	/* The marks are one check's: another waits. */
+	while (__atomic_exchange_n(&mmu->pool.new_mark, MARK_BORN, __ATOMIC_ACQUIRE) != MARK_NEW)
+		cpu_relax();
 	mmu_write_lock(&mmu->lock);
-	pool_each(&mmu->pool, forget, NULL);
-	for (unsigned root = 0; root < MMU_ROOTS; root++) {
-		c.root = (enum mmu_root)root;
-		if (mmu->root[root])
-			check_table(&c, mmu->root[root]);
+	pool_each(&mmu->pool, mark_new, NULL);
+	while (!done) {
+		mmu_write_yield(&mmu->lock);
+		done = check_pass(&c);
 	}
-	if (mmu->root[MMU_MIRROR] && mmu->ops->external_pages &&
-	    mmu->ops->external_pages(mmu) != c.external) {
-		c.root = MMU_MIRROR;
-		find(&c, 7, (gfn_t){ 0 }, mmu->levels, "pages given and mirrored do not balance");
-	}
-	c.retired = true;
-	for (struct mmu_page *sp = mmu->retired; sp; sp = sp->next) {
-		c.root = (enum mmu_root)sp->root;
-		check_table(&c, sp);
-	}
-	pool_each(&mmu->pool, check_seen, &c);
+	check_whole(&c);
 	mmu_write_unlock(&mmu->lock);
+	__atomic_store_n(&mmu->pool.new_mark, MARK_NEW, __ATOMIC_RELEASE);
 	return c.findings;
 }

@@ -5,6 +5,8 @@
  */
 #include "mmu/lock.h"
 
+#define YIELD_SPINS 1000u
+
 struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
 
 /* Before the first announcement: a writer that misses the bit is one whose flag we will see. */
@@ -31,10 +33,17 @@ void mmu_lock_init(struct mmu_lock *l)
 	}
 }
 
-void mmu_lock_wait_for_writer(struct mmu_lock *l)
+struct mmu_cpu *mmu_read_lock_slowly(struct mmu_lock *l, struct mmu_cpu *me)
 {
-	while (__atomic_load_n(&l->writing, __ATOMIC_RELAXED))
-		cpu_relax();
+	__atomic_fetch_add(&l->waiting, 1, __ATOMIC_RELAXED);
+	do {
+		mmu_look_end(me);
+		while (__atomic_load_n(&l->writing, __ATOMIC_RELAXED))
+			cpu_relax();
+		me = mmu_look_begin(l);
+	} while (__atomic_load_n(&l->writing, __ATOMIC_SEQ_CST));
+	__atomic_fetch_sub(&l->waiting, 1, __ATOMIC_RELAXED);
+	return me;
 }
 
 /*
@@ -77,6 +86,15 @@ void mmu_write_unlock(struct mmu_lock *l) NO_TSA
 {
 	__atomic_store_n(&l->writing, 0, __ATOMIC_SEQ_CST);
 	spin_unlock(&l->writers);
+}
+
+void mmu_write_yield(struct mmu_lock *l) NO_TSA
+{
+	mmu_write_unlock(l);
+	/* Bounded: one that waits may have lost its CPU. */
+	for (unsigned i = 0; i < YIELD_SPINS && __atomic_load_n(&l->waiting, __ATOMIC_RELAXED); i++)
+		cpu_relax();
+	mmu_write_lock(l);
 }
 
 void mmu_grace_period(struct mmu_lock *l)

@@ -10,6 +10,7 @@
  *   - Inside: slot := lock, full barrier, then look at the flag. Writer: flag := 1, full barrier,
  *     then look at the slots. One of the two sees the other.
  *   - Writers wait their turn by ticket; a raised flag keeps new readers out (writer preference).
+ *     Readers that wait say so; a writer that works in passes lets them in between (mmu_write_yield).
  *   - A CPU that only looks does not wait for the flag: it may see FROZEN, cut and blocked entries,
  *     but no table is freed under it (mmu_grace_period).
  *   - A CPU is inside at most one MMU, once; nothing blocks inside. Guest mode and idle are
@@ -34,6 +35,7 @@
 
 struct TSA(capability("mmu_lock")) mmu_lock {
 	uint32_t writing;                 /* the flag: a writer is inside or waits for readers */
+	uint32_t waiting;                 /* readers that a writer keeps out; written by those only */
 	uint64_t cuts;                    /* tables that left a tree so far; changed by writers */
 	spinlock_t writers;               /* their queue */
 	uint64_t cpus[MMU_MAX_CPUS / 64]; /* those that were ever inside; bits are only added */
@@ -57,9 +59,13 @@ extern struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
 void mmu_lock_init(struct mmu_lock *l);
 
 void mmu_lock_join(struct mmu_lock *l, unsigned cpu);
-void mmu_lock_wait_for_writer(struct mmu_lock *l);
+/* @me found the flag up: out, and in again as a reader when it is down. */
+struct mmu_cpu *mmu_read_lock_slowly(struct mmu_lock *l, struct mmu_cpu *me) MUST_CHECK;
 void mmu_write_lock(struct mmu_lock *l) ACQUIRES(*l);
 void mmu_write_unlock(struct mmu_lock *l) RELEASES(*l);
+
+/* Out and in again, after the readers that waited and the writers that stood in line. */
+void mmu_write_yield(struct mmu_lock *l) MUST_HOLD_WRITE(*l);
 
 /* Wait until every CPU that is inside now has been outside. With the write side held. */
 void mmu_grace_period(struct mmu_lock *l) MUST_HOLD_WRITE(*l);
@@ -117,12 +123,7 @@ static inline struct mmu_cpu *mmu_read_lock(struct mmu_lock *l) ACQUIRES_READ(*l
 {
 	struct mmu_cpu *me = mmu_look_begin(l);
 
-	while (unlikely(!mmu_look_to_read(l))) {
-		mmu_look_end(me);
-		mmu_lock_wait_for_writer(l);
-		me = mmu_look_begin(l);
-	}
-	return me;
+	return likely(mmu_look_to_read(l)) ? me : mmu_read_lock_slowly(l, me);
 }
 
 static inline void mmu_read_unlock(struct mmu_lock *l, struct mmu_cpu *me) RELEASES_READ(*l) NO_TSA

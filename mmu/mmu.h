@@ -424,7 +424,7 @@ struct mmu_finding {
 
 /*
  * Walk everything and prove the invariants; @report gets what does not hold. Returns the number of
- * findings. Takes lock for write: faults wait meanwhile.
+ * findings. Takes lock for write, for 256 tables at a time: faults get through in between.
  */
 unsigned mmu_check(struct mmu *mmu, void (*report)(void *arg, const struct mmu_finding *f),
 		   void *arg);

@@ -36,7 +36,7 @@ struct mmu_page {
 	uint8_t level;       /* of its entries: LEVEL_4K to LEVEL_256T */
 	uint8_t root;        /* enum mmu_root */
 	uint8_t external_leaked; /* set by free_external_spt when the module keeps the page */
-	uint8_t seen;            /* by the self-check that is running */
+	uint8_t mark;            /* of the self-check (check.c) */
 	struct mmu_page *next;   /* in a list of dead tables */
 	/* Of a root (root.h); 0 elsewhere */
 	uint32_t refs; /* atomic */
@@ -57,8 +57,11 @@ struct mmu_pool {
 	spinlock_t lock;
 	struct mmu_chunk *first, *last;
 	uint64_t chunks;      /* lock */
+	uint8_t new_mark;     /* what a table gets: POOL_MARK_BORN while a self-check runs; atomic */
 	uintptr_t direct_map; /* pointer minus HPA: the same for every chunk */
 };
+
+#define POOL_MARK_BORN 1
 
 #define POPULATION_LEAF  UINT32_C(1)
 #define POPULATION_TABLE UINT32_C(0x10000)

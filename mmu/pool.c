@@ -165,6 +165,7 @@ static struct mmu_page *get_raw(struct mmu *mmu, unsigned root, int level, gfn_t
 		.gfn = { align_down(gfn.v, level_frames(level + 1)) },
 		.level = (uint8_t)level,
 		.root = (uint8_t)root,
+		.mark = __atomic_load_n(&mmu->pool.new_mark, __ATOMIC_RELAXED),
 	};
 	if (root == MMU_MIRROR && level < mmu->levels) {
 		sp->external = page_alloc(PAGE_TDX_SEPT);

@@ -42,19 +42,13 @@ static bool try_get(struct mmu_page *sp)
 
 static bool add_root(struct mmu *mmu, unsigned root)
 {
-	struct mmu_page *sp = root_new(mmu, root);
-
-	if (!sp)
-		return false;
 	mmu_write_lock(&mmu->lock);
-	bool first = !mmu->root[root];
+	if (!mmu->root[root])
+		__atomic_store_n(&mmu->root[root], root_new(mmu, root), __ATOMIC_RELEASE);
+	bool there = mmu->root[root] != NULL;
 
-	if (first)
-		__atomic_store_n(&mmu->root[root], sp, __ATOMIC_RELEASE);
 	mmu_write_unlock(&mmu->lock);
-	if (!first)
-		pool_put(mmu, sp);
-	return true;
+	return there;
 }
 
 struct mmu_page *mmu_root_get(struct mmu *mmu, enum mmu_root root)
@@ -74,7 +68,8 @@ struct mmu_page *mmu_root_get(struct mmu *mmu, enum mmu_root root)
 	return sp;
 }
 
-static void unlink_retired(struct mmu *mmu, const struct mmu_page *sp)
+/* Out of the list and back to the pool in one: the self-check never meets it in between. */
+static void free_retired(struct mmu *mmu, struct mmu_page *sp)
 {
 	mmu_write_lock(&mmu->lock);
 	struct mmu_page **at = &mmu->retired;
@@ -82,6 +77,7 @@ static void unlink_retired(struct mmu *mmu, const struct mmu_page *sp)
 	while (*at != sp)
 		at = &(*at)->next;
 	*at = sp->next;
+	pool_put(mmu, sp);
 	mmu_write_unlock(&mmu->lock);
 }
 
@@ -94,8 +90,7 @@ void mmu_root_put(struct mmu *mmu, struct mmu_page *sp)
 		return;
 	/* The MMU's own went last before ours: it is invalid, and empty. */
 	assert(sp->invalid && page_population(sp) == 0);
-	unlink_retired(mmu, sp);
-	pool_put(mmu, sp);
+	free_retired(mmu, sp);
 }
 
 bool mmu_root_is_valid(const struct mmu_page *root)
@@ -184,17 +179,12 @@ int mmu_invalidate(struct mmu *mmu, enum mmu_root root)
 {
 	if (!root_is_direct(root))
 		return -EINVAL;
-	struct mmu_page *fresh = root_new(mmu, root);
-
-	if (!fresh)
-		return -ENOMEM;
 	mmu_write_lock(&mmu->lock);
-	struct mmu_page *old = mmu->root[root];
+	struct mmu_page *old = mmu->root[root], *fresh = old ? root_new(mmu, root) : NULL;
 
-	if (!old) {
+	if (!fresh) {
 		mmu_write_unlock(&mmu->lock);
-		pool_put(mmu, fresh);
-		return 0;
+		return old ? -ENOMEM : 0;
 	}
 	__atomic_store_n(&mmu->root[root], fresh, __ATOMIC_RELEASE);
 	__atomic_store_n(&old->invalid, 1, __ATOMIC_SEQ_CST);

@@ -209,15 +209,17 @@ static int zap_root(struct mmu *mmu, enum mmu_root root, gfn_t start, gfn_t end)
 {
 	int err = 0;
 
+	mmu_write_lock(&mmu->lock);
 	while (!err && start.v < end.v) {
 		gfn_t next = start;
 
-		mmu_write_lock(&mmu->lock);
 		err = root == MMU_MIRROR ? mirror_zap(mmu, start, end, &next)
 					 : zap_pass(mmu, root, start, end, &next);
-		mmu_write_unlock(&mmu->lock);
 		start = next;
+		if (!err && start.v < end.v)
+			mmu_write_yield(&mmu->lock);
 	}
+	mmu_write_unlock(&mmu->lock);
 	return err;
 }
 

@@ -217,6 +217,60 @@ TEST(G7_pages_that_do_not_balance)
 	sept_end(&s);
 }
 
+/* A second CPU that faults and removes while the check goes on. */
+static bool stop;
+static uint64_t worked;
+
+static void *work(void *arg)
+{
+	(void)arg;
+	machine_cpu(1);
+	for (uint64_t i = 0; !__atomic_load_n(&stop, __ATOMIC_RELAXED); i++) {
+		struct mmu_fault f = { .gfn = at(i * 97 % 3500),
+				       .root = i & 1 ? MMU_MIRROR : MMU_DIRECT,
+				       .access = MMU_WRITE };
+
+		if (mmu_handle_fault(&s.mmu, &f) == 0)
+			__atomic_fetch_add(&worked, 1, __ATOMIC_RELAXED);
+		if (i % 8 == 0 && mmu_zap_range(&s.mmu, f.root, at(i * 31 % 3500), 40))
+			break;
+		if (i % 64 == 0 && mmu_invalidate(&s.mmu, MMU_DIRECT))
+			break;
+	}
+	return NULL;
+}
+
+TEST(the_check_lets_others_through_between_its_passes)
+{
+	pthread_t thread;
+	struct fake_slot wide;
+	const unsigned blocks = 1500;
+
+	td();
+	fake_slot_add(&s, &wide, (gfn_t){ UINT64_C(1) << 24 }, blocks * 512);
+	wide.largest = LEVEL_4K;
+	for (unsigned i = 0; i < blocks; i++) {
+		struct mmu_fault f = { .gfn = { (UINT64_C(1) << 24) + i * 512 },
+				       .root = MMU_DIRECT,
+				       .access = MMU_WRITE };
+
+		CHECK_INT(mmu_handle_fault(&s.mmu, &f), 0);
+	}
+	uint32_t holds = s.mmu.lock.writers.next;
+
+	CHECK_INT(check(), 0);
+	CHECK(s.mmu.lock.writers.next - holds >= blocks / 256);
+	stop = false;
+	worked = 0;
+	CHECK_INT(pthread_create(&thread, NULL, work, NULL), 0);
+	for (unsigned i = 0; i < 3 || __atomic_load_n(&worked, __ATOMIC_RELAXED) < 100; i++)
+		CHECK_INT(check(), 0);
+	__atomic_store_n(&stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+	CHECK_INT(check(), 0);
+	sept_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -231,6 +285,7 @@ int main(void)
 		cmocka_unit_test(G6_an_external_entry_of_another_kind_or_frame),
 		cmocka_unit_test(G6_an_external_entry_that_the_mirror_does_not_know),
 		cmocka_unit_test(G7_pages_that_do_not_balance),
+		cmocka_unit_test(the_check_lets_others_through_between_its_passes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
