@@ -359,18 +359,46 @@ static int flush(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t fram
 {
 	struct sept *s = sept_of(mmu);
 
-	(void)frames;
 	pthread_mutex_lock(&s->lock);
+	if (frames == 0 || start.v + frames > (UINT64_C(1) << 9 * mmu->levels))
+		complain(s, "a flush of nothing, or beyond the guest", start, 0);
+	s->flushed = start;
+	s->flushed_frames = frames;
 	s->flushes[root]++;
 	if (root == MMU_MIRROR) {
 		s->epoch++;
 		note(s, (struct sept_call){ STEP_NOTHING, start, 0, 0 });
 	}
 	pthread_mutex_unlock(&s->lock);
-	return 0;
+	return s->flush_result;
 }
 
 static void bugged(struct mmu *mmu, const char *why) { sept_of(mmu)->bugged = why; }
+
+/* Leaves that come or go by one record. A dropped table tells of its leaves as FROZEN to none. */
+static void count_traced(struct sept *s, enum mmu_root root, spte_t old, spte_t new, int level,
+			 unsigned count)
+{
+	int64_t *leaves = s->traced_leaves[root], n = count;
+
+	leaves[level] += n * (spte_has_leaf(new) - (spte_has_leaf(old) || spte_is_frozen(old)));
+	if (spte_has_leaf(old) && spte_has_table(new)) /* split */
+		leaves[level - 1] += n * TABLE_ENTRIES;
+	if (root == MMU_MIRROR && spte_has_table(old) && spte_has_leaf(new)) /* joined */
+		leaves[level - 1] -= n * TABLE_ENTRIES;
+}
+
+const char *sept_account(struct sept *s)
+{
+	struct mmu_stats stats;
+
+	mmu_stats(&s->mmu, &stats);
+	for (unsigned root = 0; root < MMU_ROOTS; root++)
+		for (unsigned level = LEVEL_4K; level < 6; level++)
+			if ((uint64_t)s->traced_leaves[root][level] != stats.leaves[root][level])
+				return "the trace and the statistics count different leaves";
+	return NULL;
+}
 
 static void trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new, int level,
 		  unsigned count)
@@ -378,6 +406,10 @@ static void trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, sp
 	struct sept *s = sept_of(mmu);
 
 	pthread_mutex_lock(&s->lock);
+	if (count == 0 || spte_equal(old, new) || level < LEVEL_4K || level > mmu->levels ||
+	    gfn.v >= (UINT64_C(1) << 9 * mmu->levels) || (gfn.v & mmu->gfn_bits[root]))
+		complain(s, "a trace record that makes no sense", gfn, level);
+	count_traced(s, root, old, new, level, count);
 	if (root == MMU_MIRROR)
 		s->traced[spte_step(old, new)] += count;
 	else
@@ -582,8 +614,14 @@ void sept_end(struct sept *s)
 {
 	if (s->mmu.root[MMU_MIRROR])
 		mmu_set_phase(&s->mmu, MMU_RELEASED);
+	bool traced = s->mmu.ops->trace == trace;
 	uint64_t leaked = mmu_fini(&s->mmu);
 
+	for (unsigned root = 0; traced && root < MMU_ROOTS; root++)
+		for (unsigned level = 0; level < 6; level++)
+			if (s->traced_leaves[root][level] != 0)
+				panic("the trace tells of %lld leaves of level %u too many",
+				      (long long)s->traced_leaves[root][level], level);
 	if (s->complaint)
 		panic("the external table complained: %s", s->complaint);
 	if (s->count != 0 || leaked != page_count(PAGE_LEAKED))

@@ -11,6 +11,9 @@
  *   - the mirror never claims less than the external table and never more: entry by entry both say
  *     the same, except under an entry that is FROZEN.
  *
+ * Trace records must say something, flushes must lie inside the guest, and in the end the trace has
+ * told of as many leaves that went as of leaves that came.
+ *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef TAIN_TESTS_FAKE_SEPT_H
@@ -52,9 +55,14 @@ struct sept {
 	unsigned freed_tables;
 	unsigned traced[STEP_COUNT]; /* mirror, by step */
 	unsigned traced_direct;
+	int64_t traced_leaves[MMU_ROOTS][6]; /* by level: what the trace says is mapped */
+	gfn_t flushed;                       /* the last flush: its first frame and how many */
+	uint64_t flushed_frames;
+	int flush_result;   /* of the next flushes */
 	const char *bugged; /* why, or NULL */
 	bool compare;       /* compare both tables around each call */
-	/* On demand: from the fail_in-th call of fail_step on (1: the next), fail_times calls fail. */
+	/* On demand: from the fail_in-th call of fail_step on (1: the next), fail_times calls fail.
+	 */
 	enum spte_step fail_step;
 	enum sept_fail fail_how;
 	unsigned fail_in, fail_times;
@@ -76,6 +84,10 @@ void sept_fail(struct sept *s, enum spte_step step, unsigned nth, unsigned times
 
 /* NULL: mirror and external table agree; else what is wrong. */
 const char *sept_compare(struct sept *s);
+
+/* NULL: the leaves that the trace told of are those that the statistics count; else what is wrong.
+ */
+const char *sept_account(struct sept *s);
 
 const struct sept_entry *sept_find(struct sept *s, gfn_t gfn, int level);
 

@@ -149,6 +149,7 @@ static void compare_all(void)
 	if (s.complaint)
 		fail_msg("%s", s.complaint);
 	CHECK(sept_compare(&s) == NULL);
+	CHECK(sept_account(&s) == NULL);
 	CHECK_INT(slot.out, s.frames);
 }
 
