@@ -11,33 +11,23 @@
  */
 #include "kernel/base/trace.h"
 
-#define RING_RECORDS 8192u /* a power of two */
-
-static struct slot {
-	uint64_t sequence;
-	struct trace_record record;
-} ring[RING_RECORDS];
-
-static uint64_t next; /* number of the record to be added */
-
+struct trace_slot trace_ring[TRACE_RING_RECORDS];
+uint64_t trace_next;
 uint32_t trace_mask = BIT32(TRACE_KINDS) - 1;
 
 void trace_add(const struct trace_record *record)
 {
-	uint64_t n = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED);
-	struct slot *s = &ring[n % RING_RECORDS];
+	uint64_t n;
 
-	__atomic_store_n(&s->sequence, 2 * n + 1, __ATOMIC_RELAXED);
-	__atomic_thread_fence(__ATOMIC_RELEASE);
-	s->record = *record;
-	__atomic_store_n(&s->sequence, 2 * n + 2, __ATOMIC_RELEASE);
+	*trace_open(&n) = *record;
+	trace_close(n);
 }
 
-uint64_t trace_now(void) { return __atomic_load_n(&next, __ATOMIC_ACQUIRE); }
+uint64_t trace_now(void) { return __atomic_load_n(&trace_next, __ATOMIC_ACQUIRE); }
 
 static bool read_one(uint64_t n, struct trace_record *out)
 {
-	const struct slot *s = &ring[n % RING_RECORDS];
+	const struct trace_slot *s = &trace_ring[n % TRACE_RING_RECORDS];
 
 	if (__atomic_load_n(&s->sequence, __ATOMIC_ACQUIRE) != 2 * n + 2)
 		return false;
@@ -51,9 +41,9 @@ size_t trace_read(uint64_t *cursor, struct trace_record *out, size_t max, uint64
 	uint64_t end = trace_now();
 	size_t got = 0;
 
-	if (end - *cursor > RING_RECORDS) {
-		*lost += *cursor ? end - RING_RECORDS - *cursor : 0;
-		*cursor = end - RING_RECORDS;
+	if (end - *cursor > TRACE_RING_RECORDS) {
+		*lost += *cursor ? end - TRACE_RING_RECORDS - *cursor : 0;
+		*cursor = end - TRACE_RING_RECORDS;
 	}
 	for (; *cursor < end && got < max; ++*cursor) {
 		if (read_one(*cursor, &out[got]))

@@ -48,6 +48,33 @@ static inline bool trace_on(enum trace_kind kind) { return (trace_mask & BIT32(k
 /* Any context, any CPU. */
 void trace_add(const struct trace_record *record);
 
+/* The ring itself, for those who cannot wait for a copy: trace_open() and trace_close(). */
+#define TRACE_RING_RECORDS 8192u /* a power of two */
+struct trace_slot {
+	uint64_t sequence; /* 2n+1: record n is being written; 2n+2: it is there */
+	struct trace_record record;
+};
+extern struct trace_slot trace_ring[TRACE_RING_RECORDS];
+extern uint64_t trace_next; /* number of the record to be added */
+
+/* The place of a new record, to be filled whole and closed with the same *@number. */
+static inline struct trace_record *trace_open(uint64_t *number)
+{
+	uint64_t n = __atomic_fetch_add(&trace_next, 1, __ATOMIC_RELAXED);
+	struct trace_slot *s = &trace_ring[n % TRACE_RING_RECORDS];
+
+	*number = n;
+	__atomic_store_n(&s->sequence, 2 * n + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	return &s->record;
+}
+
+static inline void trace_close(uint64_t number)
+{
+	__atomic_store_n(&trace_ring[number % TRACE_RING_RECORDS].sequence, 2 * number + 2,
+			 __ATOMIC_RELEASE);
+}
+
 /* Number of records ever added: a cursor that shows only what comes after now. */
 uint64_t trace_now(void);
 

@@ -202,14 +202,14 @@ static int make_frame(struct guest_memory *m, const struct guest_region *r, gfn_
 	return 0;
 }
 
-static int frame(struct guest_memory *m, gfn_t gfn, bool block_wanted, pfn_t *pfn, int *level)
+/* The first time that somebody asks for it, or nothing is there. */
+static __attribute__((noinline, cold)) int new_frame(struct guest_memory *m, gfn_t gfn,
+						     bool block_wanted, pfn_t *pfn, int *level)
 {
 	const struct guest_region *r = guest_memory_find(m, gfn);
 
 	if (!r)
 		return -ENOENT;
-	if (likely(look_up(r, gfn, pfn, level)))
-		return 0;
 	spin_lock(&m->lock);
 	int err = make_frame(m, r, gfn, block_wanted);
 	spin_unlock(&m->lock);
@@ -218,12 +218,24 @@ static int frame(struct guest_memory *m, gfn_t gfn, bool block_wanted, pfn_t *pf
 	return err;
 }
 
+static inline int frame(struct guest_memory *m, gfn_t gfn, bool block_wanted, pfn_t *pfn, int *level)
+{
+	const struct guest_region *r = m->regions, *end = r + m->region_count;
+
+	for (; r < end; r++)
+		if (gfn.v - r->base.v < r->frames)
+			return likely(look_up(r, gfn, pfn, level))
+				       ? 0
+				       : new_frame(m, gfn, block_wanted, pfn, level);
+	return -ENOENT;
+}
+
 int guest_memory_frame(struct guest_memory *m, gfn_t gfn, int max_level, pfn_t *pfn, int *level)
 {
-	int err = frame(m, gfn, true, pfn, level);
+	int found, err = frame(m, gfn, true, pfn, &found);
 
-	if (!err && *level > max_level)
-		*level = max_level;
+	if (!err)
+		*level = found > max_level ? max_level : found;
 	return err;
 }
 

@@ -143,7 +143,7 @@ const struct exit_row exit_rows[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_BAD_GUEST_STATE]    = { exit_bad_guest_state,    "entry failure",      false },
 	[EXIT_REASON_MWAIT]              = { exit_ud,                 "MWAIT",              false },
 	[EXIT_REASON_MONITOR]            = { exit_ud,                 "MONITOR",            false },
-	[EXIT_REASON_EPT_VIOLATION]      = { exit_ept_violation,      "EPT violation",      false },
+	[EXIT_REASON_EPT_VIOLATION]      = { exit_ept_violation,      "EPT violation",      true },
 	[EXIT_REASON_EPT_MISCONFIG]      = { exit_ept_misconfig,      "EPT misconfiguration", false },
 	[EXIT_REASON_INVEPT]             = { exit_ud,                 "INVEPT",             false },
 	[EXIT_REASON_INVVPID]            = { exit_ud,                 "INVVPID",            false },
@@ -171,16 +171,24 @@ static enum exit_action unexpected(struct vm_vcpu *v, uint64_t reason)
 		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
 }
 
-static void trace(const struct vm_vcpu *v, uint32_t basic)
+void trace_exit(const struct vm_vcpu *v, uint32_t basic, uint64_t qualification, uint64_t gpa)
 {
-	struct trace_record r = {
-		.tsc = tsc_now(), .cpu = (uint16_t)this_cpu()->index, .kind = TRACE_VMEXIT,
-		.vcpu = (uint8_t)v->index, .leaf = basic,
-		.a = { vmcs_read(VMCS_EXIT_QUALIFICATION), vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS),
-		       vmcs_read(VMCS_GUEST_RIP) },
-	};
+	uint64_t n;
+	struct trace_record *r = trace_open(&n);
 
-	trace_add(&r);
+	r->tsc = rdtsc();
+	r->ticks = 0;
+	r->cpu = (uint16_t)this_cpu()->index;
+	r->kind = TRACE_VMEXIT;
+	r->vcpu = (uint8_t)v->index;
+	r->guest = 0;
+	r->leaf = basic;
+	r->status = 0;
+	r->a[0] = qualification;
+	r->a[1] = gpa;
+	r->a[2] = vmcs_read(VMCS_GUEST_RIP);
+	r->a[3] = r->a[4] = r->a[5] = 0;
+	trace_close(n);
 }
 
 enum exit_action exit_loud(struct vm_vcpu *v, uint64_t reason)
@@ -192,6 +200,7 @@ enum exit_action exit_loud(struct vm_vcpu *v, uint64_t reason)
 		return unexpected(v, reason);
 	v->counts[basic]++;
 	if (trace_on(TRACE_VMEXIT))
-		trace(v, basic);
+		trace_exit(v, basic, vmcs_read(VMCS_EXIT_QUALIFICATION),
+			   vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS));
 	return exit_rows[basic].handle(v);
 }

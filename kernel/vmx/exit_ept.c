@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 
+#include "kernel/base/trace.h"
 #include "kernel/vmx/vm_room.h"
 
 _Static_assert(EPT_QUAL_READ == MMU_READ && EPT_QUAL_WRITE == MMU_WRITE &&
@@ -18,12 +19,8 @@ _Static_assert(EPT_QUAL_READ == MMU_READ && EPT_QUAL_WRITE == MMU_WRITE &&
 #define QUAL_OWN_ACCESS (BIT64(7) | BIT64(8))
 
 /* Entry information has the same layout, and no "NMI unblocking" bit 12. */
-void reinject_event(void)
+void redeliver(uint64_t info)
 {
-	uint64_t info = vmcs_read(VMCS_IDT_VECTORING_INFO);
-
-	if (likely(!(info & INTR_INFO_VALID)))
-		return;
 	vmcs_write(VMCS_ENTRY_INTERRUPTION_INFO, info & ~BIT64(12));
 	if (info & INTR_INFO_HAS_ERROR)
 		vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE));
@@ -61,6 +58,10 @@ enum exit_action exit_ept_violation(struct vm_vcpu *v)
 		.root = MMU_DIRECT,
 		.access = (unsigned)(q & (EPT_QUAL_READ | EPT_QUAL_WRITE | EPT_QUAL_FETCH)),
 	};
+
+	if (likely(trace_on(TRACE_VMEXIT)))
+		trace_exit(v, EXIT_REASON_EPT_VIOLATION, q, gpa.v);
+
 	int err = mmu_handle_fault(&v->vm->mmu, &fault);
 
 	/* Nobody's memory, or ROM: a device's, if an instruction's data access it was. */

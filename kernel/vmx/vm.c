@@ -68,13 +68,24 @@ static void vm_trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old,
 	(void)mmu, (void)root;
 	if (!trace_on(TRACE_EPT))
 		return;
-	trace_add(&(struct trace_record){
-		.tsc = tsc_now(),
-		.cpu = (uint16_t)cpu_index(),
-		.kind = TRACE_EPT,
-		.leaf = (uint32_t)level,
-		.a = { gfn.v, old.raw, new.raw, count },
-	});
+
+	uint64_t n;
+	struct trace_record *r = trace_open(&n);
+
+	r->tsc = rdtsc();
+	r->ticks = 0;
+	r->cpu = (uint16_t)this_cpu()->index;
+	r->kind = TRACE_EPT;
+	r->vcpu = 0;
+	r->guest = 0;
+	r->leaf = (uint32_t)level;
+	r->status = 0;
+	r->a[0] = gfn.v;
+	r->a[1] = old.raw;
+	r->a[2] = new.raw;
+	r->a[3] = count;
+	r->a[4] = r->a[5] = 0;
+	trace_close(n);
 }
 
 static const struct mmu_ops mmu_ops = {

@@ -132,12 +132,15 @@ typedef enum exit_action (*exit_fn)(struct vm_vcpu *v);
 struct exit_row {
 	exit_fn handle;
 	const char *name;
-	bool quiet; /* too frequent or too dull for the trace */
+	bool quiet; /* not for the trace, or its handler records it */
 } ALIGNED(32);
 extern const struct exit_row exit_rows[EXIT_REASON_COUNT];
 
 /* exit.c: count, trace and answer; what has no row ends the guest. For all but the quiet rows. */
 enum exit_action exit_loud(struct vm_vcpu *v, uint64_t reason);
+
+/* exit.c: into the trace, which is on. */
+void trace_exit(const struct vm_vcpu *v, uint32_t basic, uint64_t qualification, uint64_t gpa);
 
 /* exit_*.c */
 enum exit_action exit_cpuid(struct vm_vcpu *v);
@@ -168,7 +171,14 @@ enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa, bool write);
 enum exit_action exit_pml_full(struct vm_vcpu *v);
 
 /* exit_ept.c: an event whose delivery the exit cut short is delivered again. */
-void reinject_event(void);
+void redeliver(uint64_t info);
+static inline void reinject_event(void)
+{
+	uint64_t info = vmcs_read(VMCS_IDT_VECTORING_INFO);
+
+	if (unlikely(info & INTR_INFO_VALID))
+		redeliver(info);
+}
 
 /* vm.c: where frames come from. slots.c: a slot for region @place. -ENOMEM, or mmu_slot_add()'s. */
 extern const struct memslot_ops vm_slot_ops;
