@@ -108,6 +108,19 @@ bool tdx_leaf_counts(unsigned leaf, struct tdx_leaf_counts *out)
 	return true;
 }
 
+uint64_t tdx_call_ticks(void)
+{
+	uint64_t ticks = 0;
+
+	for (unsigned leaf = 0; leaf < TDH_LEAF_LIMIT; leaf++) {
+		struct seamcall_stats st;
+
+		seamcall_stats_read(leaf, &st);
+		ticks += st.ticks;
+	}
+	return ticks;
+}
+
 void tdx_stats(line_fn line, void *ctx)
 {
 	for (unsigned leaf = 0; leaf < TDH_LEAF_LIMIT; leaf++) {

@@ -111,6 +111,9 @@ const char *tdx_module_text(char *buf, size_t size);
 /* What doctor and `info` print: one line at a time through @line. */
 void tdx_describe(void (*line)(void *ctx, const char *text), void *ctx);
 
+/* TSC ticks of all CPUs in SEAMCALLs, the guests that VP.ENTER ran included. Once it is ready. */
+uint64_t tdx_call_ticks(void);
+
 /* Counters of leaves that were called: lines "name count". */
 void tdx_stats(void (*line)(void *ctx, const char *text), void *ctx);
 

@@ -28,6 +28,8 @@ struct sched_cpu {
 	spinlock_t lock;
 	struct sched_queue queue; /* lock */
 	uint64_t slices, rounds, kicks;
+	uint64_t began;      /* TSC at which this CPU entered the loop */
+	uint64_t busy_ticks; /* of it in rounds, without what a round slept */
 } ALIGNED(64);
 
 static struct {
@@ -210,14 +212,30 @@ void sched_poll(void)
 	irq_restore(flags);
 }
 
+/* A command that waits sleeps within a round: that is not busy. */
+static bool busy_round(struct sched_cpu *c)
+{
+	const struct cpu *me = this_cpu();
+	uint64_t start = tsc_now(), slept = me->idle_ticks;
+
+	if (cpu_index() == 0)
+		poll_console();
+
+	bool ran = one_round();
+
+	c->busy_ticks += tsc_now() - start - (me->idle_ticks - slept);
+	return ran;
+}
+
 NORETURN void sched_run(void)
 {
+	struct sched_cpu *c = here();
+
 	irq_disable();
+	c->began = tsc_now();
 	for (;;) {
-		if (cpu_index() == 0)
-			poll_console();
-		if (!one_round())
-			idle(here());
+		if (!busy_round(c))
+			idle(c);
 	}
 }
 
@@ -230,6 +248,8 @@ void sched_stats(unsigned cpu, struct sched_stats *out)
 		.idle_ticks = cpu_get(cpu)->idle_ticks,
 		.rounds = c->rounds,
 		.kicks = c->kicks,
+		.total_ticks = tsc_now() - c->began,
+		.busy_ticks = c->busy_ticks,
 		.vcpus = c->queue.count,
 	};
 }

@@ -64,6 +64,8 @@ void sched_kick(unsigned cpu);
 /* Busy and idle ticks of CPU @cpu since start, slices given. For `cpus` and `stats`. */
 struct sched_stats {
 	uint64_t slices, idle_ticks, rounds, kicks;
+	uint64_t total_ticks; /* since this CPU entered the loop */
+	uint64_t busy_ticks;  /* of them; of a round under way nothing yet */
 	unsigned vcpus;
 };
 void sched_stats(unsigned cpu, struct sched_stats *out);

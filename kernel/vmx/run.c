@@ -115,7 +115,10 @@ static inline enum vmx_entry enter(struct vm_vcpu *v)
 {
 	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
+	uint64_t start = rdtsc();
 	enum vmx_entry result = vmx_enter(&v->regs, v->vmcs.launched);
+
+	this_cpu()->vm_ticks += rdtsc() - start;
 
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
 	return result;

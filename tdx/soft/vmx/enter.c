@@ -27,9 +27,12 @@ static bool stay(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 {
 	struct svmx_vcpu *b = svmx_of(v);
 	enum vmx_entry how;
+	uint64_t start;
 
 	me->entries++;
+	start = rdtsc();
 	how = vmx_enter(&me->regs, b->vmcs.launched);
+	this_cpu()->td_ticks += rdtsc() - start;
 	direct_map_sync();
 	if (how == VMX_EXITED) {
 		bool report = exit_decode(me, v, x);
