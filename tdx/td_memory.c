@@ -80,6 +80,24 @@ static int add_slot(struct td *td, uint64_t gpa, uint64_t bytes)
 	return err ? td_fail(td, err, "memory at 0x%llx: no slot", (unsigned long long)gpa) : 0;
 }
 
+/*
+ * Devices reach the shared half and nothing else. Where the guest has not shared a page they reach a
+ * page that it does not see: its mistake, and nobody's secret.
+ */
+static int dma_from(void *ctx, uint64_t gpa, void *to, uint64_t bytes)
+{
+	struct td *td = ctx;
+
+	return guest_memory_read(&td->shared, to, (gpa_t){ gpa }, bytes);
+}
+
+static int dma_to(void *ctx, uint64_t gpa, const void *from, uint64_t bytes)
+{
+	struct td *td = ctx;
+
+	return guest_memory_write(&td->shared, (gpa_t){ gpa }, from, bytes);
+}
+
 int td_memory_init(struct td *td)
 {
 	const struct guest_config *config = td->config;
@@ -103,6 +121,7 @@ int td_memory_init(struct td *td)
 	td->mmu_alive = true;
 	guest_memory_init(&td->shared);
 	td->shared_alive = true;
+	platform_set_dma(td->platform, &(struct dma){ dma_from, dma_to, td });
 	err = guest_memory_add_ram(&td->shared, config->memory);
 	if (err)
 		return td_fail(td, err, "no memory for the shared half");
@@ -194,7 +213,9 @@ void td_memory_fini(struct td *td)
 		reclaim_flush(td);
 		td->mmu_alive = false;
 	}
-	if (td->shared_alive)
+	if (td->shared_alive) {
+		platform_set_dma(td->platform, NULL);
 		guest_memory_fini(&td->shared);
+	}
 	td->shared_alive = false;
 }

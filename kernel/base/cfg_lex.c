@@ -186,7 +186,7 @@ bool cfg_span_copy_path(struct cfg_span span, char *out, size_t out_size)
 
 bool cfg_names_file(struct cfg_span section, struct cfg_span key, struct cfg_span value)
 {
-	static const char *const guest_keys[] = { "firmware", "kernel", "initrd", "image" };
+	static const char *const guest_keys[] = { "firmware", "kernel", "initrd", "image", "disk" };
 
 	if (!value.len)
 		return false;

@@ -189,6 +189,8 @@ static const struct word page_words[] = {
 static const struct word attribute_words[] = {
 	{ "debug", GUEST_ATTR_DEBUG }, { "sept-ve-disable", GUEST_ATTR_SEPT_VE_DISABLE },
 	{ NULL, 0 } };
+static const struct word device_words[] = {
+	{ "console", GUEST_DEVICE_CONSOLE }, { "rng", GUEST_DEVICE_RNG }, { NULL, 0 } };
 static const struct word console_words[] = {
 	{ "auto", CONSOLE_AUTO }, { "com1", CONSOLE_COM1 }, { "com2", CONSOLE_COM2 }, { NULL, 0 } };
 static const struct word module_words[] = {
@@ -345,7 +347,7 @@ static void set_script(struct parser *p, const struct key *k, const char *value)
 		p->cfg->script_line = p->line;
 }
 
-static void set_attributes(struct parser *p, const struct key *k, const char *value)
+static void set_bits(struct parser *p, const struct key *k, const char *value)
 {
 	uint32_t bits = 0;
 	char item[32], list[80];
@@ -438,12 +440,14 @@ static const struct key keys[] = {
 	{ "firmware",   IN_GUEST, set_guest_path, G(firmware), L(firmware), NULL, 0, 0 },
 	{ "kernel",     IN_GUEST, set_guest_path, G(kernel), L(kernel), NULL, 0, 0 },
 	{ "initrd",     IN_GUEST, set_guest_path, G(initrd), L(initrd), NULL, 0, 0 },
+	{ "disk",       IN_GUEST, set_guest_path, G(disk), L(disk), NULL, 0, 0 },
+	{ "virtio",     IN_GUEST, set_bits,       G(devices), 0, device_words, 0, 0 },
 	{ "image",      IN_VM,    set_guest_path, G(image), L(image), NULL, 0, 0 },
 	{ "load",       IN_VM,    set_size,       G(image_load), 0, NULL, 0, CONFIG_MEMORY_MAX },
 	{ "cmdline",    IN_GUEST, set_text,       G(cmdline), 0, NULL, 0, GUEST_CMDLINE_MAX },
 	{ "memory",     IN_GUEST, set_size,       G(memory), 0, NULL, CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX },
 	{ "vcpus",      IN_GUEST, set_number,     G(vcpus), 0, NULL, 1, GUEST_VCPUS_MAX },
-	{ "attributes", IN_TD,    set_attributes, G(attributes), 0, attribute_words, 0, 0 },
+	{ "attributes", IN_TD,    set_bits,       G(attributes), 0, attribute_words, 0, 0 },
 	{ "accept",     IN_TD,    set_words,      G(accept), 0, accept_words, 0, 0 },
 	{ "page",       IN_TD,    set_words,      G(page_level), 0, page_words, 0, 0 },
 	{ "measure",    IN_TD,    set_words,      G(measure), 0, measure_words, 0, 0 },
@@ -688,7 +692,8 @@ void config_attach_files(struct config *cfg, const char *(*find)(struct guest_fi
 		} files[] = { { "firmware", &g->firmware, cfg->lines[i].firmware },
 			      { "kernel", &g->kernel, cfg->lines[i].kernel },
 			      { "initrd", &g->initrd, cfg->lines[i].initrd },
-			      { "image", &g->image, cfg->lines[i].image } };
+			      { "image", &g->image, cfg->lines[i].image },
+			      { "disk", &g->disk, cfg->lines[i].disk } };
 
 		for (size_t j = 0; j < ARRAY_LEN(files); j++)
 			if ((why = attach(files[j].file, find)))

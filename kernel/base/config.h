@@ -60,7 +60,7 @@ struct config {
 	struct guest_config guests[CONFIG_GUESTS_MAX];
 	unsigned guest_count;
 	struct config_lines {
-		unsigned firmware, kernel, initrd, image;
+		unsigned firmware, kernel, initrd, image, disk;
 	} lines[CONFIG_GUESTS_MAX]; /* where each guest's paths stand */
 	unsigned script_line, module_line;
 	/* What was wrong, in the order it was found; further ones are only counted. */

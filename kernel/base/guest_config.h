@@ -35,6 +35,12 @@ enum {
 	GUEST_ATTR_SEPT_VE_DISABLE = BIT32(1),
 };
 
+/* virtio = console, rng */
+enum {
+	GUEST_DEVICE_CONSOLE = BIT32(0),
+	GUEST_DEVICE_RNG = BIT32(1),
+};
+
 struct guest_file {
 	char path[GUEST_PATH_MAX + 1]; /* as tain.cfg spells it; empty: the key is not there */
 	const void *data;              /* NULL: not there or not readable */
@@ -47,6 +53,8 @@ struct guest_config {
 	unsigned line; /* of the section header in tain.cfg */
 
 	struct guest_file firmware, kernel, initrd;
+	struct guest_file disk; /* virtio-blk: its content; writes stay in memory */
+	uint32_t devices;       /* GUEST_DEVICE_*: virtio = ... */
 	struct guest_file image; /* VM only: multiboot ELF or flat */
 	uint64_t image_load;     /* flat image: load = GPA */
 	char cmdline[GUEST_CMDLINE_MAX + 1];

@@ -128,6 +128,18 @@ static void on_unclaimed(void *ctx, bool write, uint16_t port, unsigned bytes, u
 			 g->config->name, write ? "write" : "read", bytes, port);
 }
 
+/* The CPU's random numbers; where it fails, the clock's low bits are mixed in, better than nothing. */
+static void entropy(uint8_t *to, size_t bytes)
+{
+	uint64_t word = 0;
+
+	for (size_t i = 0; i < bytes; i++) {
+		if (i % sizeof(word) == 0 && !rdrand64(&word))
+			word = (word ^ tsc_now()) * UINT64_C(0x9e3779b97f4a7c15);
+		to[i] = (uint8_t)(word >> (i % sizeof(word) * 8));
+	}
+}
+
 static int start_platform(struct guest *g)
 {
 	const struct guest_config *c = g->config;
@@ -141,6 +153,10 @@ static int start_platform(struct guest *g)
 		.initrd = c->initrd.data,
 		.initrd_size = c->initrd.size,
 		.cmdline = c->cmdline,
+		.disk = c->disk.data,
+		.disk_size = c->disk.size,
+		.virtio_console = (c->devices & GUEST_DEVICE_CONSOLE) != 0,
+		.entropy = c->devices & GUEST_DEVICE_RNG ? entropy : NULL,
 		.console = on_output,
 		.console_ctx = g,
 		.unclaimed = on_unclaimed,

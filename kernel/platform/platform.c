@@ -16,6 +16,8 @@
 #define KBD_RESET        0xfe
 #define PORT92_RESET     0x01
 
+enum { SLOT_CONSOLE = 2, SLOT_RNG = 3, SLOT_DISK = 4 };
+
 static void set_end(struct platform *p, enum platform_end end)
 {
 	if (p->end == PLATFORM_RUNS)
@@ -38,6 +40,14 @@ static void on_transmit(void *ctx, uint8_t byte)
 	struct platform *p = ctx;
 
 	p->config.console(p->config.console_ctx, byte);
+}
+
+static void on_com1(void *ctx, uint8_t byte)
+{
+	struct platform *p = ctx;
+
+	p->console.used = false; /* what is typed goes where the guest printed last */
+	on_transmit(p, byte);
 }
 
 /* Lines follow what their devices say now. */
@@ -320,6 +330,20 @@ static int add_fwcfg_items(struct platform *p)
 	return err ? -ENOSPC : add_fwcfg_files(p);
 }
 
+static int add_virtio(struct platform *p)
+{
+	const struct platform_config *c = &p->config;
+	int err = 0;
+
+	if (c->virtio_console)
+		err = virtio_console_add(&p->console, &p->pci, SLOT_CONSOLE, &p->dma, on_transmit, p);
+	if (!err && c->entropy)
+		err = virtio_rng_add(&p->rng, &p->pci, SLOT_RNG, &p->dma, c->entropy);
+	if (!err && c->disk)
+		err = virtio_disk_add(&p->disk, &p->pci, SLOT_DISK, &p->dma, c->disk, c->disk_size);
+	return err;
+}
+
 int platform_init(struct platform *p, const struct platform_config *config)
 {
 	memset(p, 0, sizeof(*p));
@@ -328,7 +352,7 @@ int platform_init(struct platform *p, const struct platform_config *config)
 	p->ports.unclaimed_ctx = config->console_ctx;
 	intr_init(&p->intr);
 	pit_init(&p->pit, on_pit, p);
-	serial_init(&p->com1, on_transmit, p);
+	serial_init(&p->com1, on_com1, p);
 	cmos_init(&p->cmos, config->memory_bytes, config->vcpus);
 	pmtimer_init(&p->pm, on_sleep, p);
 	pci_init(&p->pci, &p->intr, config->memory_bytes, on_reset, p);
@@ -337,13 +361,16 @@ int platform_init(struct platform *p, const struct platform_config *config)
 
 	if (!err)
 		err = add_ports(p);
-	return err ? err : add_mmio(p);
+	if (!err)
+		err = add_mmio(p);
+	return err ? err : add_virtio(p);
 }
 
 void platform_fini(struct platform *p)
 {
 	if (p->ports.count)
 		pit_fini(&p->pit);
+	virtio_disk_fini(&p->disk);
 	p->ports.count = 0;
 }
 
@@ -447,7 +474,9 @@ const char *platform_end_text(const struct platform *p, char *buf, size_t size)
 bool platform_type(struct platform *p, uint8_t byte)
 {
 	spin_lock(&p->lock);
-	bool taken = serial_receive(&p->com1, byte);
+	bool taken = p->console.used && virtio_is_running(&p->console.v)
+			     ? virtio_console_receive(&p->console, byte)
+			     : serial_receive(&p->com1, byte);
 
 	update_lines(p);
 	spin_unlock(&p->lock);

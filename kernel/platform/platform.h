@@ -10,6 +10,7 @@
  *         mmio.c     MMIO ranges          intr.c    interrupts to vCPUs ioapic.c  I/O APIC
  *         pic.c      8259 pair            pit.c     8254
  *         acpi_tables.c  ACPI tables, by aml.c    dma.h     devices to memory
+ *         virtio.c   virtio-pci, on virtqueue.c: virtio_console.c virtio_rng.c virtio_disk.c
  *         memory.c   backing frames       platform.c  the sum of them
  *
  * Invariants
@@ -35,6 +36,7 @@
 #include "kernel/platform/pmtimer.h"
 #include "kernel/platform/ports.h"
 #include "kernel/platform/serial.h"
+#include "kernel/platform/virtio_devices.h"
 
 /* What the guest asked of its power button, reset line or debug-exit port. */
 enum platform_end {
@@ -52,6 +54,11 @@ struct platform_config {
 	const void *kernel, *initrd; /* fw_cfg items; NULL: none */
 	uint64_t kernel_size, initrd_size;
 	const char *cmdline;
+	/* virtio devices; NULL or false: not there */
+	const void *disk;
+	uint64_t disk_size;
+	bool virtio_console;
+	void (*entropy)(uint8_t *to, size_t bytes);
 	/* Called with each byte the guest prints on COM1 or the debug port. */
 	void (*console)(void *ctx, uint8_t byte);
 	void *console_ctx;
@@ -75,6 +82,9 @@ struct platform {
 	struct pmtimer pm;
 	struct pci pci;
 	struct fwcfg fwcfg;
+	struct virtio_console console;
+	struct virtio_rng rng;
+	struct virtio_disk disk;
 	enum platform_end end;
 	uint32_t exit_code;
 };

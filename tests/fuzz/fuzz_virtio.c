@@ -1,0 +1,114 @@
+/*
+ * fuzz_virtio.c - a driver that does anything: registers, rings and buffers from the input.
+ *
+ * Each input is a list of operations: write to configuration space, to a BAR, or to the memory where the
+ * rings lie. The devices must stay inside of the memory that they are shown, and come to an end.
+ *
+ * links: kernel/machine/vtimer.c kernel/platform/[a-z]*.c tests/host/machine.c
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/machine/port.h"
+#include "kernel/platform/platform.h"
+
+#define BAR   UINT64_C(0xc0000000)
+#define SLOTS 3 /* 2 to 4 */
+
+static struct platform pc;
+static uint8_t memory[8192], image[4096 + 512];
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void nothing(void *ctx, uint8_t byte) { (void)ctx, (void)byte; }
+static void deliver(void *ctx, const struct intr_message *m) { (void)ctx, (void)m; }
+static void entropy(uint8_t *to, size_t n) { memset(to, 1, n); }
+
+static int mem_read(void *ctx, uint64_t gpa, void *to, uint64_t n)
+{
+	(void)ctx;
+	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
+		return -ENOENT;
+	memcpy(to, memory + gpa, n);
+	return 0;
+}
+
+static int mem_write(void *ctx, uint64_t gpa, const void *from, uint64_t n)
+{
+	(void)ctx;
+	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
+		return -ENOENT;
+	memcpy(memory + gpa, from, n);
+	return 0;
+}
+
+static void bar_set(unsigned slot, unsigned at, unsigned bytes, uint64_t v)
+{
+	platform_mmio_write(&pc, (gpa_t){ BAR + slot * 0x10000 + at }, bytes, v);
+}
+
+/* As far as a driver must go before anything can happen. */
+static void bring_up(unsigned slot)
+{
+	platform_mmio_write(&pc, (gpa_t){ PCI_ECAM_GPA + (slot << 15) + 0x10 }, 4, BAR + slot * 0x10000);
+	platform_mmio_write(&pc, (gpa_t){ PCI_ECAM_GPA + (slot << 15) + 0x04 }, 4, 6);
+	bar_set(slot, 8, 4, 1);
+	bar_set(slot, 12, 4, 3);
+	bar_set(slot, 20, 1, 11);
+	for (unsigned q = 0; q < 2; q++) {
+		bar_set(slot, 22, 2, q);
+		bar_set(slot, 24, 2, 8);
+		bar_set(slot, 32, 8, 0);
+		bar_set(slot, 40, 8, 0x200);
+		bar_set(slot, 48, 8, 0x300);
+		bar_set(slot, 28, 2, 1);
+	}
+	bar_set(slot, 20, 1, 15);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct platform_config config = {
+		.name = "f", .memory_bytes = 64 << 20, .vcpus = 1, .console = nothing, .disk = image,
+		.disk_size = sizeof(image), .virtio_console = true, .entropy = entropy,
+	};
+	static bool started;
+
+	if (!started && vtimer_start())
+		abort();
+	started = true;
+	if (platform_init(&pc, &config))
+		abort();
+	platform_set_sink(&pc, &(struct intr_sink){ .deliver = deliver });
+	platform_set_dma(&pc, &(struct dma){ mem_read, mem_write, NULL });
+	memset(memory, 0, sizeof(memory));
+	for (unsigned slot = 2; slot < 2 + SLOTS; slot++)
+		bring_up(slot);
+	for (; size >= 8; data += 8, size -= 8) {
+		unsigned slot = 2 + data[1] % SLOTS, at = (unsigned)data[2] | (unsigned)data[3] << 8;
+		uint32_t v;
+
+		memcpy(&v, data + 4, 4);
+		if (data[0] < 0x80)
+			memcpy(memory + at % (sizeof(memory) - 4), &v, 4);
+		else if (data[0] < 0xc0)
+			bar_set(slot, 0x3000 + 4 * (at & 1), 2, at & 1);
+		else if (data[0] < 0xe0)
+			bar_set(slot, at % 0x4000, 1u << (data[0] & 3), v);
+		else if (data[0] < 0xf0)
+			(void)platform_mmio_read(&pc, (gpa_t){ BAR + slot * 0x10000 + at % 0x4000 },
+						 1u << (data[0] & 3));
+		else if (data[0] < 0xf8)
+			platform_mmio_write(&pc, (gpa_t){ PCI_ECAM_GPA + (slot << 15) + at % 0x1000 },
+					    1u << (data[0] & 1), v);
+		else
+			platform_type(&pc, (uint8_t)v);
+	}
+	platform_fini(&pc);
+	if (page_count(PAGE_GUEST))
+		abort();
+	return 0;
+}
