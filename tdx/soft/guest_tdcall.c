@@ -36,9 +36,12 @@ static tdx_status_t tdg_vp_vmcall(struct guest *g, enum tdcall_out *out)
 	if (mask >> 32 || (mask & forbidden))
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	guest_advance(g);
+#pragma GCC unroll 16
 	for (unsigned i = SOFT_RDX; i < SOFT_GPRS; i++)
-		if (i != SOFT_RSP && !(i == SOFT_RBP && keep_rbp))
+		if (i != SOFT_RSP && i != SOFT_RBP)
 			host->r[i] = mask >> i & 1 ? gpr->r[i] : 0;
+	if (!keep_rbp)
+		host->rbp = mask >> SOFT_RBP & 1 ? gpr->rbp : 0;
 	host->rcx = mask;
 	g->vp->last_td_exit = EXIT_TDVMCALL;
 	/* A bus lock on the way shows in the reason. */

@@ -44,9 +44,10 @@ static void take_reply(struct call *c, struct tdvps *vp)
 	uint64_t mask = vp->v.gpr.rcx;
 
 	vp->v.gpr.rax = 0;
+#pragma GCC unroll 16
 	for (unsigned i = SOFT_RDX; i < SOFT_GPRS; i++)
-		if (i != SOFT_RSP && (mask >> i & 1))
-			vp->v.gpr.r[i] = c->in.r[i];
+		if (i != SOFT_RSP)
+			vp->v.gpr.r[i] = mask >> i & 1 ? c->in.r[i] : vp->v.gpr.r[i];
 }
 
 /* A TDCALL that ended in an exit of its own: the host's hint goes into its status. */
