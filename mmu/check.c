@@ -1,10 +1,13 @@
 /*
  * check.c - the proof: walk everything, find what does not hold (rules G1 to G7).
  *
- *     G1 a leaf's frame is its slot's          G5 no page is both free and linked, none linked
- * twice G2 levels and GFNs agree with the path   G6 the external table says the same, entry by
- * entry G3 populations equal a recount           G7 pages given equal leaves and tables G4 nothing
- * is FROZEN at rest
+ *     G1 a leaf's frame is its slot's
+ *     G2 levels and GFNs agree with the path
+ *     G3 populations equal a recount
+ *     G4 nothing is FROZEN at rest
+ *     G5 no page is both free and linked, none linked twice
+ *     G6 the external table says the same, entry by entry
+ *     G7 pages given equal leaves and tables
  *
  * The walk takes the write side for PASS_TABLES tables at a time and lets faults and removals through
  * in between. Each table is proved whole, under one hold; what joins tables is proved by their marks:

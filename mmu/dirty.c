@@ -214,9 +214,8 @@ unsigned mmu_log_clear(struct mmu *mmu, struct memslot *slot, uint64_t first, ui
 
 	if (slot->dirty) {
 		__atomic_fetch_and(&slot->dirty[first / 64], ~mask, __ATOMIC_SEQ_CST);
-		for
-			each_direct_root(mmu, r) count +=
-				clear_word(mmu, (enum mmu_root)r, gfn_add(slot->base, first), mask);
+		for_each_direct_root(mmu, r)
+			count += clear_word(mmu, (enum mmu_root)r, gfn_add(slot->base, first), mask);
 	}
 	mmu_read_unlock(&mmu->lock, me);
 	return count;
@@ -297,20 +296,19 @@ int mmu_track(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
 	int err = 0;
 
 	mmu_write_lock(&mmu->lock);
-	for
-		each_direct_root(mmu, r) if (!err) err = split_down(mmu, (enum mmu_root)r, gfn);
+	for_each_direct_root(mmu, r) {
+		if (!err)
+			err = split_down(mmu, (enum mmu_root)r, gfn);
+	}
 	if (!err) {
 		set_bit_of(slot->tracked, gfn.v - slot->base.v, true);
-		for
-			each_direct_root(mmu, r)
-			{
-				struct walk w = walk_to(mmu, (enum mmu_root)r, gfn, LEVEL_4K);
-				spte_t was;
+		for_each_direct_root(mmu, r) {
+			struct walk w = walk_to(mmu, (enum mmu_root)r, gfn, LEVEL_4K);
+			spte_t was;
 
-				/* Also if W is gone already: a CPU may have it in its TLB (rule
-				 * E2). */
-				taken |= take_bits(w.entry, SPTE_W | SPTE_MMU_WRITABLE, &was);
-			}
+			/* Also if W is gone already: a CPU may have it in its TLB (rule E2). */
+			taken |= take_bits(w.entry, SPTE_W | SPTE_MMU_WRITABLE, &was);
+		}
 	}
 	if (taken)
 		flush_range(mmu, gfn, 1);
@@ -322,15 +320,12 @@ void mmu_untrack(struct mmu *mmu, struct memslot *slot, gfn_t gfn)
 {
 	mmu_write_lock(&mmu->lock);
 	set_bit_of(slot->tracked, gfn.v - slot->base.v, false);
-	for
-		each_direct_root(mmu, r)
-		{
-			struct walk w = walk_to(mmu, (enum mmu_root)r, gfn, LEVEL_4K);
+	for_each_direct_root(mmu, r) {
+		struct walk w = walk_to(mmu, (enum mmu_root)r, gfn, LEVEL_4K);
 
-			if (spte_is_accessible_leaf(w.old) && (w.old.raw & SPTE_HOST_WRITABLE))
-				__atomic_fetch_or(&w.entry->raw, SPTE_MMU_WRITABLE,
-						  __ATOMIC_ACQ_REL);
-		}
+		if (spte_is_accessible_leaf(w.old) && (w.old.raw & SPTE_HOST_WRITABLE))
+			__atomic_fetch_or(&w.entry->raw, SPTE_MMU_WRITABLE, __ATOMIC_ACQ_REL);
+	}
 	mmu_write_unlock(&mmu->lock);
 }
 

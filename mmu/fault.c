@@ -347,13 +347,11 @@ int mmu_handle_misconfig(struct mmu *mmu, gfn_t gfn)
 
 	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
 
-	for
-		each_direct_root(mmu, r) if (result != -ENOENT)
-		{
-			int here = misconfig_in(mmu, (enum mmu_root)r, gfn);
+	for_each_direct_root(mmu, r) {
+		int here = result == -ENOENT ? result : misconfig_in(mmu, (enum mmu_root)r, gfn);
 
-			result = here == -EIO ? result : here;
-		}
+		result = here == -EIO ? result : here;
+	}
 	mmu_read_unlock(&mmu->lock, me);
 	return result;
 }

@@ -54,10 +54,11 @@ static inline int range_each(struct mmu *mmu, gfn_t start, uint64_t frames, part
 	uint64_t bits = mmu->gfn_bits[MMU_DIRECT];
 	int err = 0;
 
-	for each_direct_root(mmu, r)
+	for_each_direct_root(mmu, r) {
 		if (!err)
 			err = range_visit(mmu, mmu->root[r], start.v | bits,
 					  ((start.v + frames - 1) | bits) + 1, fn, arg);
+	}
 	return err;
 }
 

@@ -24,7 +24,7 @@
 
 static inline bool root_is_direct(unsigned root) { return root != MMU_MIRROR; }
 
-/* for (root, each direct root that is there): with the lock held. */
+/* Each direct root that is there; with the lock held. */
 static inline unsigned direct_root_from(const struct mmu *mmu, unsigned root)
 {
 	while (root < MMU_ROOTS && (!root_is_direct(root) || !mmu->root[root]))
@@ -32,9 +32,9 @@ static inline unsigned direct_root_from(const struct mmu *mmu, unsigned root)
 	return root;
 }
 
-#define each_direct_root(mmu, r)                                          \
-	(unsigned r = direct_root_from((mmu), MMU_DIRECT); r < MMU_ROOTS; \
-	 r = direct_root_from((mmu), r + 1))
+#define for_each_direct_root(mmu, r)                                          \
+	for (unsigned r = direct_root_from((mmu), MMU_DIRECT); r < MMU_ROOTS; \
+	     r = direct_root_from((mmu), r + 1))
 
 /* A root of this role, with the MMU's own reference. NULL: out of memory. */
 struct mmu_page *root_new(struct mmu *mmu, unsigned root) MUST_CHECK;

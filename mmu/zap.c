@@ -231,9 +231,10 @@ int mmu_zap_range(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t fra
 	if (!root_is_direct(root))
 		return zap_root(mmu, root, start, end);
 	/* A role that once had a root always has one: without the lock this is stable enough. */
-	for
-		each_direct_root(mmu, r) if (!err) err =
-			zap_root(mmu, (enum mmu_root)r, start, end);
+	for_each_direct_root(mmu, r) {
+		if (!err)
+			err = zap_root(mmu, (enum mmu_root)r, start, end);
+	}
 	return err;
 }
 
