@@ -62,23 +62,62 @@ struct sweep {
 	uint64_t count;
 };
 
+/*
+ * Take @bits from @count leaves from @entry on; bit i of the answer: leaf i had D. *last is one that
+ * was changed. One turn is what every page of a log costs, so it is written out flat.
+ */
+static inline uint64_t sweep_64(spte_t *entry, unsigned count, uint64_t bits, unsigned *changed,
+				spte_t *last)
+{
+	const uint64_t kind = SPTE_PRESENT | SPTE_LEAF | SPTE_BLOCKED_FOR;
+	uint64_t dirty = 0;
+
+	for (unsigned i = 0; i < count; i++) {
+		uint64_t was = spte_read(&entry[i]).raw;
+
+		while ((was & kind) == (SPTE_PRESENT | SPTE_LEAF) && (was & bits)) {
+			if (unlikely(!__atomic_compare_exchange_n(&entry[i].raw, &was, was & ~bits,
+								  true, __ATOMIC_ACQ_REL,
+								  __ATOMIC_ACQUIRE)))
+				continue;
+			dirty |= (was & SPTE_DIRTY) / SPTE_DIRTY << i;
+			last->raw = was;
+			++*changed;
+			break;
+		}
+	}
+	return dirty;
+}
+
+/* Mark what bits of a word of leaves say, @frames each. */
+static void mark_word(struct memslot *slot, gfn_t gfn, uint64_t dirty, uint64_t frames)
+{
+	uint64_t at = gfn.v - slot->base.v;
+
+	if (frames == 1 && slot->dirty && is_aligned(at, 64)) {
+		__atomic_fetch_or(&slot->dirty[at / 64], dirty, __ATOMIC_RELAXED);
+		return;
+	}
+	for (; dirty; dirty &= dirty - 1)
+		slot_mark_dirty(slot, gfn_add(gfn, (uint64_t)__builtin_ctzll(dirty) * frames));
+}
+
 /* Take bits from all leaves of one table; mark what was dirty, if a slot wants to know. */
 static int sweep_part(struct mmu *mmu, const struct part *part, void *arg)
 {
 	struct sweep *sweep = arg;
 	uint64_t bits = sweep->bits ? sweep->bits : log_bits(mmu, part->level);
-	spte_t was = SPTE_NONE, last = SPTE_NONE;
+	uint64_t frames = level_frames(part->level);
+	spte_t last = SPTE_NONE;
 	unsigned count = 0;
 
-	for (unsigned i = part->first; i < part->last; i++) {
-		if (!take_bits(&part->sp->entries[i], bits, &was))
-			continue;
-		count++;
-		last = was;
-		if (sweep->slot && (was.raw & SPTE_DIRTY))
-			slot_mark_dirty(
-				sweep->slot,
-				gfn_add(part->gfn, (i - part->first) * level_frames(part->level)));
+	for (unsigned i = part->first; i < part->last; i += 64) {
+		unsigned some = part->last - i < 64 ? part->last - i : 64;
+		uint64_t dirty = sweep_64(&part->sp->entries[i], some, bits, &count, &last);
+
+		if (sweep->slot && dirty)
+			mark_word(sweep->slot, gfn_add(part->gfn, (i - part->first) * frames), dirty,
+				  frames);
 	}
 	trace_part(mmu, part, last, bits, count);
 	sweep->count += count;
