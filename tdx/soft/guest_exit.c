@@ -352,7 +352,8 @@ static enum guest_next exit_in_delivery(struct guest *g)
 
 static enum guest_next handle(struct guest *g)
 {
-	uint32_t basic = EXIT_BASIC(g->x.reason), idt = (uint32_t)guest_vmread(g, F_IDT_INFO);
+	uint32_t basic = EXIT_BASIC(g->x.reason);
+	uint32_t idt = g->x.not_entered ? 0 : (uint32_t)guest_vmread(g, F_IDT_INFO);
 
 	if (idt & INTR_VALID) {
 		if (!may_cut_delivery(basic))

@@ -199,6 +199,7 @@ struct soft_exit {
 	uint32_t intr_info; /* exit interruption information (reasons 0, 1, 6, 42) */
 	uint32_t intr_error;
 	uint32_t instr_len, instr_info;
+	bool not_entered; /* the guest did not run: the VMCS still tells of the exit before */
 };
 
 /*

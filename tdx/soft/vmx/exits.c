@@ -86,7 +86,7 @@ void exit_to_host(struct soft_exit *x)
 {
 	int vector = trap_capture_interrupt();
 
-	*x = (struct soft_exit){ .reason = EXIT_REASON_EXTERNAL_INTERRUPT };
+	*x = (struct soft_exit){ .reason = EXIT_REASON_EXTERNAL_INTERRUPT, .not_entered = true };
 	if (vector >= 0)
 		x->intr_info = INTR_INFO_VALID | (uint32_t)vector;
 }
@@ -163,7 +163,8 @@ bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 
 void exit_kicked(struct soft_exit *x)
 {
-	*x = (struct soft_exit){ .reason = EXIT_REASON_EXCEPTION_NMI, .intr_info = EVENT_NMI };
+	*x = (struct soft_exit){ .reason = EXIT_REASON_EXCEPTION_NMI, .intr_info = EVENT_NMI,
+				 .not_entered = true };
 }
 
 void exit_entry_failed(struct soft_vcpu *v, struct soft_exit *x)
