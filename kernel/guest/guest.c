@@ -445,6 +445,20 @@ static void platform_stats(const struct guest *g, void (*line)(void *ctx, const 
 			 (unsigned long long)t->range[i].writes);
 		line(ctx, text);
 	}
+	for (unsigned i = 0; i < g->platform.mmio.count; i++) {
+		const struct mmio_range *r = &g->platform.mmio.range[i];
+
+		if (!r->reads && !r->writes)
+			continue;
+		snprintf(text, sizeof(text), "mmio %s reads %llu writes %llu", r->name,
+			 (unsigned long long)r->reads, (unsigned long long)r->writes);
+		line(ctx, text);
+	}
+	snprintf(text, sizeof(text), "mmio unclaimed reads %llu writes %llu last %#llx",
+		 (unsigned long long)g->platform.mmio.unclaimed_reads,
+		 (unsigned long long)g->platform.mmio.unclaimed_writes,
+		 (unsigned long long)g->platform.mmio.last_unclaimed);
+	line(ctx, text);
 	snprintf(text, sizeof(text), "port unclaimed reads %llu writes %llu last %#x",
 		 (unsigned long long)t->unclaimed_reads, (unsigned long long)t->unclaimed_writes,
 		 t->last_unclaimed);

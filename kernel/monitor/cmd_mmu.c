@@ -12,7 +12,6 @@
 #include "kernel/guest/guest.h"
 #include "kernel/guest/memlog.h"
 #include "kernel/machine/port.h"
-#include "kernel/machine/time.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
 #include "mmu/mmu.h"
@@ -409,42 +408,6 @@ static int cmd_walk(struct call *c)
 
 /* ------------------------------------------------------------------ type */
 
-/* The character that stands for @letter after a backslash. */
-static uint8_t escaped(char letter)
-{
-	return letter == 'n' ? '\n' : letter == 'r' ? '\r' : letter == 'e' ? 0x1b : (uint8_t)letter;
-}
-
-#define TYPE_TIMEOUT_US 10000000
-
-/* A serial line takes sixteen bytes, and more when the guest has read them. */
-static bool type_byte(struct guest *g, uint8_t byte)
-{
-	uint64_t deadline = tsc_now() + us_to_ticks(TYPE_TIMEOUT_US);
-
-	while (!guest_type(g, byte)) {
-		if (guest_ended(g) || tsc_now() >= deadline)
-			return false;
-		sched_poll();
-	}
-	return true;
-}
-
-static int cmd_type(struct call *c)
-{
-	struct guest *g = running_guest(c);
-
-	for (const char *key = c->argv[1]; g && *key; key++) {
-		uint8_t byte = (uint8_t)*key;
-
-		if (*key == '\\' && key[1])
-			byte = escaped(*++key);
-		if (!type_byte(g, byte))
-			return command_fail(c, "%s does not take more", g->config->name);
-	}
-	return g ? 0 : -1;
-}
-
 /* clang-format off */
 const struct command mmu_commands[] = {
 	{ "dirty", "NAME start [ad|pml|wp] [copy] | collect | report [GPA SIZE] | verify | stop",
@@ -469,8 +432,6 @@ const struct command mmu_commands[] = {
 	  COMPLETE_GUEST, COMMAND_JSON,
 	  "    `mirror` is the private half of a trust domain, `external` what the TDX module says of the\n"
 	  "    same entry; `direct` is a plain guest's memory, or the shared half." },
-	{ "type", "NAME TEXT", "type to a guest's serial line", cmd_type, 2, 2, COMPLETE_GUEST, 0,
-	  "    \\n is the end of a line, \\r the Enter key, \\e Escape." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */

@@ -202,8 +202,8 @@ static int add_ports(struct platform *p)
 {
 	/* clang-format off */
 	const struct port_range pic_ranges[] = {
-		{ 0x0020, 0x0021, "PIC 1",     pic1_read,        pic1_write,        p,          0, 0 },
-		{ 0x00a0, 0x00a1, "PIC 2",     pic2_read,        pic2_write,        p,          0, 0 },
+		{ 0x0020, 0x0021, "PIC-1",     pic1_read,        pic1_write,        p,          0, 0 },
+		{ 0x00a0, 0x00a1, "PIC-2",     pic2_read,        pic2_write,        p,          0, 0 },
 		{ 0x04d0, 0x04d1, "ELCR",      elcr_read,        elcr_write,        p,          0, 0 },
 	};
 	/* clang-format on */

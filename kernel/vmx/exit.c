@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "kernel/base/log.h"
 #include "kernel/base/trace.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/port.h"
@@ -72,8 +73,31 @@ static enum exit_action exit_preemption_timer(struct vm_vcpu *v)
 	return EXIT_LEAVE;
 }
 
+/* Three lines that say where it stood: for the guest's author. */
+static void show_registers(const struct vm_vcpu *v)
+{
+	const uint64_t *g = v->regs.gpr;
+	const char *name = v->vm->config->name;
+
+#define U(x) ((unsigned long long)(x))
+	log_warn("%s: vcpu%u RIP %llx RSP %llx RFLAGS %llx CR0 %llx CR2 %llx CR3 %llx CR4 %llx EFER %llx",
+		 name, v->index, U(vmcs_read(VMCS_GUEST_RIP)), U(vmcs_read(VMCS_GUEST_RSP)),
+		 U(vmcs_read(VMCS_GUEST_RFLAGS)), U(vmcs_read(VMCS_GUEST_CR0)), U(cr2_read()),
+		 U(vmcs_read(VMCS_GUEST_CR3)), U(vmcs_read(VMCS_GUEST_CR4)),
+		 U(vmcs_read(VMCS_GUEST_IA32_EFER)));
+	log_warn("%s: RAX %llx RBX %llx RCX %llx RDX %llx RSI %llx RDI %llx RBP %llx R8 %llx", name,
+		 U(g[REG_RAX]), U(g[REG_RBX]), U(g[REG_RCX]), U(g[REG_RDX]), U(g[REG_RSI]),
+		 U(g[REG_RDI]), U(g[REG_RBP]), U(g[REG_R8]));
+	log_warn("%s: R9 %llx R10 %llx R11 %llx R12 %llx R13 %llx R14 %llx R15 %llx CS %llx IDT %llx", name,
+		 U(g[REG_R9]), U(g[REG_R10]), U(g[REG_R11]), U(g[REG_R12]), U(g[REG_R13]),
+		 U(g[REG_R14]), U(g[REG_R15]), U(vmcs_read(VMCS_GUEST_CS_SELECTOR)),
+		 U(vmcs_read(VMCS_GUEST_IDTR_BASE)));
+#undef U
+}
+
 static enum exit_action exit_triple_fault(struct vm_vcpu *v)
 {
+	show_registers(v);
 	return leave(v, RUN_DEAD, "triple fault at RIP %#llx",
 		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
 }

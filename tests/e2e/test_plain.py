@@ -40,6 +40,7 @@ def all_kinds(cpus):
           len(re.findall(r"^tain: plain: stopped: halted$", b.text, re.M)) == 2, b)
     check(at + "a triple fault ends its guest",
           b.has(r"^tain: bad_triple: dead: triple fault at RIP 0x"), b)
+    check(at + "and its registers are shown", b.has(r"bad_triple: vcpu0 RIP [0-9a-f]+ RSP"), b)
     check(at + "a read where nothing is reads all ones, and is told once",
           b.has(r"^bad_memory\| nobody answered$") and
           len(re.findall(r"bad_memory: .* at 0xd0000000: no device there", b.text)) == 1, b)
