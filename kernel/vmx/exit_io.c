@@ -20,6 +20,7 @@
 #define IO_PORT(q)  ((uint16_t)((q) >> 16))
 
 #define RFLAGS_DF BIT64(10)
+#define PORT_PIT  0x40
 
 /* EXIT_INSTRUCTION_INFO of INS and OUTS, bits 9:7. */
 enum { ADDRESS_16, ADDRESS_32, ADDRESS_64 };
@@ -127,11 +128,14 @@ enum exit_action exit_io(struct vm_vcpu *v)
 
 	if (unlikely(q & IO_STRING))
 		return string_io(v, q);
-	if (q & IO_IN)
+	if (q & IO_IN) {
 		set_rax(v, platform_in(v->vm->platform, IO_PORT(q), IO_BYTES(q)), IO_BYTES(q));
-	else
+	} else {
 		platform_out(v->vm->platform, IO_PORT(q), IO_BYTES(q),
 			     (uint32_t)v->regs.gpr[REG_RAX]);
+		if (IO_PORT(q) == PORT_PIT) /* its next tick may come within this stay */
+			vm_stay_until(v, vtimer_next());
+	}
 	skip_instruction(v);
 	return after_access(v);
 }

@@ -100,8 +100,10 @@ static void begin(struct vm_vcpu *v)
 		vmx_flush_vpid(v->vpid);
 		v->flush_seen = 0; /* whatever this CPU remembers of that EPTP is another's */
 	}
-	if (!v->configured)
+	if (unlikely(!v->configured)) {
 		vmcs_setup(v);
+		vmx_flush_vpid(v->vpid); /* after INIT: no translation of the old life */
+	}
 	flush_if_asked(v);
 	log_follow(v);
 	vm_set_preemption(v->run->slice_tsc);
