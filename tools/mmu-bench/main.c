@@ -244,9 +244,40 @@ static void walk(struct bench *b, uint64_t from, uint64_t to)
 		(void)mmu_lookup(&b->mmu, MMU_DIRECT, gfn_add(BASE, i), &level);
 }
 
+static void write_side(struct bench *b, uint64_t from, uint64_t to)
+{
+	for (uint64_t i = from; i < to; i += FRAMES_2M) {
+		mmu_write_lock(&b->mmu.lock);
+		mmu_write_unlock(&b->mmu.lock);
+	}
+}
+
 /*
  * What is prepared
  */
+
+/* So many CPUs ran this guest: a writer looks at the slot of each. */
+static void run_on(struct bench *b, unsigned cpus)
+{
+	for (unsigned cpu = 0; cpu < cpus; cpu++) {
+		machine_cpu(cpu);
+		walk(b, 0, 1);
+	}
+	machine_cpu(0);
+}
+
+static void run_on_2(struct bench *b, uint64_t from, uint64_t to)
+{
+	(void)from, (void)to;
+	run_on(b, 2);
+}
+
+static void run_on_512(struct bench *b, uint64_t from, uint64_t to)
+{
+	(void)from, (void)to;
+	run_on(b, 512);
+}
+
 static void start_logging(struct bench *b, uint64_t from, uint64_t to)
 {
 	(void)from, (void)to;
@@ -294,6 +325,8 @@ static const struct op {
 	{ "recover",      false, LEVEL_4K, FRAMES_2M, { map_ahead, large_backing }, recover },
 	{ "age",          false, LEVEL_4K, 1,         { map_4k },                 age },
 	{ "walk",         false, LEVEL_4K, 1,         { map_ahead },              walk },
+	{ "writer-2cpus", false, LEVEL_4K, FRAMES_2M, { map_ahead, run_on_2 },    write_side },
+	{ "writer-512cpus", false, LEVEL_4K, FRAMES_2M, { map_ahead, run_on_512 }, write_side },
 };
 /* clang-format on */
 
