@@ -6,8 +6,8 @@
  *
  * Invariants
  *   - One table of steps; the first that fails says why, and td_teardown() undoes all of them.
- *   - What was hashed here as it was added must be what the module measured; else the TD
- *     never runs.
+ *   - What was hashed here, now or when the same was built before, must be what the module
+ *     measured; else the TD never runs.
  *
  * Facts: TDX module 1.5 ABI, "TD Build Sequence".
  *
@@ -22,6 +22,7 @@
 #include "tdx/abi/explain.h"
 #include "tdx/abi/operand.h"
 #include "tdx/keyid.h"
+#include "tdx/measure_known.h"
 #include "tdx/reclaim.h"
 #include "tdx/retry.h"
 #include "tdx/tdhob.h"
@@ -233,7 +234,8 @@ static int add_page(void *ctx, const struct measure_run *run, gpa_t page)
 	int err;
 
 	measure_page(run, page, a->contents);
-	measure_hash_add(&a->td->measured, page);
+	if (!a->td->known)
+		measure_hash_add(&a->td->measured, page);
 	if (++a->pages % BREATH_PAGES == 0 && tdx_state.host.irq_window)
 		tdx_state.host.irq_window();
 	err = td_memory_add(a->td, page, a->staging);
@@ -247,8 +249,10 @@ static int extend_page(void *ctx, const struct measure_run *run, gpa_t page)
 	struct adder *a = ctx;
 	struct sept_fault fault;
 
-	measure_page(run, page, a->contents);
-	measure_hash_extend(&a->td->measured, page, a->contents);
+	if (!a->td->known) {
+		measure_page(run, page, a->contents);
+		measure_hash_extend(&a->td->measured, page, a->contents);
+	}
 	for (uint64_t at = 0; at < PAGE_SIZE; at += MR_CHUNK_BYTES) {
 		tdx_status_t st = TDX_RETRY(tdh_mr_extend(a->td->tdr, gpa_add(page, at), &fault));
 
@@ -288,6 +292,8 @@ static int make_contents(struct td *td, uint8_t *hob)
 			      td->config->firmware.path);
 	} else {
 		measure_plan_make(td->plan, &in);
+		td->fingerprint = measure_fingerprint(td->plan);
+		td->known = measure_known_get(td->fingerprint, td->predicted);
 		sha384_init(&td->measured);
 		err = measure_walk(td->plan, &ops, &a);
 	}
@@ -358,8 +364,13 @@ static int finalize(struct td *td)
 	hex(text, td->mrtd, sizeof(td->mrtd));
 	snprintf(line, sizeof(line), "tain: td %s: MRTD %s", td->name, text);
 	tdx_state.host.say(line);
-	sha384_final(&td->measured, td->predicted);
-	return memcmp(td->predicted, td->mrtd, sizeof(td->mrtd)) ? shout(td) : 0;
+	if (!td->known)
+		sha384_final(&td->measured, td->predicted);
+	if (memcmp(td->predicted, td->mrtd, sizeof(td->mrtd)))
+		return shout(td);
+	if (!td->known)
+		measure_known_put(td->fingerprint, td->predicted);
+	return 0;
 }
 
 /* vCPUs belong to no CPU until they first run; faults are AUGs from now on. */

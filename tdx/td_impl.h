@@ -115,6 +115,8 @@ struct td {
 	struct tdload_plan *tdload; /* while it is built, without firmware */
 	struct measure_plan *plan;
 	struct sha384 measured;
+	uint64_t fingerprint; /* of what is measured */
+	bool known;           /* `predicted` comes from an earlier start */
 	struct measure_log *log; /* of what was measured */
 	uint8_t predicted[TDX_HASH_BYTES];
 	uint8_t mrtd[TDX_HASH_BYTES]; /* the module's, after finalisation */

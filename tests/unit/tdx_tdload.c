@@ -2,7 +2,7 @@
  * tdx_tdload.c - what the plan of a TD without firmware promises: all RAM accounted for, once; a kernel
  * told the truth; bad kernels refused.
  *
- * links: tdx/tdload_plan.c tdx/tdload_image.c tdx/tdvf.c tdx/measure.c kernel/base/sha384.c
+ * links: tdx/tdload_plan.c tdx/tdload_image.c tdx/tdvf.c tdx/measure.c tdx/measure_known.c kernel/base/sha384.c
  *   kernel/platform/acpi_tables.c kernel/platform/aml.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "tdx/measure.h"
+#include "tdx/measure_known.h"
 #include "tdx/tdload_plan.h"
 
 #define MIB          (UINT64_C(1) << 20)
@@ -191,6 +192,34 @@ static void every_byte_that_decides_is_measured(void **state)
 	assert_memory_not_equal(first, other, sizeof(first));
 }
 
+/* A prediction is found again only for the very same contents, order and places. */
+static void a_prediction_belongs_to_its_contents(void **state)
+{
+	static struct measure_plan m;
+	const struct measure_input in = { .tdvf = &t, .memory = 256 * MIB };
+	uint8_t kept[SHA384_BYTES] = { 42 }, out[SHA384_BYTES] = { 0 };
+	uint64_t key;
+
+	(void)state;
+	assert_int_equal(make(), 0);
+	measure_plan_make(&m, &in);
+	key = measure_fingerprint(&m);
+	assert_false(measure_known_get(key, out));
+	measure_known_put(key, kept);
+	assert_true(measure_known_get(measure_fingerprint(&m), out));
+	assert_memory_equal(out, kept, sizeof(out));
+	kernel[KERNEL_BYTES - 1] ^= 1; /* in the last bytes, less than a word */
+	assert_int_not_equal(measure_fingerprint(&m), key);
+	kernel[KERNEL_BYTES - 1] ^= 1;
+	m.order = TD_MEASURE_TWO_PASS;
+	assert_int_not_equal(measure_fingerprint(&m), key);
+	m.order = TD_MEASURE_PER_PAGE;
+	m.run[2].gpa += PAGE_SIZE;
+	assert_int_not_equal(measure_fingerprint(&m), key);
+	m.run[2].gpa -= PAGE_SIZE;
+	assert_int_equal(measure_fingerprint(&m), key);
+}
+
 static void refused(const char *reason)
 {
 	assert_int_not_equal(make(), 0);
@@ -253,7 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(all_ram_is_added_or_accepted_once),    T(added_memory_is_not_accepted_again),
 		T(the_kernel_is_told_the_truth),         T(every_byte_that_decides_is_measured),
-		T(bad_kernels_are_refused_with_a_reason), T(no_header_leads_out_of_the_guest),
+		T(a_prediction_belongs_to_its_contents), T(bad_kernels_are_refused_with_a_reason), T(no_header_leads_out_of_the_guest),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
