@@ -183,8 +183,10 @@ int td_params_make(struct td *td)
 	td->params.xfam = make_xfam();
 	td->params.max_vcpus = (uint16_t)td->config->vcpus;
 	td->params.eptp_controls = TD_EPTP_WB | TD_EPTP_LEVELS(4);
-	/* The host's RBP stays its own, as stock guests expect of every host. */
-	td->params.config_flags = md->flags_fixed1 | (md->flags_fixed0 & TD_FLAG_NO_RBP_MOD);
+	/* Without NO_RBP_MOD unless asked for: edk2 of 2022 passes RBP in its TDVMCALLs. */
+	td->params.config_flags = md->flags_fixed1;
+	if (td->config->attributes & GUEST_ATTR_NO_RBP_MOD)
+		td->params.config_flags |= md->flags_fixed0 & TD_FLAG_NO_RBP_MOD;
 	td->params.tsc_frequency = tsc_units();
 	make_cpuid(td);
 	/* Without the GPAW flag the width is 48, or what a smaller CPU has. */

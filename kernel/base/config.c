@@ -188,6 +188,7 @@ static const struct word page_words[] = {
 	{ "4k", LEVEL_4K }, { "2m", LEVEL_2M }, { "1g", LEVEL_1G }, { NULL, 0 } };
 static const struct word attribute_words[] = {
 	{ "debug", GUEST_ATTR_DEBUG }, { "sept-ve-disable", GUEST_ATTR_SEPT_VE_DISABLE },
+	{ "no-rbp-mod", GUEST_ATTR_NO_RBP_MOD },
 	{ NULL, 0 } };
 static const struct word device_words[] = {
 	{ "console", GUEST_DEVICE_CONSOLE }, { "rng", GUEST_DEVICE_RNG }, { NULL, 0 } };

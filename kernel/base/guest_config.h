@@ -33,6 +33,7 @@ enum td_measure { TD_MEASURE_PER_PAGE, TD_MEASURE_SECTION, TD_MEASURE_TWO_PASS }
 enum {
 	GUEST_ATTR_DEBUG = BIT32(0),
 	GUEST_ATTR_SEPT_VE_DISABLE = BIT32(1),
+	GUEST_ATTR_NO_RBP_MOD = BIT32(2), /* a configuration flag, not an attribute, of the TDX ABI */
 };
 
 /* virtio = console, rng */

@@ -38,7 +38,7 @@ firmware = \\tain\\nowhere.fd  #! [td missing] firmware: \\tain\\nowhere.fd: no 
 firmware = \\tain\\empty.fd    #! [td empty] firmware: \\tain\\empty.fd: the file is empty
 [td attr]
 firmware = \\tain\\good.bin
-attributes = debug, shiny      #! [td attr] attributes: 'shiny' is none of debug, sept-ve-disable
+attributes = debug, shiny      #! [td attr] attributes: 'shiny' is none of debug, sept-ve-disable, no-rbp-mod
 [td wrongkind]
 firmware = \\tain\\good.bin
 load = 1M                      #! [td wrongkind] load belongs in a [vm] section

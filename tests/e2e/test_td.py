@@ -56,7 +56,7 @@ def all_kinds(cpus):
     config = "[tain]\n" + section("hello", attributes="debug")
     config += section("bad_pending", attributes="sept-ve-disable") + section("smp", vcpus=2)
     config += section("irq", vcpus=3) + section("convert", vcpus=3, memory="48M")
-    config += section("mistakes", attributes="debug")
+    config += section("mistakes", attributes="debug, no-rbp-mod")
     config += "".join(section(g) for g in GUESTS
                       if g not in ("hello", "bad_pending", "smp", "irq", "convert", "mistakes"))
     # The first start brings the module up, whose memory stays.
