@@ -1,7 +1,7 @@
 # coverage.mk - make coverage: which lines of mmu/ and tdx/ the host tests run, by file.
 #
 # A third kind of native objects, build/cov/X.o, counts its lines. All unit tests and the vectors run;
-# tools/coverage adds their counts up.
+# tools/coverage adds their counts up. Completion statuses that the module returned are counted too.
 
 COV_FLAGS := $(NATIVE_FLAGS) -O1 --coverage -fprofile-update=atomic
 COV_BINS  := $(UNIT_TESTS:tests/unit/%.c=build/cov/unit/%)
@@ -25,9 +25,11 @@ build/cov/tain: $(HOST_TAIN_SRC:%.c=build/cov/%.o)
 
 .PHONY: coverage
 coverage: $(COV_BINS) build/cov/tain ## run the host tests and print which lines of mmu/ and tdx/ they reach
-	$(Q)find build/cov -name '*.gcda' -delete
-	$(Q)-tools/run-tests -t 900 -j 2 --log build/cov/logs $(COV_BINS)
-	$(Q)-build/cov/tain vectors $(VECTOR_FILES) >build/cov/vectors.log
+	$(Q)find build/cov -name '*.gcda' -delete; rm -f build/cov/statuses
+	$(Q)-TAIN_STATUSES=$(CURDIR)/build/cov/statuses tools/run-tests -t 900 -j 2 --log build/cov/logs $(COV_BINS)
+	$(Q)-TAIN_STATUSES=build/cov/statuses build/cov/tain vectors $(VECTOR_FILES) >build/cov/vectors.log
 	$(Q)tools/coverage build/cov mmu tdx tdx/soft
+	$(Q)echo "completion statuses that the software module was made to return: $$(sort -u build/cov/statuses | wc -l)" \
+		"of $$(grep -c '^	X(0x' tdx/abi/status.h)"
 
 -include $(patsubst %,build/cov/tests/unit/%.d,$(UNIT_TESTS:tests/unit/%.c=%)) $(COV_HOST:.o=.d)

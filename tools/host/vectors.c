@@ -11,6 +11,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "kernel/base/sha384.h"
+#include "tests/host/statuses.h"
 #include "tdx/abi/leaf.h"
 #include "tools/host/commands.h"
 #include "tools/host/vectors_machine.h"
@@ -654,6 +655,8 @@ int cmd_vectors(int argc, char **argv)
 			failed++;
 		}
 	}
-	printf("%u passed, %u failed\n", passed, failed);
+	unsigned all, seen = statuses_count(&all);
+
+	printf("%u of %u statuses provoked\n%u passed, %u failed\n", seen, all, passed, failed);
 	return failed || !passed;
 }

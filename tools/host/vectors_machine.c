@@ -14,6 +14,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tools/host/vectors_machine.h"
+#include "tests/host/statuses.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -391,6 +392,8 @@ static void lp_main(unsigned index)
 
 	FIBER_FINISH(NULL, &l->caller_bottom, &l->caller_size);
 	l->state = soft_seamcall(vm.module, index, &l->regs) ? VM_DONE : VM_FAILED;
+	if (l->state == VM_DONE)
+		statuses_note(l->regs.rax);
 	FIBER_START(NULL, l->caller_bottom, l->caller_size);
 	swapcontext(&l->ctx, &l->caller);
 	abort();
@@ -425,6 +428,8 @@ enum vm_state vm_guest(unsigned lp, const struct vm_event *ev)
 
 	l->pending = ev;
 	resume(l);
+	if (l->state == VM_IN_GUEST && (ev->x.reason & 0xffff) == SOFT_EXIT_TDCALL && !l->event)
+		statuses_note(l->vcpu->gpr.rax);
 	return l->state;
 }
 

@@ -6,6 +6,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tests/host/tdx/softmod.h"
+#include "tests/host/statuses.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -263,7 +264,9 @@ void seamcall_raw(struct seam_regs *regs)
 		memcpy(regs, &r, sizeof(r));
 		return;
 	}
-	if (!module || !soft_seamcall(module, cpu_index(), &r))
+	if (module && soft_seamcall(module, cpu_index(), &r))
+		statuses_note(r.rax);
+	else
 		r.rax = TDX_SW_VMFAILINVALID;
 	memcpy(regs, &r, sizeof(r));
 }
