@@ -48,7 +48,7 @@ SCRIPT_TESTS := $(sort $(wildcard tests/*.py))
 TEST_JOBS  ?= 2
 # The recorded behaviour of the real module judges the software one, under the sanitizers.
 # Left out: nested VMs and migration, which it does not offer (docs/software-module.md).
-VECTORS_LEFT_OUT := l2_% mig_%
+VECTORS_LEFT_OUT := l2_%
 VECTOR_FILES := $(foreach f,$(sort $(wildcard tests/vectors/*.vec tests/vectors/*/*.vec)),\
 	$(if $(filter $(VECTORS_LEFT_OUT),$(notdir $(f))),,$(f)))
 VECTOR_RUN   := $(if $(VECTOR_FILES),'build/host/tain-asan vectors $(VECTOR_FILES):900')

@@ -110,6 +110,11 @@ static const uint16_t op_states[] = {
 	[16] = S(1), [17] = S(1), [18] = 0x7ff, [21] = S(0), [22] = S(1), [23] = MANAGE, [25] = FROM_INIT,
 	[26] = FROM_INIT, [29] = MANAGE | S(10), [30] = FROM_INIT, [38] = FROM_INIT & ~S(10), [39] = MANAGE,
 	[43] = WRITE,
+	[48] = S(0) | S(1) | S(2) | S(3) | S(8) | S(9), [49] = S(0) | S(1),
+	[64] = S(3) | S(4) | S(5), [65] = S(3), [66] = S(2), [68] = S(3) | S(4) | S(5), [70] = S(3),
+	[71] = S(3) | S(4), [72] = S(2) | S(9), [73] = S(4), [74] = S(4), [75] = S(2) | S(3) | S(4) | S(5),
+	[80] = S(6) | S(7) | S(8) | S(10), [81] = S(8) | S(9), [82] = S(8), [83] = S(6) | S(7) | S(8) | S(9),
+	[84] = S(6) | S(7), [85] = S(0), [86] = S(6), [87] = S(7), [96] = S(0) | S(1) | S(2),
 };
 /* clang-format on */
 
@@ -118,7 +123,7 @@ bool op_state_allows(unsigned leaf, uint32_t op_state)
 	return leaf < ARRAY_LEN(op_states) && (op_states[leaf] >> op_state & 1);
 }
 
-tdx_status_t check_state(struct call *c, unsigned leaf, struct td *td, bool op_lock)
+tdx_status_t check_built(struct call *c, struct td *td)
 {
 	if (td->tdr->fatal)
 		return FAIL(TD_FATAL, 0);
@@ -127,11 +132,27 @@ tdx_status_t check_state(struct call *c, unsigned leaf, struct td *td, bool op_l
 	if (td->tdr->num_tdcx < TDCS_BASE_PAGES)
 		return FAIL(TDCS_NOT_ALLOCATED, 0);
 	td->tdcs = map_tdcs(c, td->tdr);
+	return OK;
+}
+
+static tdx_status_t check_op_state(unsigned leaf, const struct td *td)
+{
+	return op_state_allows(leaf, td->tdcs->op_state) ? OK : FAIL(OP_STATE_INCORRECT, 0);
+}
+
+tdx_status_t check_state(struct call *c, unsigned leaf, struct td *td, bool op_lock)
+{
+	TRY(check_built(c, td));
 	if (op_lock)
 		TRY(call_take(c, &td->tdcs->op_lock, SHARED, HOST_PRIORITY, OP_OP_STATE));
-	if (!op_state_allows(leaf, td->tdcs->op_state))
-		return FAIL(OP_STATE_INCORRECT, 0);
-	return OK;
+	return check_op_state(leaf, td);
+}
+
+tdx_status_t check_state_alone(struct call *c, unsigned leaf, struct td *td)
+{
+	TRY(check_built(c, td));
+	TRY(call_take(c, &td->tdcs->op_lock, EXCLUSIVE, HOST_PRIORITY, OP_OP_STATE));
+	return check_op_state(leaf, td);
 }
 
 tdx_status_t get_vp(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode,

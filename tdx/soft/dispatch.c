@@ -45,19 +45,19 @@ static const struct leaf_row {
 	[40] = { leaf_phymem_cache_wb, 0 },     [41] = { leaf_phymem_page_wbinvd, 0 },
 	[43] = { leaf_vp_wr, 0 },               [44] = { leaf_sys_lp_shutdown, ANYTIME },
 	[45] = { leaf_sys_config, ANYTIME },    [52] = { leaf_sys_shutdown, 0 },
-	[48] = { leaf_servtd_bind, 0 },         [49] = { leaf_mig_by_rcx, 0 },
+	[48] = { leaf_servtd_bind, 0 },         [49] = { leaf_servtd_prebind, 0 },
 	[53] = { leaf_sys_update, ANYTIME },
-	/* migration: never allowed, see mig.c */
-	[64] = { leaf_mig_by_rcx, 0 },          [65] = { leaf_mig_by_rdx, 0 },
-	[66] = { leaf_mig_by_rdx, 0 },          [68] = { leaf_mig_by_rdx, 0 },
-	[70] = { leaf_mig_by_rcx, 0 },          [71] = { leaf_mig_by_rcx, 0 },
-	[72] = { leaf_mig_export_immutable, 0 }, [73] = { leaf_mig_by_rcx, 0 },
-	[74] = { leaf_mig_export_vp, 0 },       [75] = { leaf_mig_by_rdx, 0 },
-	[80] = { leaf_mig_by_rcx, 0 },          [81] = { leaf_mig_by_rcx, 0 },
-	[82] = { leaf_mig_by_rcx, 0 },          [83] = { leaf_mig_by_rdx, 0 },
-	[84] = { leaf_mig_by_rcx, 0 },          [85] = { leaf_mig_import_state, 0 },
-	[86] = { leaf_mig_import_state, 0 },    [87] = { leaf_mig_import_vp, 0 },
-	[96] = { leaf_mig_by_rdx, 0 },
+	/* migration: see mig.c */
+	[64] = { leaf_mig_session, 0 },         [65] = { leaf_mig_session, 0 },
+	[66] = { leaf_mig_restore, 0 },         [68] = { leaf_mig_session, 0 },
+	[70] = { leaf_mig_session, 0 },         [71] = { leaf_mig_session, 0 },
+	[72] = { leaf_mig_export_immutable, 0 }, [73] = { leaf_mig_session, 0 },
+	[74] = { leaf_mig_vp, 0 },              [75] = { leaf_mig_unblockw, 0 },
+	[80] = { leaf_mig_session, 0 },         [81] = { leaf_mig_session, 0 },
+	[82] = { leaf_mig_session, 0 },         [83] = { leaf_mig_session, 0 },
+	[84] = { leaf_mig_session, 0 },         [85] = { leaf_mig_import_immutable, 0 },
+	[86] = { leaf_mig_session, 0 },         [87] = { leaf_mig_vp, 0 },
+	[96] = { leaf_mig_stream_create, 0 },
 };
 /* clang-format on */
 

@@ -86,6 +86,26 @@ static void fill_info(struct tdinfo *i, const struct tdcs *t)
 	memcpy(i->servtd_hash, t->servtd_hash, 48);
 }
 
+/* Bits of @ignore: ATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, 4 RTMRs, SERVTD_HASH. */
+void report_info_hash(const struct tdcs *t, uint32_t ignore, uint8_t out[48])
+{
+	struct tdinfo i = { 0 };
+	const struct {
+		void *at;
+		size_t size;
+	} parts[] = {
+		{ &i.attributes, 8 },  { &i.xfam, 8 },     { i.mrtd, 48 },    { i.mrconfigid, 48 },
+		{ i.mrowner, 48 },     { i.mrownerconfig, 48 }, { i.rtmr[0], 48 }, { i.rtmr[1], 48 },
+		{ i.rtmr[2], 48 },     { i.rtmr[3], 48 },  { i.servtd_hash, 48 },
+	};
+
+	fill_info(&i, t);
+	for (unsigned n = 0; n < ARRAY_LEN(parts); n++)
+		if (ignore >> n & 1)
+			memset(parts[n].at, 0, parts[n].size);
+	sha(&i, sizeof(i), out);
+}
+
 static void fill_report(const struct soft_module *m, const struct tdcs *t, const uint8_t data[64],
 			struct tdreport *r)
 {
@@ -117,7 +137,7 @@ tdx_status_t tdg_mr_report(struct guest *g, enum tdcall_out *out)
 		return OK;
 	if (gpr->r8)
 		return FAIL(OPERAND_INVALID, OP_R8);
-	TRY(call_take(g->c, &g->td.tdcs->rtmr_lock, SHARED, PLAIN, OP_RTMR));
+	TRY(call_take(g->c, &g->td.tdcs->rtmr_lock, SHARED, HOST_PRIORITY, OP_RTMR));
 	fill_report(g->c->m, g->td.tdcs, data, &report);
 	if (call_irq_pending(g->c)) {
 		*out = OUT_RETRY;
@@ -163,7 +183,7 @@ tdx_status_t tdg_mr_rtmr_extend(struct guest *g, enum tdcall_out *out)
 		return OK;
 	if (gpr->rdx >= 4)
 		return FAIL(OPERAND_INVALID, OP_RDX);
-	TRY(call_take(g->c, &t->rtmr_lock, EXCLUSIVE, PLAIN, OP_RTMR));
+	TRY(call_take(g->c, &t->rtmr_lock, EXCLUSIVE, HOST_PRIORITY, OP_RTMR));
 	sha384_init(&s);
 	sha384_update(&s, t->rtmr[gpr->rdx], 48);
 	sha384_update(&s, data, 48);

@@ -29,7 +29,7 @@ enum md_kind {
 	K_TDR,    /* at .off in struct tdr, elements in a row */
 	K_TDCS,   /* likewise */
 	K_VP,     /* likewise, struct tdvps */
-	K_TDCX_PA, K_TDVPS_PA, K_CPUID, K_MSR_BITMAP, K_SEPT_ROOT, K_VAPIC, K_XBUFF, K_VMCS,
+	K_TDCX_PA, K_TDVPS_PA, K_CPUID, K_MSR_BITMAP, K_SEPT_ROOT, K_MIGSC_LINKS, K_VAPIC, K_XBUFF, K_VMCS,
 	K_VCPU_DETAILS,
 };
 /* clang-format on */

@@ -146,9 +146,9 @@ static const struct md_field td_rows[] = {
 	ZERO(24, 5, 3, NA, 1, RR), ZERO(24, 6, 3, NA, 1, RR), ZERO(24, 0x10, 3, NA, 4, XR), ZERO(24, 0x14, 3, NA, 4, XR),
 	TDCS(24, 0x18, 3, NA, 4, mig_key, XR), ZERO(24, 0x1c, 3, NA, 4, XR), ZERO(24, 0x20, 1, NA, 1, RR),
 	ZERO(24, 0x21, 1, NA, 1, RR), ZERO(24, 0x30, 3, NA, 1, RR), ZERO(24, 0x31, 3, NA, 1, RR),
-	ZERO(24, 0x32, 1, NA, 1, RR), ZERO(24, 0x34, 2, NA, 1, RR), ZERO(24, 0x40, 3, NA, 4, RRG),
-	TDCS(25, 0, 3, NA, 6, servtd_hash, RRG), ZERO(25, 6, 1, NA, 1, RRG), ZERO(25, 0x80, 3, NA, 16, RRG),
-	ZERO(26, 0, 3, NA, 512, RR),
+	TDCS(24, 0x32, 1, NA, 1, num_migsc, RR), ZERO(24, 0x34, 2, NA, 1, RR), ZERO(24, 0x40, 3, NA, 4, RRG),
+	TDCS(25, 0, 3, NA, 6, servtd_hash, RRG), TDCS(25, 6, 1, NA, 1, servtd_num, RRG), TDCS(25, 0x80, 3, NA, 16, servtd, RRG),
+	KIND(26, 0, 3, NA, 512, K_MIGSC_LINKS, RR),
 	KIND(32, 0, 3, 0, 512, K_MSR_BITMAP, XR), KIND(33, 0, 3, 0, 512, K_SEPT_ROOT, XR),
 };
 

@@ -155,6 +155,8 @@ uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i
 		return page_word(x, x->td->tdr->tdcx_pa[TDCX_MSR_BITMAP], i);
 	case K_SEPT_ROOT:
 		return page_word(x, x->td->tdr->tdcx_pa[TDCX_SEPT_ROOT], i);
+	case K_MIGSC_LINKS:
+		return page_word(x, x->td->tdr->tdcx_pa[TDCX_MIGSC_LINKS], i);
 	case K_VAPIC:
 		return page_word(x, x->vp->page_pa[2], i);
 	case K_XBUFF:

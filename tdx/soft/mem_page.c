@@ -104,6 +104,7 @@ tdx_status_t leaf_mr_finalize(struct call *c)
 	if (td.tdcs->num_vcpus == 0)
 		return FAIL(NO_VCPUS, 0);
 	sha384_final(&td.tdcs->mrtd_ctx, td.tdcs->mrtd);
+	servtd_measure(td.tdcs);
 	td.tdcs->op_state = OPS_RUNNABLE;
 	return OK;
 }

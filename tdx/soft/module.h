@@ -97,6 +97,7 @@ enum page_type {
 #define TDVPS_L2_PAGES   3
 #define TDCX_MSR_BITMAP  2
 #define TDCX_SEPT_ROOT   3
+#define TDCX_MIGSC_LINKS 5
 #define EPF_LIST_LEN     32
 
 /* ---- global data ---------------------------------------------------------------------------- */
@@ -185,11 +186,25 @@ struct epoch {
 
 #define VMSR_COUNT 21 /* IA32_ARCH_CAPABILITIES, then 0x480 to 0x493 */
 
+/* A service TD's place in a TD. */
+enum servtd_state { SERVTD_NOT_BOUND, SERVTD_PRE_BOUND, SERVTD_IS_BOUND };
+struct servtd_binding {
+	uint8_t state; /* enum servtd_state */
+	uint8_t reserved0;
+	uint16_t type;
+	uint32_t reserved1;
+	uint64_t attributes;
+	uint64_t uuid[4];
+	uint8_t info_hash[48];
+	uint8_t reserved2[32];
+};
+_Static_assert(sizeof(struct servtd_binding) == 128, "16 elements of SERVTD_BINDINGS_TABLE");
+
 struct tdcs {
 	/* management */
 	uint32_t num_vcpus, num_assoc_vcpus, op_state;
 	uint16_t num_l2;
-	lock_t op_lock, tree_lock, epoch_lock, rtmr_lock;
+	lock_t op_lock, tree_lock, epoch_lock, rtmr_lock, mig_lock, servtd_lock;
 	/* execution controls */
 	uint64_t attributes, xfam;
 	uint32_t max_vcpus;
@@ -217,7 +232,8 @@ struct tdcs {
 	uint32_t cpuid_flags;
 	uint64_t vmsr[VMSR_COUNT];
 	uint64_t mig_key[4];
-	uint32_t num_migsc;
+	uint16_t num_migsc, servtd_num;
+	struct servtd_binding servtd;
 };
 
 _Static_assert(sizeof(struct tdr) <= PAGE_SIZE, "the TDR is one page");
@@ -345,8 +361,16 @@ tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op
 tdx_status_t get_tdr(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode, struct td *td);
 tdx_status_t get_owner_tdr(struct call *c, const struct pamt_ref *ref, struct td *td);
 tdx_status_t check_state(struct call *c, unsigned leaf, struct td *td, bool op_lock);
+/* The same with the op-state's lock taken exclusively. */
+tdx_status_t check_state_alone(struct call *c, unsigned leaf, struct td *td);
+/* The first half of it: the TD has its keys and control pages, and has not died. */
+tdx_status_t check_built(struct call *c, struct td *td);
 tdx_status_t get_vp(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode,
 		    struct tdvps **vp, struct pamt_ref *ref, struct td *td);
+/* servtd.c, for MR.FINALIZE. */
+void servtd_measure(struct tdcs *t);
+/* guest_report.c: SHA-384 of TDINFO with the parts that @ignore names left zero. */
+void report_info_hash(const struct tdcs *t, uint32_t ignore, uint8_t out[48]);
 bool op_state_allows(unsigned leaf, uint32_t op_state);
 bool hkid_is_private(const struct soft_module *m, uint32_t hkid);
 struct tdcs *map_tdcs(const struct call *c, const struct tdr *tdr);
@@ -395,8 +419,9 @@ LEAF(leaf_mem_page_remove); LEAF(leaf_mem_page_promote); LEAF(leaf_mem_page_demo
 LEAF(leaf_mem_page_relocate); LEAF(leaf_mem_rd); LEAF(leaf_mem_wr);
 LEAF(leaf_phymem_page_rdmd); LEAF(leaf_phymem_page_reclaim); LEAF(leaf_phymem_page_wbinvd);
 LEAF(leaf_phymem_cache_wb);
-LEAF(leaf_mig_by_rcx); LEAF(leaf_mig_by_rdx); LEAF(leaf_mig_import_state); LEAF(leaf_mig_export_immutable);
-LEAF(leaf_mig_export_vp); LEAF(leaf_mig_import_vp); LEAF(leaf_servtd_bind);
+LEAF(leaf_mig_session); LEAF(leaf_mig_vp); LEAF(leaf_mig_stream_create); LEAF(leaf_mig_export_immutable);
+LEAF(leaf_mig_import_immutable); LEAF(leaf_mig_unblockw); LEAF(leaf_mig_restore);
+LEAF(leaf_servtd_bind); LEAF(leaf_servtd_prebind);
 #undef LEAF
 /* clang-format on */
 
