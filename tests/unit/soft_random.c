@@ -2,9 +2,9 @@
  * soft_random.c - a hostile host and hostile guests: a million SEAMCALLs and guest events with
  * operands that are plausible more often than not, under the sanitizers.
  *
- * After every few of them the page metadata, the S-EPTs and the TDs' child counts are compared in
+ * After each that succeeds the page metadata, the S-EPTs and the TDs' child counts are compared in
  * full: no page is mapped twice, none is mapped that its PAMT entry does not give to that TD, and
- * no lock is left behind.
+ * no lock is left behind. Now and then the module is told to fail, or to be interrupted.
  *
  * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
  *
@@ -28,8 +28,8 @@
 #define LARGE_PAGES 4
 #define TDMRS       3
 #define CALLS       1000000
-#define CHECK_EVERY 256
-#define FRESH_EVERY 5000
+#define CHECK_EVERY 64 /* calls that fail */
+#define FRESH_EVERY 2500
 
 static _Thread_local uint64_t seed;
 static _Thread_local uint64_t calls, entered, succeeded;
@@ -148,7 +148,18 @@ static const uint64_t field_ids[] = {
 	0x202000000000000b, 0x0020000300002016, 0x002000010000000002, 0x0020000200004000,
 	0x0020000300006804, 0x1020000300000003, 0xa020000300000010,   0x1220000300000000,
 	0x0a00000300000008, 0x9900000300000500, 0x1110000300000017,   0xa120000000000000,
+	0x002000020000401e, 0x0020000300002018, 0x0020000300004012,   0x002000030000600a,
+	0x8a00000300000000, 0x9010000300000000, 0x9210000300000000,   0x9310000300000000,
+	0x1120000300000000, 0x1320000300000000, 0xa020000300000000,   0xa220000300000000,
 };
+
+static uint64_t any_field(void)
+{
+	uint64_t id = field_ids[below(ARRAY_LEN(field_ids))] + below(one_in(4) ? 64 : 4);
+
+	/* A guest's or a sequence's: what else an identifier says. */
+	return one_in(12) ? id ^ BIT64(below(64)) : id;
+}
 
 static uint64_t any_value(void)
 {
@@ -158,7 +169,7 @@ static uint64_t any_value(void)
 	case 1:
 		return below(16);
 	case 2:
-		return field_ids[below(ARRAY_LEN(field_ids))] + below(3);
+		return any_field();
 	case 3:
 		return ~UINT64_C(0);
 	default:
@@ -194,6 +205,8 @@ static void random_call(unsigned lp)
 	for (unsigned i = 0; i < SOFT_GPRS; i++)
 		r.r[i] = any_value();
 	r.rax = below(one_in(20) ? 100 : 54) | (one_in(20) ? below(3) << 16 : 0);
+	if (one_in(8))
+		r.rax = 0;
 	/* What ends a TD, or the module, comes seldom, so that there is something to end. */
 	if ((r.rax == 52 && !one_in(1000)) ||
 	    ((r.rax == 19 || r.rax == 18 || r.rax == 28) && !one_in(20)))
@@ -213,6 +226,8 @@ static void random_call(unsigned lp)
 	case 29:
 	case 30:
 	case 39:
+	case 66:
+	case 75:
 		r.rcx = any_gpa();
 		r.rdx = tdr_or_not();
 		r.r8 = any_page();
@@ -229,9 +244,11 @@ static void random_call(unsigned lp)
 	case 26:
 	case 43:
 		r.rcx = one_in(10) ? any_page() : page(7);
+		r.rdx = one_in(4) ? any_value() : any_field();
 		break;
 	case 1:
 	case 10:
+	case 96:
 		r.rcx = any_page();
 		r.rdx = tdr_or_not();
 		break;
@@ -242,6 +259,11 @@ static void random_call(unsigned lp)
 		break;
 	case 40:
 		r.rcx = below(3);
+		break;
+	case 11:
+	case 13:
+		r.rcx = tdr_or_not();
+		r.rdx = any_field();
 		break;
 	default:
 		r.rcx = one_in(3) ? any_page() : page(0);
@@ -256,13 +278,17 @@ static void random_call(unsigned lp)
 
 static void random_guest_event(unsigned lp)
 {
-	static const uint32_t reasons[] = { 77, 77, 77, 77, 48, 48, 1,  10, 12, 30,
-					    31, 32, 28, 55, 0,  8,  49, 18, 65, 74 };
+	static const uint32_t reasons[] = { 77, 77, 77, 77, 77, 48, 48, 48, 1,  10, 12, 30, 31,
+					    32, 28, 55, 0,  6,  8,  13, 14, 15, 16, 29, 36, 39,
+					    40, 49, 18, 54, 74, 75 };
+	/* These end a vCPU, or the TD. */
+	static const uint32_t last_reasons[] = { 2, 3, 33, 43, 62, 65 };
 	struct vm_event ev = { .cpl = (unsigned)below(2) * 3, .same_rip = one_in(2) };
 
 	for (unsigned i = 0; i < SOFT_GPRS; i++)
 		ev.gpr.r[i] = one_in(3) ? rnd() : any_gpa();
-	ev.x.reason = reasons[below(ARRAY_LEN(reasons))];
+	ev.x.reason = one_in(300) ? last_reasons[below(ARRAY_LEN(last_reasons))]
+				  : reasons[below(ARRAY_LEN(reasons))];
 	ev.x.instr_len = 4;
 	ev.x.gpa = one_in(4) ? rnd() & BITS64(51, 0) : any_gpa();
 	ev.x.qualification = one_in(2) ? 0x181 : rnd() & 0x3ffff;
@@ -272,14 +298,42 @@ static void random_guest_event(unsigned lp)
 		ev.x.intr_info = 0x800000f0;
 	if (ev.x.reason == 49)
 		ev.x.gpa |= BIT64(47);
+	if (ev.x.reason == 28 || ev.x.reason == 29)
+		ev.x.qualification = rnd() & (one_in(2) ? 0xf3f : 0xffffff3f);
+	if (ev.x.reason == 31 || ev.x.reason == 32)
+		ev.gpr.rcx = below(0x1000) | (one_in(2) ? UINT64_C(0xc0000000) : 0);
 	if (ev.x.reason == 77)
 		ev.gpr.rax = below(one_in(20) ? 40 : 28);
+	if (ev.x.reason == 77 && ev.gpr.rax >= 7 && one_in(2))
+		ev.gpr.rdx = any_field();
 	if (ev.x.reason == 77 && one_in(2)) {
 		ev.gpr.rax = 6;
 		ev.gpr.rcx = any_gpa();
 	}
 	calls++;
 	(void)vm_guest(lp, &ev);
+}
+
+/* The module is told to fail, in one of the ways there are, or no more. */
+static void random_orders(void)
+{
+	static const uint64_t statuses[] = { 0x8000020000000092, 0x8000000300000000,
+					     0xc000010000000001, 0x8000020300000000 };
+	struct tdx_inject rule = {
+		.kind = (enum tdx_inject_kind)below(3),
+		.leaf = one_in(2) ? TDX_INJECT_ANY_LEAF : (uint32_t)below(54),
+		.value = statuses[below(ARRAY_LEN(statuses))],
+		.nth = 1 + (uint32_t)below(5),
+		.times = 1 + (uint32_t)below(20),
+		.chance = one_in(2) ? TDX_INJECT_ALWAYS : (uint32_t)below(200),
+		.seed = rnd(),
+	};
+
+	if (rule.kind == TDX_INJECT_DELAY)
+		rule.value = below(1000);
+	soft_inject_clear(vm_module());
+	if (one_in(2))
+		assert_int_equal(soft_inject_add(vm_module(), &rule), 0);
 }
 
 /* ---- what must hold at every moment ---------------------------------------------------------- */
@@ -406,14 +460,17 @@ static void a_million_calls_leave_the_books_straight(void **state)
 			build_td();
 		}
 		unsigned lp = (unsigned)below(VM_LPS);
+		uint64_t before = succeeded;
 
 		if (one_in(100))
 			vm_set_irq(lp, one_in(2));
+		if (one_in(500))
+			random_orders();
 		if (vm_state(lp) == VM_IN_GUEST)
 			random_guest_event(lp);
 		else
 			random_call(lp);
-		if (calls % CHECK_EVERY == 0)
+		if (succeeded != before || calls % CHECK_EVERY == 0)
 			check_all();
 	}
 	printf("%llu calls and events, %llu succeeded, %llu entries, %llu checks\n",
