@@ -162,8 +162,8 @@ int td_memory_fault(struct td *td, struct mmu_fault *fault)
 	return err;
 }
 
-/* Rounds in which the module lets nothing through, before a conversion is given up. */
-#define FRUITLESS_MAX 1000
+/* Rounds in which the module lets nothing through, before the guest is told to ask again. */
+#define FRUITLESS_MAX 8
 
 int td_memory_convert(struct td *td, gpa_t gpa, uint64_t bytes, bool to_shared)
 {

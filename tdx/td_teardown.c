@@ -54,19 +54,56 @@ static bool accepted(struct td *td, const char *leaf, tdx_status_t st)
 	return false;
 }
 
+/* Rounds of what the module says is not complete yet: each does the step before it again. */
+#define ROUNDS_MAX 3u
+
+/* A vCPU that is associated where we do not know (a VP.RD does that too) is sought on all CPUs. */
+static void flush_everywhere(struct td *td)
+{
+	for (unsigned i = 0; i < td->vcpu_count; i++)
+		for (unsigned cpu = 0; cpu < cpu_count() && td->vcpus[i].created; cpu++) {
+			td->vcpus[i].cpu = cpu;
+			(void)!td_vcpu_flush(&td->vcpus[i]); /* said; VPFLUSHDONE is the judge */
+		}
+}
+
+static bool flush_done(struct td *td)
+{
+	tdx_status_t st = { 0 };
+
+	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+		st = TDX_RETRY(tdh_mng_vpflushdone(td->tdr));
+		if (!tdx_is(st, TDX_FLUSHVP_NOT_DONE))
+			break;
+		flush_everywhere(td);
+	}
+	return accepted(td, "TDH.MNG.VPFLUSHDONE", st);
+}
+
+static bool free_keyid(struct td *td)
+{
+	tdx_status_t st = { 0 };
+
+	for (unsigned round = 0; round < ROUNDS_MAX; round++) {
+		struct tdx_answers wb = { .lock = SPINLOCK_INIT };
+
+		tdx_on_all_packages(cache_wb_here, &wb);
+		if (!accepted(td, "TDH.PHYMEM.CACHE.WB", wb.st))
+			return false;
+		st = TDX_RETRY(tdh_mng_key_freeid(td->tdr));
+		if (!tdx_is(st, TDX_WBCACHE_NOT_COMPLETE))
+			break;
+	}
+	return accepted(td, "TDH.MNG.KEY.FREEID", st);
+}
+
 /* Leaves that meet at the module's key table: one TD at a time (ABI 5.6). */
 static bool release_keyid(struct td *td)
 {
-	struct tdx_answers wb = { .lock = SPINLOCK_INIT };
 	bool ok;
 
 	spin_lock(&tdx_state.key_lock);
-	ok = accepted(td, "TDH.MNG.VPFLUSHDONE", TDX_RETRY(tdh_mng_vpflushdone(td->tdr)));
-	if (ok) {
-		tdx_on_all_packages(cache_wb_here, &wb);
-		ok = accepted(td, "TDH.PHYMEM.CACHE.WB", wb.st) &&
-		     accepted(td, "TDH.MNG.KEY.FREEID", TDX_RETRY(tdh_mng_key_freeid(td->tdr)));
-	}
+	ok = flush_done(td) && free_keyid(td);
 	spin_unlock(&tdx_state.key_lock);
 	return ok;
 }
