@@ -62,6 +62,27 @@ struct sweep {
 	uint64_t count;
 };
 
+/* Take D from @count leaves from @entry on; bit i of the answer: leaf i had it. */
+static inline uint64_t reap_64(spte_t *entry, unsigned count)
+{
+	const uint64_t kind = SPTE_PRESENT | SPTE_LEAF | SPTE_BLOCKED_FOR;
+	const spte_t *end = entry + count;
+	uint64_t dirty = 0;
+
+	for (uint64_t bit = 1; entry < end; entry++, bit <<= 1) {
+		uint64_t was = spte_read(entry).raw;
+
+		while ((was & (kind | SPTE_DIRTY)) == (SPTE_PRESENT | SPTE_LEAF | SPTE_DIRTY))
+			if (likely(__atomic_compare_exchange_n(&entry->raw, &was, was ^ SPTE_DIRTY,
+							       true, __ATOMIC_ACQ_REL,
+							       __ATOMIC_ACQUIRE))) {
+				dirty |= bit;
+				break;
+			}
+	}
+	return dirty;
+}
+
 /*
  * Take @bits from @count leaves from @entry on; bit i of the answer: leaf i had D. *last is one that
  * was changed. One turn is what every page of a log costs, so it is written out flat.
@@ -113,8 +134,16 @@ static int sweep_part(struct mmu *mmu, const struct part *part, void *arg)
 
 	for (unsigned i = part->first; i < part->last; i += 64) {
 		unsigned some = part->last - i < 64 ? part->last - i : 64;
-		uint64_t dirty = sweep_64(&part->sp->entries[i], some, bits, &count, &last);
+		spte_t *entry = &part->sp->entries[i];
+		uint64_t dirty;
 
+		if (bits == SPTE_DIRTY) {
+			dirty = reap_64(entry, some);
+			count += (unsigned)__builtin_popcountll(dirty);
+			last.raw = spte_read(entry).raw | SPTE_DIRTY;
+		} else {
+			dirty = sweep_64(entry, some, bits, &count, &last);
+		}
 		if (sweep->slot && dirty)
 			mark_word(sweep->slot, gfn_add(part->gfn, (i - part->first) * frames), dirty,
 				  frames);
@@ -267,20 +296,48 @@ void mmu_log_flush(struct mmu *mmu, struct memslot *slot)
 	mmu_write_unlock(&mmu->lock);
 }
 
+/* Frames of one word of a slot's bitmap that are to be marked: a CPU logs in runs. */
+struct pml_word {
+	struct memslot *slot;
+	uint64_t at, bits; /* index of the word; UINT64_MAX: none yet */
+};
+
+static void pml_mark(const struct pml_word *w)
+{
+	if (w->bits && w->slot->dirty)
+		__atomic_fetch_or(&w->slot->dirty[w->at], w->bits, __ATOMIC_RELAXED);
+}
+
 void mmu_log_pml(struct mmu *mmu, const uint64_t *gpas, unsigned count)
 {
-	struct memslot *slot = NULL;
+	struct pml_word w = { .at = UINT64_MAX };
+	uint64_t base = 0, frames = 0;
 
 	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
 
 	for (unsigned i = 0; i < count; i++) {
 		gfn_t gfn = { (gpas[i] >> PAGE_SHIFT) & ~mmu->gfn_bits[MMU_DIRECT] };
 
-		if (!slot || gfn.v - slot->base.v >= slot->frames)
-			slot = slot_find(mmu, gfn);
-		if (slot)
-			slot_mark_dirty(slot, gfn);
+		if (unlikely(gfn.v - base >= frames)) {
+			struct memslot *slot = slot_find(mmu, gfn);
+
+			if (!slot)
+				continue;
+			pml_mark(&w);
+			w = (struct pml_word){ slot, UINT64_MAX, 0 };
+			base = slot->base.v;
+			frames = slot->frames;
+		}
+		uint64_t bit = gfn.v - base;
+
+		if (bit / 64 != w.at) {
+			pml_mark(&w);
+			w.at = bit / 64;
+			w.bits = 0;
+		}
+		w.bits |= BIT64(bit % 64);
 	}
+	pml_mark(&w);
 	mmu_read_unlock(&mmu->lock, me);
 }
 

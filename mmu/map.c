@@ -42,6 +42,27 @@ static int next_frame(struct memslot *slot, struct run *run, gfn_t gfn, pfn_t *p
 }
 
 /*
+ * @count entries from @entry on get leaves of one run of frames; @raw is the first one's. Those that are
+ * present stay. Returns how far it came: less than @count at an entry that is neither none nor present.
+ */
+static inline unsigned fill_run(spte_t *entry, unsigned count, uint64_t raw, unsigned *added)
+{
+	unsigned n = 0, fresh = 0;
+
+	for (; n < count; n++, raw += PAGE_SIZE) {
+		uint64_t was = SPTE_NONE_RAW;
+
+		if (likely(__atomic_compare_exchange_n(&entry[n].raw, &was, raw, false,
+						       __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)))
+			fresh++;
+		else if (!spte_is_present((spte_t){ was }))
+			break; /* an old MMIO entry: the fault path knows what to do */
+	}
+	*added += fresh;
+	return n;
+}
+
+/*
  * Fill holes of one 4K table from @w on, at most @frames. Returns 0 or -errno; *done counts entries
  * that are present now.
  */
@@ -55,22 +76,27 @@ static int fill_table(struct mmu *mmu, struct memslot *slot, const struct walk *
 	spte_t leaf = SPTE_NONE;
 	int err = 0;
 
-	for (; i < last; i++) {
+	while (i < last) {
 		gfn_t gfn = gfn_add(w->gfn, i - first);
-		uint64_t was = SPTE_NONE_RAW;
 		pfn_t pfn;
 
-		if (spte_is_present(spte_read(&sp->entries[i])))
+		if (spte_is_present(spte_read(&sp->entries[i]))) {
+			i++;
 			continue;
+		}
 		err = next_frame(slot, &run, gfn, &pfn);
 		if (err)
 			break;
+		/* Tracked pages differ one from the other. */
+		uint64_t left = run.frames - (gfn.v - run.gfn.v);
+		unsigned some = slot->tracked ? 1 : left < last - i ? (unsigned)left : last - i;
+
 		leaf = leaf_make(mmu, slot, gfn, pfn, 0, true);
-		if (__atomic_compare_exchange_n(&sp->entries[i].raw, &was, leaf.raw, false,
-						__ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-			added++;
-		else if (!spte_is_present((spte_t){ was }))
-			break; /* an old MMIO entry: the fault path knows what to do */
+		unsigned filled = fill_run(&sp->entries[i], some, leaf.raw, &added);
+
+		i += filled;
+		if (filled < some)
+			break;
 	}
 	if (added > 0) {
 		if (unlikely(mmu->ops->trace != NULL))

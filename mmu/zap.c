@@ -55,23 +55,24 @@ static void harvest(struct zap *z, gfn_t gfn, spte_t was)
  */
 static void zap_leaves(struct zap *z, struct mmu_page *sp, unsigned first, unsigned last)
 {
-	spte_t one = SPTE_NONE;
+	spte_t one = SPTE_NONE, *const end = &sp->entries[last];
+	bool want_dirty = z->want_dirty;
 	unsigned count = 0;
 
-	for (unsigned i = first; i < last; i++) {
-		spte_t *entry = &sp->entries[i];
-
+	for (spte_t *entry = &sp->entries[first]; entry < end; entry++) {
 		if (spte_equal(spte_read(entry), SPTE_NONE))
 			continue;
 		spte_t was = { __atomic_exchange_n(&entry->raw, SPTE_NONE_RAW, __ATOMIC_ACQ_REL) };
 
-		assert(!spte_is_frozen(was));
-		if (!spte_is_present(was))
+		if (unlikely(!spte_is_present(was))) {
+			assert(!spte_is_frozen(was));
 			continue; /* MMIO: no translation of it is cached */
+		}
 		one = was;
 		count++;
-		if (unlikely(z->want_dirty))
-			harvest(z, guest_gfn(z->mmu, sp->gfn.v + i), was);
+		if (unlikely(want_dirty))
+			harvest(z, guest_gfn(z->mmu, sp->gfn.v + (uint64_t)(entry - sp->entries)),
+				was);
 	}
 	if (count == 0)
 		return;

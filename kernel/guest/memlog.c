@@ -190,8 +190,8 @@ int memlog_start(struct guest *g, enum vm_log_by by, bool copy)
 
 static unsigned ones(uint64_t word) { return (unsigned)__builtin_popcountll(word); }
 
-/* Take the bits out of the MMU's map into p->round, and arm their pages again. */
-static uint64_t take(struct mmu *mmu, struct part *p)
+/* Take the bits out of the MMU's map into p->round, and arm their pages again if they are not yet. */
+static uint64_t take(struct mmu *mmu, struct part *p, bool armed)
 {
 	uint64_t pages = 0;
 
@@ -199,7 +199,10 @@ static uint64_t take(struct mmu *mmu, struct part *p)
 		p->round[w] = __atomic_load_n(&p->dirty[w], __ATOMIC_ACQUIRE);
 		if (!p->round[w])
 			continue;
-		(void)mmu_log_clear(mmu, p->slot, w * 64, p->round[w]);
+		if (armed)
+			p->round[w] = __atomic_exchange_n(&p->dirty[w], 0, __ATOMIC_SEQ_CST);
+		else
+			(void)mmu_log_clear(mmu, p->slot, w * 64, p->round[w]);
 		p->seen[w] |= p->round[w];
 		pages += ones(p->round[w]);
 	}
@@ -228,12 +231,15 @@ int64_t memlog_collect(struct guest *g)
 	for (unsigned n = 0; n < log->count; n++) {
 		struct part *p = &log->parts[n];
 
-		if (!g->vm || !vm_log_is_pml(g->vm))
+		/* By D bits a harvest has armed and flushed. */
+		bool by_d = g->vm && vm_log_by_d_bits(g->vm);
+
+		if (by_d)
 			(void)mmu_log_harvest(mmu, p->slot);
 
-		uint64_t found = take(mmu, p);
+		uint64_t found = take(mmu, p, by_d);
 
-		if (found > 0)
+		if (found > 0 && !by_d)
 			mmu_log_flush(mmu, p->slot);
 		if (!copy_round(g, p))
 			log->copy_failed = true;

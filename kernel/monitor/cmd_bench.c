@@ -265,16 +265,19 @@ static int written_wp(uint64_t *ticks) { return written_by(VM_LOG_BY_WRPROT, tic
 static int collect_all(void)
 {
 	struct memslot *slot = bench_guest_slot();
-	uint64_t found = 0;
+	bool by_d = vm_log_by_d_bits(bench_guest_vm());
 
-	if (vm_log_is_pml(bench_guest_vm()))
-		vm_log_drain(bench_guest_vm());
-	else
+	if (by_d)
 		(void)mmu_log_harvest(bench_guest_mmu(), slot);
+	else
+		vm_log_drain(bench_guest_vm());
 	for (uint64_t w = 0; w < MAP_WORDS; w++)
-		if (log_map[w])
-			found += mmu_log_clear(bench_guest_mmu(), slot, w * 64, log_map[w]);
-	mmu_log_flush(bench_guest_mmu(), slot);
+		if (by_d)
+			(void)__atomic_exchange_n(&log_map[w], 0, __ATOMIC_SEQ_CST);
+		else if (log_map[w])
+			(void)mmu_log_clear(bench_guest_mmu(), slot, w * 64, log_map[w]);
+	if (!by_d)
+		mmu_log_flush(bench_guest_mmu(), slot);
 	return 0;
 }
 

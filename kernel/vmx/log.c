@@ -135,3 +135,8 @@ int vm_log_by(struct vm *vm, enum vm_log_by by)
 }
 
 bool vm_log_is_pml(const struct vm *vm) { return vm->pml; }
+
+bool vm_log_by_d_bits(const struct vm *vm)
+{
+	return !vm->pml && vm->mmu.ad == MMU_AD_HARDWARE;
+}

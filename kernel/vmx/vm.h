@@ -57,6 +57,7 @@ enum vm_log_by {
 /* 0; -EBUSY: a slot is logged now; -ENOTSUP: not with this CPU; -ENOMEM. Boot CPU. */
 int vm_log_by(struct vm *vm, enum vm_log_by by) MUST_CHECK;
 bool vm_log_is_pml(const struct vm *vm);
+bool vm_log_by_d_bits(const struct vm *vm);
 
 /* What its vCPUs have logged by PML so far is in the slots' bitmaps. Boot CPU, interrupts off. */
 void vm_log_drain(struct vm *vm);
