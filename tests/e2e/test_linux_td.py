@@ -1,0 +1,118 @@
+#!/usr/bin/python3
+"""A stock Linux kernel as a trust domain, started by the TD loader: it knows what it runs on, its clock is
+right, its shell answers, its report agrees with the console and with `tain mrtd`, its ends are told.
+
+Two of them at once on two CPUs: `one` with one vCPU, that powers off; `four` with four, that panics."""
+import hashlib
+import os
+import re
+import subprocess
+
+import e2e
+from e2e import boot, check, theme
+
+GUESTS = os.path.join(e2e.ROOT, "build", "guests")
+TAIN = os.path.join(e2e.ROOT, "build", "host", "tain")
+FILES = [(os.path.join(GUESTS, "debian13-vmlinuz"), r"\tain\vmlinuz"),
+         (os.path.join(GUESTS, "linux-initrd.gz"), r"\tain\initrd.gz")]
+CMDLINE = {"one": "console=ttyS0", "four": "console=ttyS0 panic=-1"}
+VCPUS = {"one": 1, "four": 4}
+TICKS_PER_SECOND = 200_000_000  # the emulator's
+MARK = "Memory Encryption Features active: Intel TDX"
+
+
+def section(name):
+    return (f"[td {name}]\nkernel = \\tain\\vmlinuz\ninitrd = \\tain\\initrd.gz\n"
+            f"cmdline = {CMDLINE[name]}\nmemory = 256M\nvcpus = {VCPUS[name]}\n"
+            "attributes = debug, sept-ve-disable\n")
+
+
+def predicted(config, name):
+    """What the host program says the MRTD will be."""
+    folder = e2e.scratch("esp")
+    os.makedirs(os.path.join(folder, "tain"), exist_ok=True)
+    for host, path in FILES:
+        link = os.path.join(folder, *path.strip("\\").split("\\"))
+        if not os.path.exists(link):
+            os.symlink(host, link)
+    path = os.path.join(folder, "tain", "tain.cfg")
+    with open(path, "w", encoding="ascii") as out:
+        out.write(config)
+    done = subprocess.run([TAIN, "mrtd", "--config", path, name], stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, check=False)
+    return done.stdout.decode().strip()
+
+
+def lines_of(text, name):
+    """What guest @name printed, a line each, without the shell's questions to the terminal."""
+    return "\n".join(m[1].replace("\x1b[6n", "").replace("[6n", "")
+                     for m in re.finditer(rf"^{name}\| ?(.*)$", text, re.M))
+
+
+def pages(text):
+    """{owner: pages} of each `memory` that was typed."""
+    return [{m[1]: int(m[2]) for m in re.finditer(r"^([a-z-]+) +(\d+) +\d+$", part, re.M)}
+            for part in re.findall(r"tain> memory\n(.*?)\ntain> ", text, re.S)]
+
+
+def shell_commands(name, typed):
+    """Wait for the shell; type each line and wait for what it must print."""
+    commands = [f'expect {name} "init: up" 300', f'expect {name} "/ # " 60']
+    for line, answer in typed:
+        commands += [f'type {name} "{line}"', f'expect {name} "{answer}" 60']
+    return commands
+
+
+def checks(b, config, name):
+    at = f"{name}, {VCPUS[name]} vCPU: "
+    out = lines_of(b.text, name)
+    info = b.output_of(f"info {name}")
+    mrtd = re.search(rf"^tain: td {name}: MRTD ([0-9a-f]{{96}})$", b.text, re.M)
+    told = re.search(r"^MRTD ([0-9a-f]{96})$", out, re.M)
+    rtmr2 = re.search(r"^RTMR2 ([0-9a-f]{96})$", out, re.M)
+    extended = hashlib.sha384(bytes(48) + hashlib.sha384(CMDLINE[name].encode()).digest()).hexdigest()
+
+    check(at + "the kernel says what it runs on", MARK in out, b)
+    check(at + "the kernel warns of nothing",
+          not re.search(r"^\[[ .0-9]+\] (WARNING:|BUG:|------------\[ cut here)", out, re.M), out[-3000:])
+    check(at + "all vCPUs run", re.search(rf"^{VCPUS[name]} CPUs$", out, re.M), out[-2000:])
+    check(at + "the MRTD of console, report and prediction are one",
+          mrtd and told and mrtd[1] == told[1] == predicted(config, name),
+          f"{mrtd and mrtd[1]} {told and told[1]} {predicted(config, name)}")
+    check(at + "RTMR 2 holds the command line, in the report and in info",
+          rtmr2 and rtmr2[1] == extended and extended in info, f"{rtmr2 and rtmr2[1]} {extended}")
+    check(at + "sleep 1 takes a second", re.search(r"^slept 1$", out, re.M), out[-2000:])
+
+
+def two():
+    config = "[tain]\n" + section("one") + section("four")
+    typed = [("echo typed $((40+2))", "typed 42"),
+             ("echo $(nproc) CPUs; tdreport x", "REPORTDATA"),
+             ("a=$(date +%s); sleep 1; b=$(date +%s); echo slept $((b-a))", "slept 1")]
+    commands = ["start one", "start four"]
+    commands += shell_commands("one", typed) + ["info one", "stats one"]
+    commands += shell_commands("four", typed) + ["info four", "stats four", "stats"]
+    commands += ["stats one", "-wait one 4", "stats one"]
+    commands += ['type one "poweroff -f"', "wait one 60", 'type four "echo c > /proc/sysrq-trigger"',
+                 "wait four 60", "check"]
+    b = boot(cpus=2, memory=1024, config=config, files=FILES, commands=commands, timeout=870)
+
+    check("the run ends with 0", b.status == 0, b)
+    for name in VCPUS:
+        checks(b, config, name)
+        check(f"{name}: the shell answers", "typed 42" in lines_of(b.text, name), b)
+    ran = [int(t) for t in re.findall(r"tain> stats one\n.*?^vcpu0 ticks +(\d+)$", b.text, re.M | re.S)]
+    check("an idle guest costs next to nothing: 4 s of it, less than 3 % of a CPU",
+          len(ran) == 3 and ran[2] - ran[1] < 0.03 * 4 * TICKS_PER_SECOND, f"{ran}")
+    check("poweroff -f is a power-off", b.has(r"^tain: one: stopped: powered off$"), b)
+    check("a panic is the reset that panic=-1 makes", b.has(r"^tain: four: stopped: reset$"), b)
+    check("no page is lost", b.has(r"^no page is lost +yes"), b)
+    ticks = {m[1]: int(m[2]) for m in re.finditer(r"^(\w+)_ticks +(\d+)$", b.output_of("stats"), re.M)}
+    parts = sum(ticks.get(k, 0) for k in ("idle", "guest", "module", "tain"))
+    check("whose the time was adds up", ticks.get("total") and
+          abs(parts - ticks["total"]) < ticks["total"] / 100, f"{ticks}")
+
+
+with theme("two Linux TDs"):
+    two()
+e2e.finish()
