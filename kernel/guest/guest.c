@@ -21,6 +21,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/platform/memory.h"
 #include "kernel/vmx/vm.h"
+#include "mmu/mmu.h"
 #include "tdx/td.h"
 
 static struct {
@@ -479,6 +480,30 @@ struct guest_memory *guest_ram(const struct guest *g)
 	return g->td ? td_shared_memory(g->td) : NULL;
 }
 
+/* What its page tables hold, by root and level: leaves and tables. */
+static void table_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	static const char *const roots[MMU_ROOTS] = { "direct", "mirror", "second direct" };
+	static const char *const levels[] = { "", "4K", "2M", "1G", "512G", "256T" };
+	struct mmu_stats s;
+	char text[96];
+
+	mmu_stats(guest_mmu(g), &s);
+	for (unsigned root = 0; root < MMU_ROOTS; root++)
+		for (unsigned level = LEVEL_4K; level < ARRAY_LEN(levels); level++) {
+			if (!s.leaves[root][level] && !s.tables[root][level])
+				continue;
+			snprintf(text, sizeof(text), "%s %s leaves %llu tables %llu", roots[root],
+				 levels[level], (unsigned long long)s.leaves[root][level],
+				 (unsigned long long)s.tables[root][level]);
+			line(ctx, text);
+		}
+	snprintf(text, sizeof(text), "mmu flushes %llu bytes_of_tables %llu leaked_tables %llu",
+		 (unsigned long long)s.flushes, (unsigned long long)s.table_bytes,
+		 (unsigned long long)s.leaked_tables);
+	line(ctx, text);
+}
+
 void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
 {
 	if (g->state != GUEST_RUNNING)
@@ -488,5 +513,7 @@ void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text
 		vm_stats(g, line, ctx);
 	if (g->td)
 		td_stats(g->td, line, ctx);
+	if (guest_mmu(g))
+		table_stats(g, line, ctx);
 	platform_stats(g, line, ctx);
 }

@@ -206,15 +206,30 @@ static void run_phase(struct part *p)
 	__atomic_fetch_add(&finished, 1, __ATOMIC_SEQ_CST);
 }
 
+static uint8_t read_port(uint16_t port)
+{
+	uint64_t value = 0, status = vmcall(VMCALL_IO, 1, 0, port, 0, &value);
+
+	if (status)
+		print("churn: port %x: status %lx\n", port, status);
+	return status ? 0 : (uint8_t)value;
+}
+
+/* `p` or `q`; anything else is told and dropped. */
 static uint8_t next_order(void)
 {
-	uint64_t byte = 0;
+	for (;;) {
+		uint8_t lsr = read_port(COM1_LSR);
 
-	do
-		(void)vmcall(VMCALL_IO, 1, 0, COM1_LSR, 0, &byte);
-	while (!(byte & LSR_READY));
-	(void)vmcall(VMCALL_IO, 1, 0, COM1, 0, &byte);
-	return (uint8_t)byte;
+		if (!(lsr & LSR_READY))
+			continue;
+
+		uint8_t order = read_port(COM1);
+
+		if (order == 'p' || order == 'q')
+			return order;
+		print("churn: LSR %x, order %x is none\n", lsr, order);
+	}
 }
 
 static void report(uint32_t vcpus)
