@@ -142,7 +142,8 @@ bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 		return on_exception(me, v, x);
 	case EXIT_REASON_EXTERNAL_INTERRUPT:
 		return on_interrupt(v, x);
-	case EXIT_REASON_INTERRUPT_WINDOW: /* ours */
+	case EXIT_REASON_INTERRUPT_WINDOW: /* ours, both */
+	case EXIT_REASON_VIRTUALIZED_EOI:
 		posted_feed(v);
 		return false;
 	case EXIT_REASON_PREEMPTION_TIMER: /* not an exit of a TDX module */

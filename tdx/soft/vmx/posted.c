@@ -4,12 +4,14 @@
  *
  * An emulator delivers a virtual interrupt that waits for the guest's IF as soon as a host interrupt
  * comes, IF or not (Bochs 2.7: HandleExtInterrupt() looks at what is pending, not at what is masked).
- * So nothing is left waiting in the CPU: vectors stand in `held` until the guest can take one at entry,
- * and until then the CPU does not know of them; the interrupt window says when to look again.
+ * So nothing is left waiting for IF in the CPU: vectors stand in `held` until the guest can take one at
+ * entry, and until then the CPU does not know of them; the interrupt window, and an exit at the end of
+ * the one in service, say when to look again.
  *
  * Invariants
- *   - At an entry RVI is above zero only if the guest can take an interrupt at once.
- *   - One vector at a time is in the virtual IRR, beside those that the guest sends itself.
+ *   - At an entry RVI is above zero only if the guest can take an interrupt at once, or if its own
+ *     task priority keeps that one back.
+ *   - Of those that were posted, one at a time is in the virtual IRR.
  *   - What waits is told to the module as the CPU would: svmx_vmread() of the interrupt status.
  *
  * Facts: SDM volume 3C, "Posted-Interrupt Processing", "Virtual-Interrupt Delivery".
@@ -18,7 +20,7 @@
  */
 #include "tdx/soft/vmx/soft_vmx.h"
 
-#define PPR_OFFSET      0xa0
+#define TPR_OFFSET      0x80
 #define VIRR_OFFSET     0x200
 #define APIC_STRIDE     0x10 /* 32 vectors each */
 #define PID_ON          BIT32(0)
@@ -91,24 +93,44 @@ static void set_window(struct svmx_vcpu *b, bool on)
 	(void)vmwrite(VMCS_PROC_BASED_CONTROLS, on ? controls | PROC_WINDOW : controls & ~PROC_WINDOW);
 }
 
+/* An exit when the guest ends @vector; 0: none. */
+static void set_eoi_exit(struct svmx_vcpu *b, unsigned vector)
+{
+	if (b->eoi_exit == vector)
+		return;
+	(void)vmwrite(VMCS_EOI_EXIT_BITMAP_0 + 2 * (b->eoi_exit / 64u), 0);
+	b->eoi_exit = (uint8_t)vector;
+	if (vector)
+		(void)vmwrite(VMCS_EOI_EXIT_BITMAP_0 + 2 * (vector / 64), BIT64(vector % 64));
+}
+
+/*
+ * What the task priority keeps back may stand in RVI: the guest lowers it without a word. What waits
+ * for the end of one in service, or for IF, is kept from the CPU.
+ */
 void posted_feed(struct soft_vcpu *v)
 {
 	struct svmx_vcpu *b = svmx_of(v);
 	uint64_t status = vmcs_read(VMCS_GUEST_INTERRUPT_STATUS);
 	unsigned rvi = b->hidden ? highest_irr(v) : (unsigned)(status & RVI_MASK);
-	unsigned held = highest_held(b), ppr = *apic_word(v, PPR_OFFSET) & CLASS;
-	bool now;
+	unsigned held = highest_held(b), svi = (unsigned)(status >> 8 & RVI_MASK);
+	unsigned tpr = *apic_word(v, TPR_OFFSET) & CLASS, top;
+	bool now, show;
 
-	if (!rvi && !held && !b->window)
+	if (!rvi && !held && !b->window && !b->eoi_exit)
 		return;
 	now = takes_interrupts();
-	if (now && !rvi && (held & CLASS) > ppr) {
+	if (held && !rvi && (held & CLASS) > (svi & CLASS) && (now || (held & CLASS) <= tpr)) {
 		request(v, held);
 		rvi = held;
+		held = highest_held(b);
 	}
-	b->hidden = !now && rvi;
-	(void)vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~RVI_MASK) | (now ? rvi : 0));
-	set_window(b, !now && ((rvi & CLASS) > ppr || (held & CLASS) > ppr));
+	show = now || (rvi & CLASS) <= tpr;
+	b->hidden = rvi && !show;
+	(void)vmwrite(VMCS_GUEST_INTERRUPT_STATUS, (status & ~RVI_MASK) | (show ? rvi : 0));
+	top = b->hidden && rvi > held ? rvi : held; /* of what the CPU does not know of */
+	set_window(b, !now && (top & CLASS) > tpr && (top & CLASS) > (svi & CLASS));
+	set_eoi_exit(b, top && (top & CLASS) <= (svi & CLASS) ? svi : 0);
 }
 
 uint64_t posted_status(struct soft_vcpu *v)

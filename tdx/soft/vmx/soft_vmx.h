@@ -56,6 +56,7 @@ struct svmx_vcpu {
 	bool ve_by_cpu, posted_by_cpu;
 	bool hidden; /* RVI is 0 though the virtual IRR is not: posted.c */
 	bool window; /* interrupt-window exiting is ours */
+	uint8_t eoi_exit; /* the vector whose EOI exits; 0: none */
 	uint64_t held[4]; /* vectors on their way into the virtual IRR */
 };
 _Static_assert(sizeof(struct svmx_vcpu) <= sizeof(((struct soft_vcpu *)0)->backend),
