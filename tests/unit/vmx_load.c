@@ -273,6 +273,125 @@ static void legacy_paging_too(void **state)
 	assert_int_equal(gpa, 0xabcd);
 }
 
+/* ---- bzImage ---- */
+
+enum { BODY_AT = 1024 }; /* one sector of set-up behind the first */
+
+static void make_bzimage(void)
+{
+	file[0x1f1] = 1;
+	put16(0x1fe, 0xaa55);
+	file[0x201] = 0x6a; /* the header ends at 26ch */
+	memcpy(file + 0x202, "HdrS", 4);
+	put16(0x206, 0x20f);
+	file[0x211] = 1;
+	put32(0x22c, 0x7fffffff);
+	file[0x236] = 1;
+	put32(0x238, 255);
+	put32(0x258, 0x200000);
+	put32(0x260, 0x100000);
+	put32(BODY_AT + 0x200, 0x55667788);
+}
+
+static int load_kernel(uint64_t size)
+{
+	uint8_t *copy = malloc(size ? size : 1);
+
+	memcpy(copy, file, size);
+	config.kernel.data = copy;
+	config.kernel.size = size;
+	why[0] = 0;
+	int err = vm_load(vm, &first, why, sizeof(why));
+
+	free(copy);
+	config.kernel.data = NULL;
+	return err;
+}
+
+static void kernel_refused_because(uint64_t size, const char *reason)
+{
+	assert_int_equal(load_kernel(size), -EINVAL);
+	if (!strstr(why, reason))
+		fail_msg("\"%s\" does not say \"%s\"", why, reason);
+}
+
+static void a_bzimage_gets_what_the_protocol_promises(void **state)
+{
+	static const uint8_t initrd[5000] = { 0x42 };
+
+	(void)state;
+	make_bzimage();
+	config.initrd.data = initrd;
+	config.initrd.size = sizeof(initrd);
+	vm->vcpu_count = 2;
+	assert_int_equal(load_kernel(sizeof(file)), 0);
+	assert_int_equal(first.mode, START_LONG);
+	assert_int_equal(first.rip, 0x200200);
+	assert_int_equal(guest32(first.rip), 0x55667788);
+
+	uint64_t zero = first.rsi, at = guest32(zero + 0x218);
+
+	assert_int_equal(at, MEMORY - 8192); /* whole pages, at the top */
+	assert_int_equal(guest32(zero + 0x21c), sizeof(initrd));
+	assert_int_equal(guest32(at), 0x42);
+	assert_int_equal(guest32(guest32(zero + 0x228)), 0x00623d61); /* "a=b" */
+	assert_int_equal(guest32(guest32(zero + 0x70)), 0x20445352);          /* "RSD " */
+	assert_int_equal(guest32(zero + 0x1e8) & 0xff, 3);
+	assert_int_equal(guest32(zero + 0x210) & 0xff, 0xff);
+	assert_int_equal(guest32(first.cr3) & 0xfff, 3);
+
+	/* The tables map one to one. */
+	const struct guest_paging paging = { .cr0 = BIT64(31) | 1, .cr3 = first.cr3, .cr4 = BIT64(5),
+					     .efer = BIT64(10) };
+	gpa_t gpa;
+
+	assert_int_equal(guest_walk(&vm->memory, &paging, 0xfee00123, true, &gpa), 0);
+	assert_int_equal(gpa.v, 0xfee00123);
+}
+
+static void a_kernel_without_a_64_bit_entry_gets_the_other(void **state)
+{
+	(void)state;
+	make_bzimage();
+	file[0x236] = 0;
+	vm->vcpu_count = 1;
+	assert_int_equal(load_kernel(sizeof(file)), 0);
+	assert_int_equal(first.mode, START_FLAT32);
+	assert_int_equal(first.rip, 0x200000);
+}
+
+static void bad_kernels_are_refused(void **state)
+{
+	static const uint8_t initrd[4096] = { 1 };
+
+	(void)state;
+	kernel_refused_because(sizeof(file), "not a bzImage");
+	make_bzimage();
+	for (uint64_t size = 0; size < 0x268; size += 8)
+		kernel_refused_because(size, "not a bzImage");
+	kernel_refused_because(1000, "longer than its file");
+	put16(0x206, 0x200);
+	kernel_refused_because(sizeof(file), "too old");
+	put16(0x206, 0x20f);
+	file[0x211] = 0;
+	kernel_refused_because(sizeof(file), "below 1 MiB");
+	file[0x211] = 1;
+	put32(0x238, 2);
+	kernel_refused_because(sizeof(file), "command line");
+	put32(0x238, 255);
+	put32(0x260, 0x7fffffff);
+	kernel_refused_because(sizeof(file), "does not fit");
+	put32(0x260, 0x100000);
+	put32(0x25c, 0xffffffff); /* a preferred address beyond everything */
+	kernel_refused_because(sizeof(file), "does not fit");
+	put32(0x25c, 0);
+	config.initrd.data = initrd;
+	config.initrd.size = 6 << 20;
+	kernel_refused_because(sizeof(file), "initrd");
+	config.initrd.size = ~UINT64_C(0);
+	kernel_refused_because(sizeof(file), "initrd");
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, start, end)
@@ -281,6 +400,8 @@ int main(void)
 		T(a_multiboot_elf_gets_its_boot_information), T(broken_elf_files_are_refused),
 		T(a_multiboot_header_may_ask_for_too_much), T(addresses_in_the_header_are_checked),
 		T(any_short_file_is_handled), T(nothing_to_start_is_said),
+		T(a_bzimage_gets_what_the_protocol_promises),
+		T(a_kernel_without_a_64_bit_entry_gets_the_other), T(bad_kernels_are_refused),
 		T(four_levels_and_large_pages), T(legacy_paging_too),
 	};
 
