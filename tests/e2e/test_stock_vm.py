@@ -36,7 +36,7 @@ def linux():
         'type linux "echo cpus-$(nproc)"', "expect linux cpus-4 60",
         'type linux "sleep 1; echo slept-$((3*5))"', "expect linux slept-15 60",
         f'type linux "{disk}"', "expect linux disk-42 60",
-        'type linux "head -c 9 /dev/hwrng | wc -c"', "expect linux 9 60",
+        'type linux "echo rng-$(head -c 9 /dev/hwrng | wc -c)"', "expect linux rng-9 60",
         'type linux "echo hvc-$((7*7)) > /dev/hvc0; echo back"', "expect linux hvc-49 60",
         "stats linux", 'type linux "poweroff -f"', "wait linux 60", "memory"])
 
@@ -44,6 +44,7 @@ def linux():
     check("linux: four vCPUs on two CPUs", b.has(r"^linux\| cpus-4$"), b)
     check("linux: sleep comes back", b.has(r"^linux\| slept-15$"), b)
     check("linux: a file on the disk is read back after remounting", b.has(r"^linux\| disk-42$"), b)
+    check("linux: virtio-rng gives bytes", b.has(r"^linux\| rng-9$"), b)
     check("linux: virtio-console prints", b.has(r"hvc-49$"), b)
     check("linux: its TSC's rate is known", b.has(r"tsc: Detected 2\d\d\.\d+ MHz|tsc: Detected"), b)
     check("linux: no warning of the kernel's", not b.has(r"WARNING: CPU|BUG:|soft lockup"), b)
@@ -68,7 +69,8 @@ def firmware():
     check("firmware: the run ends with 0", b.status == 0, b)
     check("memtest86+ shows its screen", b.has(r"^memtest\| .*Memtest86\+ v6"), b)
     check("ovmf: its shell", b.has(r"^ovmf\| .*Shell>"), b)
-    check("ovmf: keys reach it", b.has(r"^ovmf\| .*ver"), b)
+    check("ovmf: keys reach it, and `ver` answers once more",
+          len(re.findall(r"UEFI Interactive Shell v2", b.text)) == 2, b)
     check("ovmf: its shut-down is a power-off", b.has(r"^tain: ovmf: stopped: powered off$"), b)
 
 
