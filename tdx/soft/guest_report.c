@@ -86,7 +86,8 @@ static void fill_info(struct tdinfo *i, const struct tdcs *t)
 	memcpy(i->servtd_hash, t->servtd_hash, 48);
 }
 
-/* Bits of @ignore: ATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, 4 RTMRs, SERVTD_HASH. */
+/* Bits of @ignore: ATTRIBUTES, XFAM, MRTD, MRCONFIGID, MROWNER, MROWNERCONFIG, 4 RTMRs,
+ * SERVTD_HASH. */
 void report_info_hash(const struct tdcs *t, uint32_t ignore, uint8_t out[48])
 {
 	struct tdinfo i = { 0 };
@@ -94,9 +95,10 @@ void report_info_hash(const struct tdcs *t, uint32_t ignore, uint8_t out[48])
 		void *at;
 		size_t size;
 	} parts[] = {
-		{ &i.attributes, 8 },  { &i.xfam, 8 },     { i.mrtd, 48 },    { i.mrconfigid, 48 },
-		{ i.mrowner, 48 },     { i.mrownerconfig, 48 }, { i.rtmr[0], 48 }, { i.rtmr[1], 48 },
-		{ i.rtmr[2], 48 },     { i.rtmr[3], 48 },  { i.servtd_hash, 48 },
+		{ &i.attributes, 8 }, { &i.xfam, 8 },        { i.mrtd, 48 },
+		{ i.mrconfigid, 48 }, { i.mrowner, 48 },     { i.mrownerconfig, 48 },
+		{ i.rtmr[0], 48 },    { i.rtmr[1], 48 },     { i.rtmr[2], 48 },
+		{ i.rtmr[3], 48 },    { i.servtd_hash, 48 },
 	};
 
 	fill_info(&i, t);

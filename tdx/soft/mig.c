@@ -224,8 +224,8 @@ static enum entry_status restore_one(struct call *c, const struct td *td, uint64
 }
 
 /* Entries @first to @last; @next: the one to go on with. */
-static tdx_status_t restore_list(struct call *c, const struct td *td, uint64_t *list,
-				 unsigned last, unsigned *next)
+static tdx_status_t restore_list(struct call *c, const struct td *td, uint64_t *list, unsigned last,
+				 unsigned *next)
 {
 	uint32_t problems = 0;
 

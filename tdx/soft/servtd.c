@@ -19,7 +19,7 @@
 #define ATTR_IGNORED      BITS64(42, 32) /* parts of TDINFO that the binding does not fix */
 #define BINDS_IN_STATES   (1u << OPS_UNINITIALIZED | 1u << OPS_INITIALIZED)
 /* Op-states of a service TD that can be bound. */
-#define SERVES_IN_STATES  (1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 9)
+#define SERVES_IN_STATES (1u << 2 | 1u << 3 | 1u << 4 | 1u << 5 | 1u << 8 | 1u << 9)
 
 /* R8 slot, R9 type, R10 attributes. */
 static tdx_status_t check_operands(const struct call *c)

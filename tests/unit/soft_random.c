@@ -278,9 +278,9 @@ static void random_call(unsigned lp)
 
 static void random_guest_event(unsigned lp)
 {
-	static const uint32_t reasons[] = { 77, 77, 77, 77, 77, 48, 48, 48, 1,  10, 12, 30, 31,
-					    32, 28, 55, 0,  6,  8,  13, 14, 15, 16, 29, 36, 39,
-					    40, 49, 18, 54, 74, 75 };
+	static const uint32_t reasons[] = { 77, 77, 77, 77, 77, 48, 48, 48, 1,  10, 12,
+					    30, 31, 32, 28, 55, 0,  6,  8,  13, 14, 15,
+					    16, 29, 36, 39, 40, 49, 18, 54, 74, 75 };
 	/* These end a vCPU, or the TD. */
 	static const uint32_t last_reasons[] = { 2, 3, 33, 43, 62, 65 };
 	struct vm_event ev = { .cpl = (unsigned)below(2) * 3, .same_rip = one_in(2) };

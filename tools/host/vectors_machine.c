@@ -349,10 +349,10 @@ static void set_guest_mode(struct soft_vcpu *v, const struct vm_event *ev)
 		uint32_t field;
 		uint64_t value;
 	} mode[] = {
-		{ 0x6800, 0x80000033 }, { 0x6804, 0x2668 },
-		{ 0x2806, 0xd01 },      { 0x6820, 2 },
-		{ 0x4816, 0xa09b },     { 0x4818, 0xc093 | (uint64_t)ev->cpl << 5 },
-		{ 0x4408, 0 },          { F_RIP, ev->same_rip ? 0x5000 : (vm.rip += 0x100) },
+		{ 0x6800, 0x80000033 },   { 0x6804, 0x2668 },
+		{ 0x2806, 0xd01 },        { 0x6820, 2 },
+		{ 0x4816, 0xa09b },       { 0x4818, 0xc093 | (uint64_t)ev->cpl << 5 },
+		{ 0x4408, ev->idt_info }, { F_RIP, ev->same_rip ? 0x5000 : (vm.rip += 0x100) },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(mode); i++)

@@ -27,6 +27,7 @@ struct vm_event {
 	struct soft_exit x;
 	unsigned cpl;
 	bool same_rip;
+	uint32_t idt_info; /* the event whose delivery this exit cut short */
 };
 
 /* From a machine just reset: memory zero, module just loaded. */
