@@ -289,6 +289,71 @@ unsigned mmu_log_clear(struct mmu *mmu, struct memslot *slot, uint64_t first, ui
 	return count;
 }
 
+struct take {
+	const struct memslot *slot;
+	const uint64_t *round; /* pages to arm again */
+	uint64_t count;
+};
+
+/* @count leaves from @entry on, of which @mask: bit i is leaf i. Returns how many changed. */
+static unsigned arm_64(spte_t *entry, unsigned count, uint64_t mask, uint64_t bits)
+{
+	unsigned changed = 0;
+	spte_t was;
+
+	if (bits == SPTE_DIRTY && mask == ~UINT64_C(0) && count == 64)
+		return (unsigned)__builtin_popcountll(reap_64(entry, 64));
+	for (; mask; mask &= mask - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(mask);
+
+		if (i >= count)
+			break;
+		changed += take_bits(&entry[i], bits, &was);
+	}
+	return changed;
+}
+
+static int take_part(struct mmu *mmu, const struct part *part, void *arg)
+{
+	struct take *take = arg;
+	uint64_t bits = log_bits(mmu, part->level), at = part->gfn.v - take->slot->base.v;
+	spte_t *entry = &part->sp->entries[part->first];
+	unsigned left = part->last - part->first, changed = 0;
+
+	if (part->level != LEVEL_4K)
+		return 0; /* a large leaf is not writable while it is logged */
+	while (left > 0) {
+		unsigned in_word = 64 - (unsigned)(at % 64), some = left < in_word ? left : in_word;
+		uint64_t mask = take->round[at / 64] >> (at % 64);
+
+		changed += arm_64(entry, some, mask, bits);
+		entry += some;
+		at += some;
+		left -= some;
+	}
+	trace_part(mmu, part, (spte_t){ SPTE_PRESENT | SPTE_LEAF | bits }, bits, changed);
+	take->count += changed;
+	return 0;
+}
+
+uint64_t mmu_log_take(struct mmu *mmu, struct memslot *slot, uint64_t *round)
+{
+	struct take take = { .slot = slot, .round = round };
+	uint64_t words = (slot->frames + 63) / 64;
+	struct mmu_cpu *me = mmu_read_lock(&mmu->lock);
+
+	/* The bitmap before the entries: a write in between is found in the next round. */
+	for (uint64_t w = 0; w < words; w++)
+		round[w] = slot->dirty ? __atomic_exchange_n(&slot->dirty[w], 0, __ATOMIC_SEQ_CST) : 0;
+	if (slot->dirty) {
+		int err = range_each(mmu, slot->base, slot->frames, take_part, &take);
+
+		assert(!err);
+	}
+	mmu_read_unlock(&mmu->lock, me);
+	return take.count;
+}
+
 void mmu_log_flush(struct mmu *mmu, struct memslot *slot)
 {
 	mmu_write_lock(&mmu->lock);

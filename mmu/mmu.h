@@ -355,6 +355,12 @@ uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot);
 unsigned mmu_log_clear(struct mmu *mmu, struct memslot *slot, uint64_t first, uint64_t mask);
 void mmu_log_flush(struct mmu *mmu, struct memslot *slot);
 
+/*
+ * The same for the whole slot at once: the bitmap moves to @round (of its size), and the next write to
+ * each of its pages will be seen again. Owes the same flush.
+ */
+uint64_t mmu_log_take(struct mmu *mmu, struct memslot *slot, uint64_t *round);
+
 /* A vCPU's page-modification log: @count GPAs. Frames outside of logged slots are ignored. */
 void mmu_log_pml(struct mmu *mmu, const uint64_t *gpas, unsigned count);
 

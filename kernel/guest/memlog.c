@@ -195,14 +195,11 @@ static uint64_t take(struct mmu *mmu, struct part *p, bool armed)
 {
 	uint64_t pages = 0;
 
+	if (!armed)
+		(void)mmu_log_take(mmu, p->slot, p->round);
 	for (uint64_t w = 0; w < p->words; w++) {
-		p->round[w] = __atomic_load_n(&p->dirty[w], __ATOMIC_ACQUIRE);
-		if (!p->round[w])
-			continue;
 		if (armed)
 			p->round[w] = __atomic_exchange_n(&p->dirty[w], 0, __ATOMIC_SEQ_CST);
-		else
-			(void)mmu_log_clear(mmu, p->slot, w * 64, p->round[w]);
 		p->seen[w] |= p->round[w];
 		pages += ones(p->round[w]);
 	}

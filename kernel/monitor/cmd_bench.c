@@ -161,7 +161,7 @@ static int measure(const struct operation *op, uint64_t *ticks, unsigned *findin
 #define AREA_GFN  ((gfn_t){ BENCH_AREA >> PAGE_SHIFT })
 #define MAP_WORDS ((BENCH_AREA + BENCH_BYTES) >> PAGE_SHIFT >> 6)
 
-static uint64_t log_map[MAP_WORDS];
+static uint64_t log_map[MAP_WORDS], log_round[MAP_WORDS];
 
 static int take_all_away(void)
 {
@@ -271,13 +271,12 @@ static int collect_all(void)
 		(void)mmu_log_harvest(bench_guest_mmu(), slot);
 	else
 		vm_log_drain(bench_guest_vm());
-	for (uint64_t w = 0; w < MAP_WORDS; w++)
-		if (by_d)
-			(void)__atomic_exchange_n(&log_map[w], 0, __ATOMIC_SEQ_CST);
-		else if (log_map[w])
-			(void)mmu_log_clear(bench_guest_mmu(), slot, w * 64, log_map[w]);
-	if (!by_d)
+	for (uint64_t w = 0; by_d && w < MAP_WORDS; w++)
+		log_round[w] = __atomic_exchange_n(&log_map[w], 0, __ATOMIC_SEQ_CST);
+	if (!by_d) {
+		(void)mmu_log_take(bench_guest_mmu(), slot, log_round);
 		mmu_log_flush(bench_guest_mmu(), slot);
+	}
 	return 0;
 }
 

@@ -215,7 +215,7 @@ static uint8_t read_port(uint16_t port)
 	return status ? 0 : (uint8_t)value;
 }
 
-/* `p` or `q`; anything else is told and dropped. */
+/* `p` or `q`; ends of lines are dropped, anything else is told. */
 static uint8_t next_order(void)
 {
 	for (;;) {
@@ -228,7 +228,8 @@ static uint8_t next_order(void)
 
 		if (order == 'p' || order == 'q')
 			return order;
-		print("churn: LSR %x, order %x is none\n", lsr, order);
+		if (order != '\n' && order != '\r')
+			print("churn: LSR %x, order %x is none\n", lsr, order);
 	}
 }
 
