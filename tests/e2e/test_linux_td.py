@@ -103,7 +103,7 @@ def two():
         check(f"{name}: the shell answers", "typed 42" in lines_of(b.text, name), b)
     ran = [int(t) for t in re.findall(r"tain> stats one\n.*?^vcpu0 ticks +(\d+)$", b.text, re.M | re.S)]
     check("an idle guest costs next to nothing: 4 s of it, less than 3 % of a CPU",
-          len(ran) == 3 and ran[2] - ran[1] < 0.03 * 4 * TICKS_PER_SECOND, f"{ran}")
+          len(ran) >= 2 and ran[-1] - ran[-2] < 0.03 * 4 * TICKS_PER_SECOND, f"{ran}")
     check("poweroff -f is a power-off", b.has(r"^tain: one: stopped: powered off$"), b)
     check("a panic is the reset that panic=-1 makes", b.has(r"^tain: four: stopped: reset$"), b)
     check("no page is lost", b.has(r"^no page is lost +yes"), b)
