@@ -49,7 +49,7 @@ struct cpu {
 	uint64_t interrupt_count; /* external interrupts handled */
 	uint64_t interrupt_ticks; /* time spent in their handlers */
 	uint64_t idle_ticks;      /* time spent in cpu_idle() */
-	uint64_t vm_ticks;        /* in plain guests; written by kernel/vmx */
+	uint64_t vm_ticks;        /* in plain guests, by the preemption timer; written by kernel/vmx */
 	uint64_t td_ticks;        /* in TDs, as far as it can be seen; written by tdx/soft */
 	struct trap_frame *crash_frame;
 

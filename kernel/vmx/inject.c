@@ -42,7 +42,7 @@ void vm_stay_until(struct vm_vcpu *v, uint64_t tsc)
 	if (tsc >= v->stay_end)
 		return;
 	v->stay_end = tsc;
-	vm_set_preemption(tsc > now ? tsc - now : 0);
+	vm_set_preemption(v, tsc > now ? tsc - now : 0);
 }
 
 static void on_armed(struct lapic *l, uint64_t tsc)

@@ -64,9 +64,24 @@ static void save_registers(struct vm_vcpu *v)
 	dr7_write(DR7_HOST);
 }
 
-void vm_set_preemption(uint64_t tsc_ticks)
+static void set_preemption(struct vm_vcpu *v, uint64_t tsc_ticks)
 {
-	vmcs_write(VMCS_PREEMPTION_TIMER, timer_count(tsc_ticks));
+	v->timer_set = timer_count(tsc_ticks);
+	vmcs_write(VMCS_PREEMPTION_TIMER, v->timer_set);
+}
+
+/* What the timer has counted since it was set was spent in the guest: no exit pays for the sum. */
+static void settle_ticks(struct vm_vcpu *v)
+{
+	uint64_t counted = v->timer_set - vmcs_read(VMCS_PREEMPTION_TIMER);
+
+	this_cpu()->vm_ticks += counted << MISC_TIMER_SHIFT(vmx_caps()->misc);
+}
+
+void vm_set_preemption(struct vm_vcpu *v, uint64_t tsc_ticks)
+{
+	settle_ticks(v);
+	set_preemption(v, tsc_ticks);
 }
 
 /* The root that we had is out of use: another in its place (mmu rules E3, E5). */
@@ -106,7 +121,7 @@ static void begin(struct vm_vcpu *v)
 	}
 	flush_if_asked(v);
 	log_follow(v);
-	vm_set_preemption(v->run->slice_tsc);
+	set_preemption(v, v->run->slice_tsc);
 	v->stay_end = tsc_now() + v->run->slice_tsc;
 	v->exits_left = EXITS_PER_LOOK;
 	vm_inject(v);
@@ -117,10 +132,7 @@ static inline enum vmx_entry enter(struct vm_vcpu *v)
 {
 	__atomic_store_n(&v->in_guest, 1, __ATOMIC_SEQ_CST);
 
-	uint64_t start = rdtsc();
 	enum vmx_entry result = vmx_enter(&v->regs, v->vmcs.launched);
-
-	this_cpu()->vm_ticks += rdtsc() - start;
 
 	__atomic_store_n(&v->in_guest, 0, __ATOMIC_RELEASE);
 	return result;
@@ -216,6 +228,7 @@ enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 	direct_map_sync();
 	begin(v);
 	stay(v);
+	settle_ticks(v);
 	log_stay_ends(v);
 	save_registers(v);
 	__atomic_store_n(&v->in_stay, 0, __ATOMIC_RELEASE);

@@ -76,6 +76,7 @@ struct vm_vcpu {
 	struct start_state start;
 	struct lapic lapic;
 	enum vm_sleep sleep; /* atomic; only its CPU writes it */
+	uint64_t timer_set;  /* what the preemption timer was set to last */
 	uint32_t windows;    /* window exits that its VMCS asks for */
 	uint64_t mtrr[VM_MTRRS]; /* kept, without effect */
 
@@ -163,8 +164,8 @@ bool vm_may_run(struct vm_vcpu *v);
 /* The stay that is under way ends at @tsc, if that is earlier. */
 void vm_stay_until(struct vm_vcpu *v, uint64_t tsc);
 
-/* run.c: the preemption timer of the current VMCS. */
-void vm_set_preemption(uint64_t tsc_ticks);
+/* run.c: the preemption timer of the current VMCS, which is @v's, anew. */
+void vm_set_preemption(struct vm_vcpu *v, uint64_t tsc_ticks);
 
 /* exit_mmio.c: carry out the instruction that touched @gpa. */
 enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa, bool write);
