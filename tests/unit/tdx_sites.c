@@ -107,7 +107,7 @@ static void note_offer(const struct soft_regs *r)
 }
 
 /*
- * Rule C19: the host's lock is held as the module will hold its own. Only for a TD that was created:
+ * Rules C11 and C19: the host's lock is held as the module will hold its own. Only for a TD that was created:
  * before that nobody else knows it.
  */
 static struct td *alive;
@@ -134,6 +134,9 @@ static void check_tree_lock(uint64_t leaf)
 	case TDH_MEM_RD:
 		assert_int_equal(alive->tree_lock.state, 1); /* one reader, and no writer */
 		tree_shared++;
+		break;
+	case TDH_MEM_TRACK: /* rule C11: one at a time */
+		assert_true(alive->track_lock.next != alive->track_lock.owner);
 		break;
 	default: /* no leaf of the tree: the lock is not held */
 		assert_true(!rwlock_held(&alive->tree_lock) ||
