@@ -124,6 +124,10 @@ TEST(a_new_slot_voids_MMIO_entries)
 
 	CHECK_INT(fault(MMU_DIRECT, beside, MMU_READ, 0), 0);
 	CHECK(spte_is_mmio(walk_to(&s.mmu, MMU_DIRECT, beside, LEVEL_4K).old));
+	CHECK_INT(spte_mmio_generation(walk_to(&s.mmu, MMU_DIRECT, beside, LEVEL_4K).old),
+		  s.mmu.mmio_generation);
+	/* An accessed leaf has MMIO's mark, and is none. */
+	CHECK(!spte_is_mmio((spte_t){ SPTE_PRESENT | SPTE_LEAF | SPTE_ACCESSED }));
 	static struct fake_slot more;
 
 	generation = s.mmu.mmio_generation;
