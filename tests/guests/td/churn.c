@@ -15,7 +15,7 @@
 #include "tests/guests/td/tdg.h"
 
 #define VCPUS_MAX 2u
-#define STEPS     10000u
+#define STEPS     3000u
 
 #define KEPT   UINT64_C(0x02000000)
 #define TURNED UINT64_C(0x03000000)

@@ -20,7 +20,7 @@
 
 #define AREA       UINT32_C(0x00800000)
 #define PAGES      2048u
-#define STEPS      100000u
+#define STEPS      30000u
 #define WINDOW     UINT32_C(0x40000000)
 #define ELSEWHERE  UINT32_C(0x50000000)
 #define NOWHERE    UINT32_C(0x60000000)
