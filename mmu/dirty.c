@@ -369,7 +369,7 @@ struct pml_word {
 
 static void pml_mark(const struct pml_word *w)
 {
-	if (w->bits && w->slot->dirty)
+	if (w->slot && w->bits && w->slot->dirty)
 		__atomic_fetch_or(&w->slot->dirty[w->at], w->bits, __ATOMIC_RELAXED);
 }
 
