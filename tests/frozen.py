@@ -24,7 +24,7 @@ CODE_BUGS = [
     ("a table is published before the hook", "mmu/change.c",
      "\tif (!exchange_if(w, SPTE_FROZEN))", "\tif (!exchange_if(w, new))"),
     ("a page is published before the hook", "mmu/change.c",
-     "\tif (!exchange_if(&w, SPTE_FROZEN))", "\tif (!exchange_if(&w, leaf))"),
+     "&entry->raw, &was, SPTE_FROZEN_RAW, false,", "&entry->raw, &was, leaf.raw, false,"),
     ("what the hook refused is published", "mmu/change.c",
      "\t\t\tunfreeze(entry, old);", "\t\t\tunfreeze(entry, new);"),
     ("no flush between block and remove", "mmu/mirror.c",
