@@ -208,7 +208,7 @@ uint32_t fwcfg_read(void *fwcfg, unsigned offset, unsigned bytes)
 	if (f->dma && bytes == 4 && (offset == PORT_DMA_HIGH || offset == PORT_DMA_LOW)) {
 		uint32_t word;
 
-		memcpy(&word, DMA_SIGNATURE + (offset - PORT_DMA_HIGH), 4);
+		memcpy(&word, &DMA_SIGNATURE[offset - PORT_DMA_HIGH], 4);
 		return word;
 	}
 	return ~UINT32_C(0);
