@@ -32,9 +32,16 @@ class Boot:
         return re.search(pattern, self.text, re.M) is not None
 
     def output_of(self, command):
-        """What the console printed after the typed @command, up to the next prompt; or ''."""
+        """What the console printed after the typed @command, up to the next prompt; or ''. A line that a
+        guest printed while the command stood there unfinished makes the console show it again."""
         _, typed, rest = self.text.partition(f"tain> {command}\n")
-        return rest.split("\ntain> ")[0] if typed else ""
+        if not typed:
+            return ""
+        said, _, after = rest.partition("\ntain> ")
+        while after.startswith(f"{command}\n") and all(re.match(r"\w+\| ?|\[ *\d", line)
+                                                     for line in said.splitlines()):
+            said, _, after = after[len(command) + 1:].partition("\ntain> ")
+        return said
 
 
 def scratch(name):
