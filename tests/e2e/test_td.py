@@ -99,17 +99,18 @@ def ovmf():
     config = f"[tain]\n[td ovmf]\nfirmware = \\tain\\OVMF.fd\nmemory = 64M\n"
     config += "attributes = debug, sept-ve-disable\n"
     b = boot(config=config, files=[(OVMF, r"\tain\OVMF.fd")], timeout=400, commands=[
-        "memory", "trace off mirror seamcall tdexit", "start ovmf", "trace 4000 tdcall ovmf",
-        "-wait ovmf 1", "trace 4000 tdvmcall ovmf", "info ovmf", "stop ovmf", "wait ovmf 10",
+        "memory", "trace off mirror seamcall tdexit", "start ovmf", "expect-trace ovmf TDG.VP.INFO 120",
+        "expect-trace ovmf PAGE.ACCEPT 120", 'expect-trace ovmf "IO out cf8" 120',
+        'expect-trace ovmf "IO out 510" 120', "info ovmf", "stop ovmf", "wait ovmf 10",
         "memory", "version"])
 
     check("ovmf: the run ends with 0", b.status == 0, b)
     check("ovmf: its MRTD is the one that it must have", b.has(f"^tain: td ovmf: MRTD {OVMF_MRTD}$"), b)
     for what, pattern in {
-            "TDG.VP.INFO": r"tdcall .*TDG\.VP\.INFO",
-            "page accepts": r"tdcall .*TDG\.MEM\.PAGE\.ACCEPT.*TDX_SUCCESS",
-            "PCI configuration": r"tdvmcall .*IO out cf8",
-            "fw_cfg": r"tdvmcall .*IO out 510"}.items():
+            "TDG.VP.INFO": r"^ovmf: TDG\.VP\.INFO",
+            "page accepts": r"^ovmf: TDG\.MEM\.PAGE\.ACCEPT.*TDX_SUCCESS",
+            "PCI configuration": r"^ovmf: IO out cf8",
+            "fw_cfg": r"^ovmf: IO out 510"}.items():
         check(f"ovmf: the trace shows {what}", b.has(pattern), b)
     check("ovmf: stopped by command", b.has(r"^tain: ovmf: stopped: by command$"), b)
     counts = pages(b.text)
