@@ -84,42 +84,14 @@ void vm_set_preemption(struct vm_vcpu *v, uint64_t tsc_ticks)
 	set_preemption(v, tsc_ticks);
 }
 
-/* The root that we had is out of use: another in its place (mmu rules E3, E5). */
-static COLD void load_root(struct vm_vcpu *v)
-{
-	struct mmu_page *old = v->root;
-
-	v->root = mmu_root_get(&v->vm->mmu, MMU_DIRECT); /* there always is one */
-	vmcs_write(VMCS_EPTP, mmu_root_eptp(&v->vm->mmu, v->root));
-	mmu_root_put(&v->vm->mmu, old);
-}
-
-/* All translations of this VM on this CPU go, if somebody asked since the last time. */
-static void flush_if_asked(struct vm_vcpu *v)
-{
-	uint64_t generation = __atomic_load_n(&v->vm->flush_gen, __ATOMIC_SEQ_CST);
-
-	if (v->flush_seen == generation)
-		return;
-	if (!mmu_root_is_valid(v->root))
-		load_root(v);
-	vmx_flush_ept(mmu_root_eptp(&v->vm->mmu, v->root));
-	__atomic_store_n(&v->flush_seen, generation, __ATOMIC_RELEASE);
-}
-
 static void begin(struct vm_vcpu *v)
 {
-	if (vmcs_load(&v->vmcs)) {
-		v->regs.host_rsp = 0;
-		v->regs.kick = &this_cpu()->wake;
-		vmx_flush_vpid(v->vpid);
-		v->flush_seen = 0; /* whatever this CPU remembers of that EPTP is another's */
-	}
+	vm_arrive(v);
 	if (unlikely(!v->configured)) {
 		vmcs_setup(v);
 		vmx_flush_vpid(v->vpid); /* after INIT: no translation of the old life */
 	}
-	flush_if_asked(v);
+	vm_flush_if_asked(v);
 	log_follow(v);
 	set_preemption(v, v->run->slice_tsc);
 	v->stay_end = tsc_now() + v->run->slice_tsc;
@@ -162,7 +134,7 @@ static inline enum exit_action dispatch(struct vm_vcpu *v, uint64_t reason)
 /* What others asked for: looked at after each kick, for no request comes without one. */
 static COLD enum exit_action requested(struct vm_vcpu *v)
 {
-	flush_if_asked(v);
+	vm_flush_if_asked(v);
 	log_follow(v);
 	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
 	vm_inject(v);

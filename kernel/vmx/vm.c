@@ -4,8 +4,6 @@
  * Invariants
  *   - vm_destroy() takes any VM that vm_create() began, at any step: each part knows whether it is
  *     there.
- *   - A flush is over when every vCPU of the VM is out of the guest or has entered it after the
- *     flush generation was raised (mmu rule E6): nobody waits for a handler.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -30,32 +28,6 @@
 #define CAP_AD     BIT64(21)
 
 /* ---- what the MMU asks ---- */
-
-static bool still_inside(const struct vm_vcpu *v, uint64_t generation)
-{
-	return __atomic_load_n(&v->in_guest, __ATOMIC_SEQ_CST) &&
-	       __atomic_load_n(&v->flush_seen, __ATOMIC_ACQUIRE) < generation;
-}
-
-static int vm_flush(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames)
-{
-	struct vm *vm = container_of(mmu, struct vm, mmu);
-	uint64_t generation = __atomic_add_fetch(&vm->flush_gen, 1, __ATOMIC_SEQ_CST);
-
-	(void)root, (void)start, (void)frames; /* INVEPT has no finer measure than the whole VM */
-	for (unsigned i = 0; i < vm->vcpu_count; i++) {
-		unsigned cpu = __atomic_load_n(&vm->vcpu[i].vmcs.cpu, __ATOMIC_SEQ_CST);
-
-		if (cpu == this_cpu()->index)
-			this_cpu()->wake = 1; /* our own next entry is turned back, and flushes */
-		else if (cpu != VMCS_NOWHERE)
-			cpu_kick(cpu);
-	}
-	for (unsigned i = 0; i < vm->vcpu_count; i++)
-		while (still_inside(&vm->vcpu[i], generation))
-			cpu_pause();
-	return 0;
-}
 
 static void no_external_spt(struct mmu *mmu, struct mmu_page *sp)
 {

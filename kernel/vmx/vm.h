@@ -8,6 +8,7 @@
  *         run.c      one stay             exit.c        the exit table
  *         exit_*.c   the handlers         load.c        images
  *         log.c      which pages vCPUs wrote    slots.c   memory comes and goes
+ *         flush.c    what CPUs remember of page tables
  *
  * Invariants
  *   - What the exit table has no row for ends the guest, never the machine.

@@ -164,6 +164,13 @@ bool vm_may_run(struct vm_vcpu *v);
 /* The stay that is under way ends at @tsc, if that is earlier. */
 void vm_stay_until(struct vm_vcpu *v, uint64_t tsc);
 
+/* flush.c: mmu_ops.flush. */
+int vm_flush(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames);
+/* Its VMCS is current on this CPU; if it was on none, what the CPU remembers is void. */
+void vm_arrive(struct vm_vcpu *v);
+/* All translations of this VM on this CPU go, if somebody asked since the last time. */
+void vm_flush_if_asked(struct vm_vcpu *v);
+
 /* run.c: the preemption timer of the current VMCS, which is @v's, anew. */
 void vm_set_preemption(struct vm_vcpu *v, uint64_t tsc_ticks);
 
@@ -199,6 +206,8 @@ uint64_t guest_xcr0_mask(void);
 int vm_controls_choose(struct vm_controls *c, char *why, size_t why_size) MUST_CHECK;
 /* The current VMCS gets all that an entry needs. */
 void vmcs_setup(struct vm_vcpu *v);
+/* Its EPTP: v->root. */
+void vmcs_set_root(const struct vm_vcpu *v);
 /* Guest-owned CR0 and CR4 bits are those outside these. */
 #define GUEST_CR0_HOST_OWNED (CR0_NE | CR0_CD | CR0_NW)
 #define GUEST_CR4_HOST_OWNED (CR4_VMXE | CR4_SMXE | CR4_LA57)

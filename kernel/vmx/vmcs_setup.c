@@ -217,6 +217,11 @@ static void write_guest_state(struct vm_vcpu *v)
 	v->regs.gpr[REG_RDX] = real ? cpuid(1, 0).eax : 0;
 }
 
+void vmcs_set_root(const struct vm_vcpu *v)
+{
+	vmcs_write(VMCS_EPTP, mmu_root_eptp(&v->vm->mmu, v->root));
+}
+
 void vmcs_setup(struct vm_vcpu *v)
 {
 	write_controls(v);

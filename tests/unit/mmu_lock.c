@@ -1,5 +1,5 @@
 /*
- * mmu_lock.c - who may be inside, who waits, what a CPU remembers (rules E6, E7; lock.h).
+ * mmu_lock.c - who may be inside, who waits, what a CPU remembers (rule E7; lock.h).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
