@@ -1,7 +1,7 @@
 /*
  * tdx_asked.c - what a TD's guest asks of the host, and how the host answers: TDVMCALLs, exits,
  * MSRs, CPUID and the local APIC, each called with the registers of an exit. The TD itself is built
- * and taken down by the module's logic.
+ * and taken down by the module's logic. Rules of the MMU that tdx/ keeps: C9, C11, E6.
  *
  * links: tests/host/tdx/softmod.c tdx/[a-z]*.c tdx/abi/[a-z]*.c tdx/soft/[a-z]*.c mmu/[a-z]*.c
  *   kernel/base/sha384.c kernel/base/trace.c kernel/machine/vtimer.c kernel/platform/[a-z]*.c
@@ -536,6 +536,148 @@ static void sides_that_are_mixed_up_are_told(void **state)
 	td->vcpus[0].has_fault = false;
 }
 
+/* ---- rules of the MMU that are kept here ---- */
+
+/* The page at @gpa after the fault that vCPU 0 brought: how many SEAMCALLs it took. */
+static uint64_t resolve_fault(uint64_t gpa, int level)
+{
+	struct td_vcpu *v = &td->vcpus[0];
+	uint64_t calls = seamcall_count_here();
+	int found;
+
+	assert_true(v->has_fault);
+	v->has_fault = false;
+	assert_int_equal(td_memory_fault(td, &v->fault), 0);
+	assert_true(spte_is_accessible_leaf(
+		mmu_lookup(&td->mmu, MMU_MIRROR, gpa_to_gfn((gpa_t){ gpa }), &found)));
+	assert_int_equal(found, level);
+	return seamcall_count_here() - calls;
+}
+
+static void C9_the_extended_qualification_says_what_to_do(void **state)
+{
+	const uint64_t asks_4k = TDX_EEQ_ACCEPT, asks_2m = TDX_EEQ_ACCEPT | UINT64_C(1) << 32;
+	const uint64_t gpa = 0xa00000, other = 0xc00000;
+
+	(void)state;
+	/* Nothing mapped: at the wanted level. */
+	assert_int_equal(leave(TDX_EXIT_EPT_VIOLATION, 2, asks_2m, gpa, 0), TD_NEXT_ENTER);
+	assert_true(resolve_fault(gpa, LEVEL_2M) > 0);
+	assert_int_equal(leave(TDX_EXIT_EPT_VIOLATION, 2, asks_4k, other, 0), TD_NEXT_ENTER);
+	assert_true(resolve_fault(other, LEVEL_4K) > 0);
+	/* Pending at the wanted level: two vCPUs raced, nothing is done. */
+	assert_int_equal(leave(TDX_EXIT_EPT_VIOLATION, 2, asks_2m, gpa, 0), TD_NEXT_ENTER);
+	assert_int_equal(resolve_fault(gpa, LEVEL_2M), 0);
+	/* Pending, larger than wanted: demoted, once. */
+	assert_int_equal(leave(TDX_EXIT_EPT_VIOLATION, 2, asks_4k, gpa, 0), TD_NEXT_ENTER);
+	assert_true(resolve_fault(gpa, LEVEL_4K) > 0);
+	assert_int_equal(leave(TDX_EXIT_EPT_VIOLATION, 2, asks_4k, gpa, 0), TD_NEXT_ENTER);
+	assert_int_equal(resolve_fault(gpa, LEVEL_4K), 0);
+	/* Touched before it was accepted: the guest's bug. */
+	assert_int_equal(leave(TDX_EXIT_EPT_VIOLATION, 2, TDX_EEQ_PENDING_VIOLATION, gpa, 0),
+			 TD_NEXT_DEAD);
+	assert_false(td->vcpus[0].has_fault);
+	assert_non_null(strstr(runs[0].reason, "0xa00000 before accepting it"));
+}
+
+/* What happened, in order: T a TRACK, B one that the module refused, K a kick. */
+static char happened[32];
+static unsigned busy_tracks;
+static uint32_t inside_after; /* kicks: what they make of vCPU 1's `inside` */
+static unsigned kicks_needed;
+
+static void note(char what)
+{
+	size_t n = strlen(happened);
+
+	if (n + 1 < sizeof(happened))
+		happened[n] = what;
+}
+
+static void kick_out_slowly(unsigned cpu)
+{
+	(void)cpu;
+	note('K');
+	if (kicks_needed > 0 && --kicks_needed == 0)
+		td->vcpus[1].inside = inside_after;
+}
+
+static bool track_is_seen(struct soft_regs *r)
+{
+	if ((r->rax & 0xffff) != TDH_MEM_TRACK)
+		return false;
+	assert_true(td->track_lock.next != td->track_lock.owner); /* one at a time */
+	if (busy_tracks > 0) {
+		busy_tracks--;
+		note('B');
+		r->rax = (uint64_t)TDX_PREVIOUS_TLB_EPOCH_BUSY << 32;
+		return true;
+	}
+	note('T');
+	return false;
+}
+
+/* vCPU 1 is inside until it was kicked @needed times. */
+static void watch(unsigned needed, uint32_t after)
+{
+	memset(happened, 0, sizeof(happened));
+	td->vcpus[1].inside = 1;
+	kicks_needed = needed;
+	inside_after = after;
+	tdx_state.host.kick = kick_out_slowly;
+	softmod_intercept = track_is_seen;
+}
+
+static void map_and_remove(uint64_t gpa)
+{
+	struct mmu_fault f = { .gfn = gpa_to_gfn((gpa_t){ gpa }),
+			       .root = MMU_MIRROR,
+			       .max_level = LEVEL_4K };
+
+	assert_int_equal(td_memory_fault(td, &f), 0);
+	assert_int_equal(mmu_zap_range(&td->mmu, MMU_MIRROR, f.gfn, 1), 0);
+}
+
+static void C11_the_kick_comes_after_the_track(void **state)
+{
+	(void)state;
+	/* A neighbour keeps the table: one leaf, one track. */
+	assert_int_equal(leave(TDX_EXIT_EPT_VIOLATION, 2, TDX_EEQ_ACCEPT, 0xa01000, 0),
+			 TD_NEXT_ENTER);
+	assert_true(resolve_fault(0xa01000, LEVEL_4K) > 0);
+	watch(1, 2);
+	map_and_remove(0xa00000);
+	assert_string_equal(happened, "TK");
+	/* Somebody is inside since an epoch ago: out with him, and the track again. */
+	watch(1, 2);
+	busy_tracks = 1;
+	map_and_remove(0xa00000);
+	assert_string_equal(happened, "BKT");
+}
+
+static void E6_a_kick_waits_until_the_vcpu_is_out(void **state)
+{
+	static const struct {
+		enum mmu_root root;
+		uint32_t after; /* out; or out and in again, which is as good */
+	} rows[] = { { MMU_MIRROR, 2 }, { MMU_MIRROR, 3 }, { MMU_DIRECT, 2 }, { MMU_DIRECT, 3 } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		gfn_t gfn = gpa_to_gfn((gpa_t){ 0xa00000 });
+
+		watch(3, rows[i].after);
+		mmu_write_lock(&td->mmu.lock); /* awaited with it: no handler of that CPU runs */
+		assert_int_equal(td->mmu.ops->flush(&td->mmu, rows[i].root, gfn, 1), 0);
+		mmu_write_unlock(&td->mmu.lock);
+		assert_string_equal(happened, rows[i].root == MMU_MIRROR ? "TKKK" : "KKK");
+		assert_int_equal(td->vcpus[1].inside, rows[i].after);
+		assert_true(vcpu_requests(&runs[1]) & VCPU_REQ_KICK);
+		assert_int_equal(vcpu_requests(&runs[0]), 0); /* it was not inside */
+	}
+	td->vcpus[1].inside = 2;
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -553,6 +695,9 @@ int main(void)
 		T(devices_reach_vcpus),
 		T(each_exit_has_its_end),
 		T(sides_that_are_mixed_up_are_told),
+		T(C9_the_extended_qualification_says_what_to_do),
+		T(C11_the_kick_comes_after_the_track),
+		T(E6_a_kick_waits_until_the_vcpu_is_out),
 	};
 	int failures = cmocka_run_group_tests(tests, NULL, NULL);
 

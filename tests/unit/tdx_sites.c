@@ -473,7 +473,7 @@ static void check_all_well(const struct results *r)
 static bool *in_bring_up; /* by place: reached before the first TD */
 
 /* Without a failure: all goes well, and no place is missed. */
-static void every_place_is_reached(void **state)
+static void C19_every_place_is_reached_under_its_lock(void **state)
 {
 	struct results r;
 	uint64_t before;
@@ -659,7 +659,7 @@ static void any_place_may_fail(void **state)
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_place_is_reached),
+		cmocka_unit_test(C19_every_place_is_reached_under_its_lock),
 		cmocka_unit_test(any_place_may_fail),
 	};
 	int failures = cmocka_run_group_tests(tests, NULL, NULL);
