@@ -15,6 +15,8 @@
 
 enum guest_next { RESUME, LEAVE };
 
+#define VMCALL_XMM_SHIFT 16 /* TDVMCALL's mask: bits 15:0 are GPRs, 31:16 are XMM registers */
+
 struct guest {
 	struct call *c;
 	struct td td;

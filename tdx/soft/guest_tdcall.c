@@ -43,6 +43,9 @@ static tdx_status_t tdg_vp_vmcall(struct guest *g, enum tdcall_out *out)
 	if (!keep_rbp)
 		host->rbp = mask >> SOFT_RBP & 1 ? gpr->rbp : 0;
 	host->rcx = mask;
+	if (unlikely(mask >> VMCALL_XMM_SHIFT))
+		g->c->m->backend->ops->xmm_out(g->c->m->backend->ctx, g->c->lp, &g->vp->v,
+					       (uint16_t)(mask >> VMCALL_XMM_SHIFT));
 	g->vp->last_td_exit = EXIT_TDVMCALL;
 	/* A bus lock on the way shows in the reason. */
 	g->status = tdx_status(TDX_SUCCESS, SOFT_EXIT_TDCALL | (g->x.reason & BIT32(26)));

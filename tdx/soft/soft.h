@@ -255,6 +255,15 @@ struct soft_backend_ops {
 	/* TDH.VP.FLUSH: VMCLEAR and TLB flush; the vCPU may next be entered on another LP. */
 	void (*vcpu_flush)(void *ctx, unsigned lp, struct soft_vcpu *v);
 
+	/*
+	 * XMM registers that a TDVMCALL passes; bit n of @mask selects XMMn, and is set for one at
+	 * least. xmm_out: @v has left the guest for good; when the SEAMCALL ends, the host's are @v's
+	 * where selected, else 0 (as all are after any other exit). xmm_in: before @v is entered,
+	 * those that the host made the SEAMCALL with go to @v where selected; it keeps the others.
+	 */
+	void (*xmm_out)(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask);
+	void (*xmm_in)(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask);
+
 	/* CPUID(0xd, 0 or 1).EBX for this vCPU's XCR0 (and XSS). */
 	uint32_t (*xsave_size)(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned subleaf);
 };

@@ -48,6 +48,9 @@ static void take_reply(struct call *c, struct tdvps *vp)
 	for (unsigned i = SOFT_RDX; i < SOFT_GPRS; i++)
 		if (i != SOFT_RSP)
 			vp->v.gpr.r[i] = mask >> i & 1 ? c->in.r[i] : vp->v.gpr.r[i];
+	if (unlikely(mask >> VMCALL_XMM_SHIFT))
+		c->m->backend->ops->xmm_in(c->m->backend->ctx, c->lp, &vp->v,
+					   (uint16_t)(mask >> VMCALL_XMM_SHIFT));
 }
 
 /* A TDCALL that ended in an exit of its own: the host's hint goes into its status. */

@@ -1,6 +1,7 @@
 /*
  * soft_exits.c - each exit of a production and of a debug TD ends where the TDX module says: with
- * the host, in the guest again with an event, or with the TD's death.
+ * the host, in the guest again with an event, or with the TD's death; and the XMM registers that a
+ * TDVMCALL names go to the host and come back.
  *
  * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
  *
@@ -149,9 +150,126 @@ static void exits_end_where_they_should(void **state)
 	}
 }
 
+#define XMM(...)     ((uint64_t)(__VA_ARGS__) << 16)
+#define GPRS         UINT64_C(0xffcc)
+#define MARK(who, i) (UINT64_C(0x0101010101010101) * (i) + (who))
+enum { GUEST = UINT64_C(0x100), HOST = UINT64_C(0x200), OTHER = UINT64_C(0x300) };
+
+static void fill(uint64_t xmm[XMM_COUNT][2], uint64_t who)
+{
+	for (unsigned i = 0; i < XMM_COUNT; i++) {
+		xmm[i][0] = MARK(who, i);
+		xmm[i][1] = ~MARK(who, i);
+	}
+}
+
+/* Where @mask has a bit: @selected's mark; else @other's. 0: the register is zero. */
+static void expect_xmm(uint64_t xmm[XMM_COUNT][2], uint64_t mask, uint64_t selected, uint64_t other)
+{
+	for (unsigned i = 0; i < XMM_COUNT; i++) {
+		uint64_t who = mask >> (16 + i) & 1 ? selected : other;
+
+		assert_int_equal(xmm[i][0], who ? MARK(who, i) : 0);
+		assert_int_equal(xmm[i][1], who ? ~MARK(who, i) : 0);
+	}
+}
+
+/* The guest's TDVMCALL, and the host's answer with its own registers. */
+static void vmcall_out(uint64_t mask)
+{
+	const struct vm_event ev = { .gpr = { .rcx = mask },
+				     .x = { .reason = SOFT_EXIT_TDCALL, .instr_len = 4 } };
+
+	assert_int_equal(vm_guest(0, &ev), VM_DONE);
+	assert_int_equal(vm_host_regs(0)->rax, SOFT_EXIT_TDCALL);
+	assert_int_equal(vm_host_regs(0)->rcx, mask);
+}
+
+static void vmcall_back(uint64_t host)
+{
+	fill(vm_host_fx(0)->xmm, host);
+	assert_int_equal(call(0, 0, VCPU, 0, 0), IN_GUEST);
+}
+
+static const uint64_t masks[] = {
+	GPRS, XMM(1), XMM(0x8000), XMM(0x8009) | GPRS, XMM(0xfffe), XMM(0xffff) | GPRS,
+};
+
+static void xmm_goes_where_the_mask_says(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(masks); i++) {
+		enter_td(0);
+
+		struct xsave_head *guest = vm_guest_xsave(0);
+
+		fill(guest->fx.xmm, GUEST);
+		guest->xstate_bv |= XSTATE_SSE;
+		guest->fx.mxcsr = 0x1fa0;
+		fill(vm_host_fx(0)->xmm, OTHER);
+		vmcall_out(masks[i]);
+		expect_xmm(vm_host_fx(0)->xmm, masks[i], GUEST, 0);
+		expect_xmm(guest->fx.xmm, masks[i], GUEST, GUEST);
+		vmcall_back(HOST);
+		expect_xmm(guest->fx.xmm, masks[i], HOST, GUEST);
+		assert_int_equal(guest->fx.mxcsr, 0x1fa0);
+	}
+}
+
+/* An exit that is no TDVMCALL shows nothing and takes nothing, also after one that did. */
+static void xmm_stays_at_other_exits(void **state)
+{
+	const struct vm_event interrupt = { .x = { .reason = SOFT_EXIT_INTR } };
+	struct xsave_head *guest;
+
+	(void)state;
+	enter_td(0);
+	guest = vm_guest_xsave(0);
+	fill(guest->fx.xmm, GUEST);
+	guest->xstate_bv |= XSTATE_SSE;
+	vmcall_out(XMM(0x0ff0));
+	vmcall_back(HOST);
+	assert_int_equal(vm_guest(0, &interrupt), VM_DONE);
+	expect_xmm(vm_host_fx(0)->xmm, 0, 0, 0);
+	vmcall_back(OTHER);
+	expect_xmm(guest->fx.xmm, XMM(0x0ff0), HOST, GUEST);
+}
+
+/* A guest whose SSE state is initial has zeroes, whatever stands in its area. */
+static void xmm_of_a_guest_that_used_none(void **state)
+{
+	static const struct {
+		uint64_t xcomp_bv;
+		uint32_t mxcsr; /* 0xabcd before */
+	} formats[] = { { XCOMP_COMPACTED | 3, 0x1f80 }, { 0, 0xabcd } };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(formats); i++) {
+		enter_td(0);
+
+		struct xsave_head *guest = vm_guest_xsave(0);
+
+		fill(guest->fx.xmm, OTHER);
+		guest->xstate_bv = 0;
+		guest->xcomp_bv = formats[i].xcomp_bv;
+		guest->fx.mxcsr = 0xabcd;
+		vmcall_out(XMM(0x00f3));
+		expect_xmm(vm_host_fx(0)->xmm, 0, 0, 0);
+		vmcall_back(HOST);
+		expect_xmm(guest->fx.xmm, XMM(0x00f3), HOST, 0);
+		assert_int_equal(guest->xstate_bv, XSTATE_SSE);
+		assert_int_equal(guest->fx.mxcsr, formats[i].mxcsr);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(exits_end_where_they_should) };
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(exits_end_where_they_should),
+		cmocka_unit_test(xmm_goes_where_the_mask_says),
+		cmocka_unit_test(xmm_stays_at_other_exits),
+		cmocka_unit_test(xmm_of_a_guest_that_used_none),
+	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

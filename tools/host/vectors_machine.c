@@ -112,6 +112,7 @@ struct lp {
 	enum vm_state state;
 	struct soft_regs regs;  /* the host's */
 	struct soft_vcpu *vcpu; /* in the guest */
+	struct fx_area fx;      /* the host's XMM registers */
 	uint32_t event;
 	const struct vm_event *pending;
 	ucontext_t ctx, caller;
@@ -369,9 +370,27 @@ static void op_enter(void *ctx, unsigned lp, struct soft_vcpu *v, struct soft_ex
 	(void)op_vmwrite(ctx, v, F_ENTRY_INTR, 0);
 	l->state = VM_IN_GUEST;
 	yield_to_caller(l);
+	memset(&l->fx, 0, sizeof(l->fx)); /* an exit leaves the host nothing but what is passed */
 	set_guest_mode(v, l->pending);
 	v->gpr = l->pending->gpr;
 	*x = l->pending->x;
+}
+
+static struct xsave_head *xsave_head(const struct soft_vcpu *v)
+{
+	return (struct xsave_head *)(void *)(vm.memory + v->page[3]);
+}
+
+static void op_xmm_out(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask)
+{
+	(void)ctx;
+	xmm_to_host(xsave_head(v), mask, &vm.lp[lp].fx);
+}
+
+static void op_xmm_in(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask)
+{
+	(void)ctx;
+	xmm_to_vcpu(xsave_head(v), mask, &vm.lp[lp].fx);
 }
 
 static const struct soft_backend_ops backend_ops = {
@@ -381,6 +400,8 @@ static const struct soft_backend_ops backend_ops = {
 	.enter = op_enter,
 	.flush_tlb = op_nothing,
 	.vcpu_flush = op_nothing,
+	.xmm_out = op_xmm_out,
+	.xmm_in = op_xmm_in,
 	.xsave_size = op_xsave_size,
 };
 
@@ -436,6 +457,8 @@ enum vm_state vm_guest(unsigned lp, const struct vm_event *ev)
 enum vm_state vm_state(unsigned lp) { return vm.lp[lp].state; }
 const struct soft_regs *vm_host_regs(unsigned lp) { return &vm.lp[lp].regs; }
 const struct soft_regs *vm_guest_regs(unsigned lp) { return &vm.lp[lp].vcpu->gpr; }
+struct fx_area *vm_host_fx(unsigned lp) { return &vm.lp[lp].fx; }
+struct xsave_head *vm_guest_xsave(unsigned lp) { return xsave_head(vm.lp[lp].vcpu); }
 uint32_t vm_guest_event(unsigned lp) { return vm.lp[lp].event; }
 
 void vm_during(bool copy, void (*fn)(void *arg), void *arg)

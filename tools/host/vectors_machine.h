@@ -14,6 +14,7 @@
 #define TAIN_TOOLS_HOST_VECTORS_MACHINE_H
 
 #include "tdx/soft/soft.h"
+#include "tdx/soft/xmm.h"
 
 #define VM_LPS    4
 #define VM_MEMORY (UINT64_C(4) << 30)
@@ -57,6 +58,8 @@ enum vm_state vm_state(unsigned lp);
 /* The host's registers after a call; the guest's and the injected event while in the guest. */
 const struct soft_regs *vm_host_regs(unsigned lp);
 const struct soft_regs *vm_guest_regs(unsigned lp);
+struct fx_area *vm_host_fx(unsigned lp); /* XMM registers only */
+struct xsave_head *vm_guest_xsave(unsigned lp); /* of the vCPU that was last in the guest there */
 uint32_t vm_guest_event(unsigned lp); /* bits 11:0 of the entry interruption information, or 0 */
 
 /* Call @fn once, when a leaf next reaches PCONFIG or cache write-back, or starts to write a page.

@@ -135,6 +135,8 @@ void state_load(struct svmx_lp *me, struct soft_vcpu *v);
 void state_save(struct soft_vcpu *v);
 /* At the end of the SEAMCALL: the rest goes back into the vCPU, the host's state comes back. */
 void state_unload(struct svmx_lp *me);
+void svmx_xmm_out(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask);
+void svmx_xmm_in(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask);
 uint32_t svmx_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsigned subleaf);
 
 /* ---- shared.c ---- */

@@ -129,6 +129,8 @@ static const struct soft_backend backend = {
 		.enter = svmx_enter,
 		.flush_tlb = svmx_flush_tlb,
 		.vcpu_flush = svmx_vcpu_flush,
+		.xmm_out = svmx_xmm_out,
+		.xmm_in = svmx_xmm_in,
 		.xsave_size = svmx_xsave_size,
 	},
 };

@@ -4,7 +4,9 @@
  *
  * Invariants
  *   - The kernel uses no extended state, so only XCR0 and XSS of the host are kept; the registers
- *     are left in their initial state, as a TDX module leaves them.
+ *     are left in their initial state, as a TDX module leaves them, but for the XMM registers that a
+ *     TDVMCALL passes. Those that the host made its SEAMCALL with are in the CPU until a vCPU's
+ *     state is loaded.
  *   - Extended state is saved and restored under XCR0 = all of XFAM's user bits: the guest's own
  *     XCR0 may hide components that still hold its data.
  *   - Where the CPU gets the compacted format wrong (Bochs 2.7 puts YMM registers 160 bytes too low,
@@ -21,6 +23,7 @@
 #include "kernel/base/log.h"
 #include "kernel/machine/direct_map.h"
 #include "tdx/soft/vmx/soft_vmx.h"
+#include "tdx/soft/xmm.h"
 
 #define MSR_XSS      0xda0
 #define XFAM_USER    (BITS64(7, 0) | BIT64(9) | BIT64(17) | BIT64(18)) /* XCR0's; the rest is XSS's */
@@ -269,6 +272,31 @@ void state_unload(struct svmx_lp *me)
 	v->dr[3] = dr3_read();
 	save_msrs(me, v);
 	save_extended(me, v);
+}
+
+/* XMM registers are in the first page, also of a larger area. */
+static struct xsave_head *xsave_head(const struct soft_vcpu *v) { return alias(v->page[3]); }
+
+/* The SEAMCALL ends soon: the guest's state is put away now, and nothing uses XMM registers till then. */
+void svmx_xmm_out(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask)
+{
+	struct fx_area host ALIGNED(64);
+
+	(void)ctx;
+	assert(svmx_lp(lp)->loaded == v);
+	state_unload(svmx_lp(lp));
+	xmm_to_host(xsave_head(v), mask, &host);
+	fxrstor64(&host);
+}
+
+void svmx_xmm_in(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask)
+{
+	struct fx_area host ALIGNED(64);
+
+	(void)ctx;
+	assert(!svmx_lp(lp)->loaded);
+	fxsave64(&host);
+	xmm_to_vcpu(xsave_head(v), mask, &host);
 }
 
 #define XSAVE_LEGACY_BYTES 576 /* legacy area and header */

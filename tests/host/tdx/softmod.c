@@ -16,6 +16,7 @@
 #include "kernel/machine/port.h"
 #include "kernel/machine/vtimer.h"
 #include "tdx/seamcall.h"
+#include "tdx/soft/xmm.h"
 #include "tests/host/machine.h"
 
 #define FIELDS_MAX     256
@@ -242,6 +243,20 @@ static uint32_t be_xsave_size(void *ctx, unsigned lp, struct soft_vcpu *v, unsig
 	return 0x240;
 }
 
+static struct fx_area host_fx[SOFT_MAX_LPS]; /* XMM registers of each LP */
+
+static void be_xmm_out(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask)
+{
+	(void)ctx;
+	xmm_to_host(hpa_to_ptr((hpa_t){ v->page[3] }), mask, &host_fx[lp]);
+}
+
+static void be_xmm_in(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask)
+{
+	(void)ctx;
+	xmm_to_vcpu(hpa_to_ptr((hpa_t){ v->page[3] }), mask, &host_fx[lp]);
+}
+
 static const struct soft_backend_ops backend_ops = {
 	.vcpu_init = be_init,
 	.vmread = be_read,
@@ -249,6 +264,8 @@ static const struct soft_backend_ops backend_ops = {
 	.enter = be_enter,
 	.flush_tlb = be_nothing,
 	.vcpu_flush = be_nothing,
+	.xmm_out = be_xmm_out,
+	.xmm_in = be_xmm_in,
 	.xsave_size = be_xsave_size,
 };
 static const struct soft_backend backend = { &backend_ops, NULL };
