@@ -149,6 +149,16 @@ static void flush_lines(hpa_t page, unsigned order)
 		clflush(at + i);
 }
 
+/* The kernel uses none of them: a plain guest's may be there. */
+static void xmm_clear(void)
+{
+	static const struct {
+		uint64_t word[64];
+	} initial ALIGNED(64) = { { [0] = 0x37f, [3] = 0x1f80 } }; /* FCW, MXCSR as FXSAVE has them */
+
+	fxrstor64(&initial);
+}
+
 /* INVEPT of all contexts: a TD's translations of its shared half may be tagged with any root. */
 static void flush_ept(void)
 {
@@ -192,6 +202,7 @@ static struct tdx_host tdx_host = {
 	.notify = notify_cpu,
 	.notify_self = notify_self,
 	.flush_ept = flush_ept,
+	.xmm_clear = xmm_clear,
 	.say = say_line,
 	.cpuid = cpuid_words,
 	.cache_flush = flush_lines,

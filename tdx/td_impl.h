@@ -63,6 +63,7 @@ struct td_vcpu {
 	struct mmu_fault fault;
 	struct seam_regs regs; /* out of the last exit; into the next entry */
 	uint8_t notify_vector; /* SetupEventNotifyInterrupt; 0: none */
+	bool xmm_selected;     /* its last TDVMCALL takes XMM registers back */
 	bool warned_mask;      /* said once that its TDVMCALL mask hides the answer */
 	uint64_t entries, enter_busy, enter_ticks;
 	uint64_t exits[TDX_EXIT_LIMIT];

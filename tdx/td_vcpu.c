@@ -165,6 +165,8 @@ static bool enter(struct td_vcpu *v, tdx_status_t *st)
 		return false;
 	}
 	td_interrupt_before_entry(v);
+	if (unlikely(v->xmm_selected) && tdx_state.host.xmm_clear)
+		tdx_state.host.xmm_clear();
 	start = tsc_now();
 	*st = TDX_CALL(tdh_vp_enter(v->vp, 0, &v->regs));
 	v->enter_ticks += tsc_now() - start;

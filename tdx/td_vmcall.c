@@ -318,6 +318,7 @@ enum td_next td_vmcall(struct td_vcpu *v)
 		log_warn("tdx: %s: TDVMCALL mask 0x%llx hides R10 or R11: no answer can reach it",
 			 v->td->name, (unsigned long long)(in.rcx & TDVMCALL_MASK_GPRS));
 	}
+	v->xmm_selected = (in.rcx & TDVMCALL_MASK_XMMS) != 0;
 	/* R10 other than 0 is a vendor's space, and we are none of them. */
 	a = in.r10 ? ANSWER(INVALID_OPERAND) : dispatch(v, r);
 	r->r10 = a.status;

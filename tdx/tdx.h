@@ -50,6 +50,11 @@ struct tdx_host {
 	void (*notify_self)(void);
 	/* No stale translation of a shared EPT on the calling CPU any more (INVEPT). May be NULL. */
 	void (*flush_ept)(void);
+	/*
+	 * XMM registers of the calling CPU to zero: a guest that takes some back shall not get what
+	 * another left there. May be NULL.
+	 */
+	void (*xmm_clear)(void);
 	/* Write back and invalidate the KeyID-0 cache lines of 2^order pages at @page. May be NULL. */
 	void (*cache_flush)(hpa_t page, unsigned order);
 	/* WBINVD on the calling CPU. May be NULL. */

@@ -257,6 +257,11 @@ static void be_xmm_in(void *ctx, unsigned lp, struct soft_vcpu *v, uint16_t mask
 	xmm_to_vcpu(hpa_to_ptr((hpa_t){ v->page[3] }), mask, &host_fx[lp]);
 }
 
+static void host_xmm_clear(void)
+{
+	memset(host_fx[cpu_index()].xmm, 0, sizeof(host_fx[0].xmm));
+}
+
 static const struct soft_backend_ops backend_ops = {
 	.vcpu_init = be_init,
 	.vmread = be_read,
@@ -341,6 +346,7 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 		.kick = host_kick,
 		.notify_vector = 0xf2,
 		.say = host_say,
+		.xmm_clear = host_xmm_clear,
 		.cpuid = host_cpuid,
 		.maxphyaddr = bits,
 		.memory = memory,
