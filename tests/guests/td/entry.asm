@@ -43,6 +43,9 @@ DATA		equ 0x10
 	global irq_enable
 	global irq_disable
 	global wait_interrupt
+	global xmm_enable
+	global xmm_load
+	global xmm_store
 
 ; ---------------------------------------------------------------------------------------------
 	section .text32 progbits alloc exec nowrite align=16
@@ -266,6 +269,29 @@ wait_interrupt:
 	sti
 	hlt
 	cli
+	ret
+
+; void xmm_enable(void): CR4.OSFXSR, without which MOVUPS is #UD
+xmm_enable:
+	mov	rax, cr4
+	or	eax, 1 << 9
+	mov	cr4, rax
+	ret
+
+; void xmm_load(const uint64_t xmm[16][2]); void xmm_store(uint64_t xmm[16][2]). C code uses none of them.
+xmm_load:
+%assign i 0
+%rep 16
+	movups	xmm%+i, [rdi + 16 * i]
+%assign i i + 1
+%endrep
+	ret
+xmm_store:
+%assign i 0
+%rep 16
+	movups	[rdi + 16 * i], xmm%+i
+%assign i i + 1
+%endrep
 	ret
 
 ; One stub a vector: all push an error code (0 where the CPU pushes none) and the vector, save every

@@ -93,6 +93,9 @@ void write_msr(uint32_t msr, uint64_t value);
 void irq_enable(void);
 void irq_disable(void);
 void wait_interrupt(void); /* STI; HLT; CLI */
+void xmm_enable(void);     /* CR4.OSFXSR */
+void xmm_load(const uint64_t xmm[16][2]);
+void xmm_store(uint64_t xmm[16][2]);
 extern uint64_t pml4[512];
 
 /* The guest: called once on each vCPU. */
