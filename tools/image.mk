@@ -24,11 +24,24 @@ build/image/%.asm.o: %.asm Makefile tools/image.mk
 build/image/objects: FORCE
 	$(Q)mkdir -p $(@D); echo '$(IMAGE_OBJS)' | cmp -s - $@ || echo '$(IMAGE_OBJS)' > $@
 
-build/tain.elf: $(IMAGE_OBJS) $(NEWLIB_LIB) linker.ld build/image/objects
+IMAGE_LINK = ld -T linker.ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
+	--no-warn-rwx-segments --fatal-warnings $(IMAGE_OBJS) --start-group $(NEWLIB_LIB) \
+	$(shell $(CC) -print-libgcc-file-name) --end-group
+
+# The image carries its own symbols. The table lies behind the text and moves what follows it: a link
+# without it gives the names, one with it the addresses, and the third the image.
+SYM := build/image/symbols
+symbols_object = tools/gen-symbols $(SYM)$(1).nm $(SYM)$(1).bin && \
+	$(NASM) -f elf64 -w+all -Werror '-DSYMBOLS="$(SYM)$(1).bin"' tools/symbols.asm -o $(SYM)$(1).o
+
+build/tain.elf: $(IMAGE_OBJS) $(NEWLIB_LIB) linker.ld build/image/objects tools/gen-symbols tools/symbols.asm
 	$(call say,LD,$@)
-	$(Q)ld -T linker.ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
-		--no-warn-rwx-segments --fatal-warnings -Map build/tain.map \
-		-o $@ $(IMAGE_OBJS) --start-group $(NEWLIB_LIB) $(shell $(CC) -print-libgcc-file-name) --end-group
+	$(Q): > $(SYM)0.nm && $(call symbols_object,0)
+	$(Q)$(IMAGE_LINK) $(SYM)0.o -o $(SYM)1.elf && nm $(SYM)1.elf > $(SYM)1.nm && $(call symbols_object,1)
+	$(Q)$(IMAGE_LINK) $(SYM)1.o -o $(SYM)2.elf && nm $(SYM)2.elf > $(SYM)2.nm && $(call symbols_object,2)
+	$(Q)$(IMAGE_LINK) $(SYM)2.o -Map build/tain.map -o $@
+	$(Q)nm $@ | cmp -s - $(SYM)2.nm || { echo 'the symbols moved between two links' >&2; exit 1; }
+	$(Q)rm -f $(SYM)1.elf $(SYM)2.elf
 
 .PHONY: FORCE
 FORCE:

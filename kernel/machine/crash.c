@@ -17,6 +17,7 @@
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/room.h"
+#include "kernel/machine/symbols.h"
 #include "kernel/machine/time.h"
 
 #define MAX_FRAMES 32
@@ -53,10 +54,18 @@ static bool is_text(uint64_t rip)
 	return rip >= (uint64_t)kernel_text_start && rip < (uint64_t)kernel_text_end;
 }
 
+static void print_frame(uint64_t address)
+{
+	char name[80];
+
+	console_printf("  at %016llx  %s\n", (unsigned long long)address,
+		       symbol_text(address, name, sizeof(name)));
+}
+
 static void print_backtrace(uint64_t rip, uint64_t rbp)
 {
 	console_puts("backtrace (build/host/tain symbolize build/tain.elf LOG):\n");
-	console_printf("  at %016llx\n", (unsigned long long)rip);
+	print_frame(rip);
 	for (unsigned i = 0; i < MAX_FRAMES; i++) {
 		uint64_t frame[2];
 
@@ -64,7 +73,7 @@ static void print_backtrace(uint64_t rip, uint64_t rbp)
 		    !is_text(frame[1]))
 			return;
 		/* The return address is after the call: its own line is one byte before. */
-		console_printf("  at %016llx\n", (unsigned long long)(frame[1] - 1));
+		print_frame(frame[1] - 1);
 		if (frame[0] <= rbp)
 			return;
 		rbp = frame[0];

@@ -29,7 +29,7 @@ def crash(kind, says):
     check(f"crash by {kind}: exit status 126", b.status == 126, b)
     check(f"crash by {kind}: the report says what it was", b.has(says), b)
     check(f"crash by {kind}: a backtrace, the last log lines, then the mark",
-          b.has(r"^  at ffffffff8[0-9a-f]{7}$") and b.has(r"^last log lines:$") and
+          b.has(r"^  at ffffffff8[0-9a-f]{7}  [a-z]\w+\+0x[0-9a-f]+$") and b.has(r"^last log lines:$") and
           b.text.rstrip().endswith("tain: crash"), b)
 
 
