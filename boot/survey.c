@@ -83,6 +83,7 @@ static void list_cpus(const struct boot_ctx *ctx)
 static void find_framebuffer(const struct boot_ctx *ctx)
 {
 	EFI_GUID id = EFI_GRAPHICS_OUTPUT_PROTOCOL_GUID;
+	EFI_GRAPHICS_OUTPUT_BLT_PIXEL black = { 0 };
 	EFI_GRAPHICS_OUTPUT_PROTOCOL *gop;
 	struct boot_info *bi = ctx->bi;
 
@@ -95,6 +96,8 @@ static void find_framebuffer(const struct boot_ctx *ctx)
 	bi->fb_height = gop->Mode->Info->VerticalResolution;
 	bi->fb_pixels_per_line = gop->Mode->Info->PixelsPerScanLine;
 	bi->fb_format = gop->Mode->Info->PixelFormat;
+	/* The kernel draws what differs from a black screen. */
+	gop->Blt(gop, &black, EfiBltVideoFill, 0, 0, 0, 0, bi->fb_width, bi->fb_height, 0);
 }
 
 static void note_firmware(const struct boot_ctx *ctx)

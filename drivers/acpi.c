@@ -330,7 +330,8 @@ int acpi_read_fadt(const struct acpi *a, struct acpi_fadt *out)
 /* --- serial console ------------------------------------------------------------------------ */
 
 /* clang-format off */
-enum { SPCR_TYPE = 36, SPCR_GAS = 40, SPCR_GSI = 54, SPCR_BAUD = 58, SPCR_BYTES = 80 };
+enum { SPCR_TYPE = 36, SPCR_GAS = 40, SPCR_GSI = 54, SPCR_BAUD = 58, SPCR_PCI_VENDOR = 66,
+       SPCR_PCI = 68, SPCR_PCI_SEGMENT = 75, SPCR_CLOCK = 76, SPCR_BYTES = 80 };
 /* clang-format on */
 
 /* Interface types that are 16550s: 0 full, 1 subset; 12h is a 16550 described by its GAS. */
@@ -338,7 +339,9 @@ static bool is_16550(uint32_t type) { return type <= 1 || type == 0x12; }
 
 static bool usable(const struct acpi_serial *s)
 {
-	return s->base.address && (s->base.space == ACPI_SPACE_MEMORY ||
+	if (!s->base.address)
+		return s->is_pci;
+	return s->base.space <= ACPI_SPACE_IO && (s->base.space == ACPI_SPACE_MEMORY ||
 				   (s->base.space == ACPI_SPACE_IO && s->base.address <= 0xfff8));
 }
 
@@ -358,6 +361,12 @@ static bool read_spcr(const struct acpi *a, struct acpi_serial *out)
 		.baud = baud < sizeof(rates) / sizeof(rates[0]) ? rates[baud] : 0,
 		.source = "SPCR",
 	};
+	/* Vendor FFFFh: no PCI device. The clock is there from revision 3 on. */
+	out->is_pci = rd16(t + SPCR_PCI_VENDOR) != 0xffff && rd16(t + SPCR_PCI_VENDOR) &&
+		      !t[SPCR_PCI_SEGMENT];
+	out->pci = (struct acpi_pci){ t[SPCR_PCI], t[SPCR_PCI + 1] & 31, t[SPCR_PCI + 2] & 7 };
+	if (t[8] >= 3)
+		out->clock_hz = rd32(t + SPCR_CLOCK);
 	return usable(out);
 }
 

@@ -78,9 +78,16 @@ struct acpi_fadt {
 };
 int acpi_read_fadt(const struct acpi *a, struct acpi_fadt *out) MUST_CHECK;
 
+struct acpi_pci {
+	uint8_t bus, device, function;
+};
+
 /* Serial console named by SPCR, else by DBG2 (a 16550). -ENOENT: none. */
 struct acpi_serial {
-	struct acpi_gas base;
+	struct acpi_gas base; /* address 0 only with is_pci: as the device's BAR 0 says */
+	bool is_pci;
+	struct acpi_pci pci; /* of segment 0 */
+	uint32_t clock_hz;   /* of the UART; 0: not told */
 	uint32_t gsi;      /* 0: no interrupt known */
 	uint32_t baud;     /* 0: as firmware left it */
 	const char *source; /* "SPCR" or "DBG2" */

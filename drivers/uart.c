@@ -66,7 +66,8 @@ int uart_init(struct uart *u, uint32_t baud)
 		return -ENODEV;
 	reg_write(u, UART_IER, 0);
 	if (baud) {
-		uint32_t divisor = baud > UART_CLOCK ? 1 : UART_CLOCK / baud;
+		uint32_t clock = u->clock ? u->clock : UART_CLOCK;
+		uint32_t divisor = baud > clock ? 1 : clock / baud;
 
 		reg_write(u, UART_LCR, LCR_8N1 | LCR_DLAB);
 		reg_write(u, UART_DLL, (uint8_t)divisor);

@@ -21,6 +21,7 @@ struct uart {
 	uint8_t shift;       /* registers are 1 << shift bytes apart */
 	uint8_t wide;        /* device memory is accessed by 32-bit words */
 	uint8_t fifo_bytes;  /* bytes that may be written once the transmitter is empty */
+	uint32_t clock;      /* baud rate at divisor 1; 0: 115200, as on a PC */
 	bool present;
 };
 

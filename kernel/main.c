@@ -282,6 +282,7 @@ void kernel_main(const struct boot_info *bi)
 		log_warn("loader: %s", boot_info()->loader_note);
 	read_config();
 	place_console(&config.tain);
+	console_settled();
 	if (sched_init() != 0)
 		panic("no memory for the run queues");
 	machine_start_cpus(ap_main);
@@ -292,6 +293,7 @@ void kernel_main(const struct boot_info *bi)
 	log_info("cpus: %u of %u online; %llu ticks since kernel entry, %llu of them waiting",
 		 cpu_online_count(), cpu_count(), (unsigned long long)ticks_since_entry(),
 		 (unsigned long long)wait_ticks());
+	console_draw();
 	monitor_init(&config);
 	sched_set_poll_hook(monitor_poll);
 	sched_run();

@@ -67,6 +67,7 @@ class Emulator:
         self.listener = None
         self.terminal = None
         self.guard = None
+        self.qemu_words = []  # more words for QEMU, its serial lines among them
 
     def start_guard(self):
         self.guard = subprocess.Popen(["/bin/sh", "-c", GUARD, "guard", self.folder],
@@ -127,11 +128,12 @@ class Emulator:
             "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(cpus), "-m", f"{memory}M",
             "-object", f"memory-backend-ram,id=ram,size={memory}M,reserve=off",
             "-machine", "q35,memory-backend=ram" + (",smm=on" if secure_boot else ""),
-            "-chardev", f"socket,id=com1,path={path}", "-serial", "chardev:com1",
+            "-chardev", f"socket,id=com1,path={path}",
             "-drive", f"if=none,id=stick,format=raw,file={image}",
             "-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-vga", "std",
         ]
+        words += self.qemu_words
         words += self.secure_firmware() if secure_boot else ["-bios", FIRMWARE]
         if not allow_reboot:
             words.append("-no-reboot")

@@ -21,6 +21,8 @@
 
 /* The boot CPU looks at the console this often where nothing wakes it. */
 #define CONSOLE_POLL_US 2000
+/* And this often while text waits to be drawn on the screen. */
+#define SCREEN_POLL_US 20000
 /* A stay is never shorter than this, so that a guest gets on however often its timers fire. */
 #define STAY_MIN_US 20
 
@@ -175,10 +177,11 @@ static void idle(struct sched_cpu *c)
 		if (!sched.in_hook && console_key_waiting())
 			return;
 		struct console_stats console;
-		uint64_t look = tsc_now() + us_to_ticks(CONSOLE_POLL_US);
-
 		console_stats(&console);
-		if ((sched.in_hook || !console.interrupts) && look < until)
+		bool soon = sched.in_hook || !console.interrupts;
+		uint64_t look = tsc_now() + us_to_ticks(soon ? CONSOLE_POLL_US : SCREEN_POLL_US);
+
+		if ((soon || console.screen_stale) && look < until)
 			until = look;
 	}
 	if (until != WAKE_NEVER)

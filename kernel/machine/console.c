@@ -1,5 +1,5 @@
 /*
- * console.c - the ring between everybody who prints and the one UART.
+ * console.c - the ring between everybody who prints, the one UART, and the screen.
  *
  * Producers on any CPU copy into the ring under a lock held with interrupts off, for as long as a
  * memcpy lasts. The UART is fed a FIFO at a time, by its interrupt or by console_poll().
@@ -13,42 +13,42 @@
  */
 #include "kernel/machine/console.h"
 
-#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
+#include "drivers/keyboard.h"
 #include "drivers/uart.h"
 #include "kernel/base/lock.h"
 #include "kernel/machine/cpu_insn.h"
-#include "kernel/machine/direct_map.h"
 #include "kernel/machine/irq.h"
 #include "kernel/machine/room.h"
+#include "kernel/machine/screen.h"
 #include "kernel/machine/time.h"
 #include "kernel/machine/trap.h"
 
 #define TX_BYTES (128u << 10)
 #define TX_OURS  (16u << 10) /* of it, kept free for the hypervisor's own lines */
 #define RX_BYTES 4096u
-#define COM1     0x3f8
-#define COM2     0x2f8
+#define DRAW_US  50000 /* the screen is drawn at most so often */
 
 static struct {
 	spinlock_t lock; /* taken with interrupts off, also in the UART's interrupt */
 	struct uart uart;
 	bool tx_irq_on, interrupts, crashed;
 	bool closed;   /* the last line was written */
+	bool no_uart;  /* there is none, and none will be looked for: the screen is the console */
 	bool typing;   /* the last line is a prompt with what was typed so far */
 	bool carriage; /* the '\r' of a "\r\n" is out, the '\n' is not */
 	uint64_t tx_head, tx_tail, rx_head, rx_tail;
 	uint64_t lost, lost_shown, rx_lost, high_water;
 	uint64_t tx_interrupts;
-	unsigned isa_irq;
-	char device[48];
+	uint64_t drawn; /* TSC of the last drawing */
+	struct keyboard keyboard;
+	char device[80];
 	char tx[TX_BYTES];
 	uint8_t rx[RX_BYTES];
-} con = { .device = "none", .isa_irq = 4 };
+} con = { .device = "none" };
 
 /* --- between ring and UART: con.lock is held ----------------------------------------------- */
 
@@ -57,6 +57,7 @@ static void ring_put(const char *text, size_t length)
 	size_t at = con.tx_head % TX_BYTES;
 	size_t first = length < TX_BYTES - at ? length : TX_BYTES - at;
 
+	screen_write(text, length);
 	memcpy(con.tx + at, text, first);
 	memcpy(con.tx, text + first, length - first);
 	con.tx_head += length;
@@ -96,12 +97,22 @@ static void say_what_was_lost(void)
 /* Give the UART a burst if it takes one. True if bytes moved. */
 static bool feed(void)
 {
+	if (con.no_uart)
+		con.tx_tail = con.tx_head;
 	if (!con.uart.present || con.tx_head == con.tx_tail || !uart_tx_empty(&con.uart))
 		return false;
 	for (unsigned i = 0; i < con.uart.fifo_bytes && con.tx_head != con.tx_tail; i++)
 		uart_put(&con.uart, next_byte());
 	say_what_was_lost();
 	return true;
+}
+
+static void take_key(uint8_t c)
+{
+	if (con.rx_head - con.rx_tail == RX_BYTES)
+		con.rx_lost++;
+	else
+		con.rx[con.rx_head++ % RX_BYTES] = c;
 }
 
 static void receive(void)
@@ -112,10 +123,18 @@ static void receive(void)
 
 		if (c < 0)
 			return;
-		if (con.rx_head - con.rx_tail == RX_BYTES)
-			con.rx_lost++;
-		else
-			con.rx[con.rx_head++ % RX_BYTES] = (uint8_t)c;
+		take_key((uint8_t)c);
+	}
+}
+
+static void receive_keys(void)
+{
+	for (unsigned i = 0; i < 64; i++) {
+		int c = keyboard_get(&con.keyboard);
+
+		if (c < 0)
+			return;
+		take_key((uint8_t)c);
 	}
 }
 
@@ -235,6 +254,7 @@ int console_getc(void)
 
 	if (!con.interrupts)
 		receive();
+	receive_keys();
 	if (con.rx_tail != con.rx_head)
 		c = con.rx[con.rx_tail++ % RX_BYTES];
 	con_unlock(flags);
@@ -247,8 +267,22 @@ bool console_key_waiting(void)
 	       __atomic_load_n(&con.rx_tail, __ATOMIC_RELAXED);
 }
 
+/* Draw, at most so often, but at once if @now. */
+static void draw(bool now)
+{
+	uint64_t tsc = tsc_now();
+
+	if (!screen_stale() || (!now && tsc - con.drawn < us_to_ticks(DRAW_US)))
+		return;
+	con.drawn = tsc;
+	screen_draw(con_lock, con_unlock);
+}
+
+void console_draw(void) { draw(true); }
+
 void console_poll(void)
 {
+	draw(false);
 	if (con.interrupts && con.tx_head == con.tx_tail)
 		return;
 	uint64_t flags = con_lock();
@@ -281,6 +315,7 @@ void console_flush(void)
 		con_unlock(flags);
 		cpu_pause();
 	}
+	draw(true);
 	/* The last bytes are in the device: an emulator that ends now would not show them. */
 	while (con.uart.present && !uart_tx_idle(&con.uart) && tsc_now() - progress < limit)
 		cpu_pause();
@@ -297,6 +332,9 @@ void console_stats(struct console_stats *out)
 		.ring_bytes = TX_BYTES,
 		.ring_high_water = con.high_water,
 		.interrupts = con.interrupts,
+		.screen_stale = screen_stale(),
+		.screen = screen_text(),
+		.keyboard = con.keyboard.present,
 		.device = con.device,
 	};
 }
@@ -321,123 +359,75 @@ void console_crash_mode(void)
 {
 	con.crashed = true;
 	con.closed = false;
+	screen_crash_mode();
 	console_flush();
 }
 
-/* --- which UART ---------------------------------------------------------------------------- */
+/* --- the devices: console_where.c chooses them --------------------------------------------- */
 
-static int use_uart(struct uart u, uint32_t baud, const char *name)
+const struct uart *console_uart(void) { return &con.uart; }
+
+void console_use(const struct uart *u, const char *name)
 {
-	int err = uart_init(&u, baud);
-
-	if (err)
-		return err;
 	uint64_t flags = con_lock();
 
 	if (con.uart.present)
 		uart_irq_disable(&con.uart);
-	con.interrupts = con.tx_irq_on = false;
-	con.uart = u;
+	con.interrupts = con.tx_irq_on = con.no_uart = false;
+	con.uart = *u;
 	snprintf(con.device, sizeof(con.device), "%s %s", name,
-		 u.fifo_bytes > 1 ? "16550A" : "8250");
+		 u->fifo_bytes > 1 ? "16550A" : "8250");
 	con_unlock(flags);
-	return 0;
 }
 
-/* Nothing can be said yet if it is not there: then text waits in the ring. */
-void console_init(void) { (void)!use_uart((struct uart){ .port = COM1 }, 115200, "com1"); }
+void console_settled(void) { con.no_uart = !con.uart.present; }
 
-static int use_memory_uart(uint64_t hpa, unsigned shift, bool wide, uint32_t baud, const char *name)
+/* The screen shows what was printed so far, and the i8042 keyboard types. */
+void console_start_screen(const struct boot_info *bi, bool i8042)
 {
-	uint8_t *regs = mmio_map((hpa_t){ hpa }, 8u << shift, MMIO_UNCACHED);
+	screen_init(bi);
+	uint64_t flags = con_lock();
 
-	if (!regs)
-		return -ENOMEM;
-	return use_uart((struct uart){ .mmio = regs, .shift = (uint8_t)shift, .wide = wide }, baud,
-			name);
-}
-
-int console_select(const char *where, uint32_t baud)
-{
-	if (strcmp(where, "auto") == 0)
-		return con.uart.present ? 0 : -ENODEV;
-	if (strcmp(where, "com1") == 0)
-		return use_uart((struct uart){ .port = COM1 }, baud, "com1");
-	if (strcmp(where, "com2") == 0)
-		return use_uart((struct uart){ .port = COM2 }, baud, "com2");
-
-	char *end;
-	uint64_t address = strtoull(where, &end, 0);
-
-	if (end == where || *end || address == 0)
-		return -EINVAL;
-	if (address <= 0xfff8)
-		return use_uart((struct uart){ .port = (uint16_t)address }, baud, where);
-	return use_memory_uart(address, 0, false, baud, where);
-}
-
-/* What the firmware calls the console, if it is not the one we already use. */
-void console_choose(const struct acpi *acpi)
-{
-	struct acpi_serial s;
-
-	if (acpi_read_serial(acpi, &s))
-		return;
-	int err;
-
-	if (s.base.space == ACPI_SPACE_IO) {
-		if (con.uart.present && !con.uart.mmio && con.uart.port == s.base.address)
-			return;
-		err = use_uart((struct uart){ .port = (uint16_t)s.base.address }, s.baud, s.source);
-	} else {
-		bool wide = s.base.width == 32 || s.base.access == 3;
-
-		err = use_memory_uart(s.base.address, wide ? 2 : 0, wide, s.baud, s.source);
-	}
-	if (err)
-		log_warn("console: no UART answers where %s puts one (%#llx)", s.source,
-			 (unsigned long long)s.base.address);
+	for (uint64_t at = con.tx_head > TX_BYTES ? con.tx_head - TX_BYTES : 0; at < con.tx_head; at++)
+		screen_write(&con.tx[at % TX_BYTES], 1);
+	if (i8042)
+		keyboard_init(&con.keyboard);
+	con_unlock(flags);
 }
 
 /*
  * Try the UART's interrupt: with the transmitter idle, enabling its interrupt raises one at once.
  * If none comes in 2 ms the console is polled.
  */
-static bool interrupt_arrives(void)
+bool console_try_interrupt(const char *how)
 {
 	uint64_t before = con.tx_interrupts, start = tsc_now();
+	size_t n = strlen(con.device);
 
+	irq_register(VEC_SERIAL, serial_interrupt);
 	con.interrupts = true;
 	con.tx_irq_on = true;
 	uart_irq_enable(&con.uart, true);
 	while (con.tx_interrupts == before && tsc_now() - start < us_to_ticks(2000))
 		irq_window();
 	wait_ticks_add(tsc_now() - start);
-	return con.tx_interrupts != before;
-}
-
-void console_start_interrupts(const struct acpi_madt *madt)
-{
-	bool legacy = con.uart.present && !con.uart.mmio &&
-		      (con.uart.port == COM1 || con.uart.port == COM2);
-
-	if (!legacy)
-		return;
-	con.isa_irq = con.uart.port == COM1 ? 4 : 3;
-	irq_register(VEC_SERIAL, serial_interrupt);
-	for (unsigned way = 0; way < 2; way++) {
-		if (irq_route_isa(con.isa_irq, VEC_SERIAL, way, madt))
-			continue;
-		if (interrupt_arrives()) {
-			size_t n = strlen(con.device);
-
-			snprintf(con.device + n, sizeof(con.device) - n, ", irq %u by %s",
-				 con.isa_irq, way == IRQ_BY_IOAPIC ? "I/O APIC" : "PIC");
-			return;
-		}
-		irq_unroute_isa(con.isa_irq, way, madt);
+	if (con.tx_interrupts != before) {
+		snprintf(con.device + n, sizeof(con.device) - n, ", %s", how);
+		return true;
 	}
 	uart_irq_disable(&con.uart);
 	con.interrupts = con.tx_irq_on = false;
-	log_warn("console: the UART's interrupt does not arrive; it is polled");
+	return false;
 }
+
+static void keyboard_interrupt(unsigned vector)
+{
+	(void)vector;
+	uint64_t flags = con_lock();
+
+	receive_keys();
+	con_unlock(flags);
+}
+
+void console_keyboard_interrupt(void) { irq_register(VEC_KEYBOARD, keyboard_interrupt); }
+bool console_has_keyboard(void) { return con.keyboard.present; }

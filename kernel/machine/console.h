@@ -6,6 +6,8 @@
  *     transmit interrupt, or by console_poll() where interrupts do not work. When the ring is full
  *     the text is dropped and counted, and the loss is shown in the output once there is room.
  *   - Only console_flush() and a crash wait for the device, and only as long as it makes progress.
+ *   - What goes into the ring also shows on the screen, if there is a framebuffer (screen.h): drawn
+ *     by console_poll() some 20 times a second, by console_draw() and in a crash at once.
  *   - Log lines also go to the log buffer (log_read), which keeps the newest text.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -53,13 +55,32 @@ size_t console_backlog(void);
 struct console_stats {
 	uint64_t tx_bytes, tx_dropped, rx_bytes, rx_dropped, ring_bytes, ring_high_water;
 	bool interrupts;    /* the UART's interrupt works */
+	bool screen_stale;  /* text waits to be drawn */
+	bool keyboard;      /* an i8042 keyboard answers */
 	const char *device; /* "com1 16550A irq 4", "none" */
+	const char *screen; /* "160x50 characters on 1280x800", "none" */
 };
 void console_stats(struct console_stats *out);
 const char *console_device(void);
 
 /* Move the console elsewhere: "auto", "com1", "com2", a port, an MMIO address. 0 or -errno. */
 int console_select(const char *where, uint32_t baud) MUST_CHECK;
+
+/*
+ * The UART called @where ("com1", "com2", a port, an MMIO address), mapped but not started: for who
+ * wants a serial line of its own (uart_init() first). 0, -EINVAL, -ENOMEM.
+ */
+struct uart;
+int console_uart_named(const char *where, struct uart *u) MUST_CHECK;
+
+/* The UART in use: not to be changed. .present is false where there is none. */
+const struct uart *console_uart(void);
+
+/* No UART will be looked for any more: if there is none, text that waits for one is let go. */
+void console_settled(void);
+
+/* Draw on the screen now what has come since the last drawing. Otherwise console_poll() does. */
+void console_draw(void);
 
 /*
  * Copy up to @max bytes of the log from absolute position *@pos (0: the oldest kept) and move it.

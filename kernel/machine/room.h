@@ -42,11 +42,17 @@ NORETURN void crash(const char *what, const struct trap_frame *f);
 void crash_stop_here(void);
 bool crash_under_way(void);
 
-/* console.c, log.c */
+/* console.c, console_where.c, log.c */
+struct uart;
 void console_init(void);
 void console_start_interrupts(const struct acpi_madt *madt);
 void console_choose(const struct acpi *acpi);
 void console_last_words(const char *text);
+void console_use(const struct uart *u, const char *name);
+void console_start_screen(const struct boot_info *bi, bool i8042);
+bool console_try_interrupt(const char *how);
+void console_keyboard_interrupt(void);
+bool console_has_keyboard(void);
 
 /* page.c, heap.c */
 void page_init(const struct boot_info *bi);

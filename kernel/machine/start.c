@@ -16,6 +16,7 @@
 #include "kernel/machine/irq.h"
 #include "kernel/machine/machine.h"
 #include "kernel/machine/room.h"
+#include "kernel/machine/screen.h"
 #include "kernel/machine/time.h"
 
 static struct boot_info boot;
@@ -134,6 +135,8 @@ void machine_init(const struct boot_info *bi)
 	heap_init();
 	read_acpi();
 	console_choose(&acpi_tables);
+	console_start_screen(&boot, !has_fadt || fadt.has_8042);
+	console_draw();
 	apic_init(has_madt ? &madt : NULL);
 	time_calibrate(has_fadt ? &fadt : NULL);
 	power_init(&boot, &fadt, has_fadt);
@@ -144,9 +147,10 @@ void machine_init(const struct boot_info *bi)
 		(void)!acpi_read_madt(&acpi_tables, &madt, add_madt_cpu, NULL);
 	(void)cpu_running("run loop");
 	log_info("machine: %u CPUs listed, %llu MiB usable, TSC %llu.%03llu MHz by %s, %s, console "
-		 "%s",
+		 "%s, screen %s%s",
 		 cpu_count(), (unsigned long long)(page_count(PAGE_FREE) >> 8),
 		 (unsigned long long)(tsc_hz() / 1000000),
 		 (unsigned long long)(tsc_hz() / 1000 % 1000), tsc_source(),
-		 apic_is_x2() ? "x2APIC" : "xAPIC", console_device());
+		 apic_is_x2() ? "x2APIC" : "xAPIC", console_device(), screen_text(),
+		 console_has_keyboard() ? ", keyboard" : "");
 }

@@ -31,6 +31,7 @@ enum {
 	VEC_MF = 16, VEC_AC = 17, VEC_MC = 18, VEC_XM = 19, VEC_VE = 20, VEC_CP = 21,
 
 	VEC_PIC_BASE = 0x20,  /* 16 legacy lines, only when the PIC delivers */
+	VEC_KEYBOARD = 0x21,  /* IRQ 1 */
 	VEC_SERIAL = 0x24,    /* IRQ 4, by PIC or I/O APIC */
 	VEC_DYNAMIC = 0x30,   /* first of trap_vector_alloc() */
 	VEC_TIMER = 0xf0,
