@@ -364,6 +364,15 @@ uint64_t mmu_log_take(struct mmu *mmu, struct memslot *slot, uint64_t *round);
 /* A vCPU's page-modification log: @count GPAs. Frames outside of logged slots are ignored. */
 void mmu_log_pml(struct mmu *mmu, const uint64_t *gpas, unsigned count);
 
+/*
+ * The host wrote to the page of @gpa itself, for a device of the guest: the log has it as a write of the
+ * guest's. Called after the write, without the lock.
+ */
+static inline void mmu_log_host_write(struct mmu *mmu, gpa_t gpa)
+{
+	mmu_log_pml(mmu, &gpa.v, 1);
+}
+
 /* Make all leaves of the range read-only (MMU-writable stays). Returns leaves changed; one flush. */
 uint64_t mmu_wrprotect(struct mmu *mmu, gfn_t start, uint64_t frames);
 

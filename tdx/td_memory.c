@@ -94,8 +94,21 @@ static int dma_from(void *ctx, uint64_t gpa, void *to, uint64_t bytes)
 static int dma_to(void *ctx, uint64_t gpa, const void *from, uint64_t bytes)
 {
 	struct td *td = ctx;
+	const char *source = from;
 
-	return guest_memory_write(&td->shared, (gpa_t){ gpa }, from, bytes);
+	while (bytes) {
+		uint64_t rest = PAGE_SIZE - gpa % PAGE_SIZE, part = bytes < rest ? bytes : rest;
+		int err = guest_memory_write(&td->shared, (gpa_t){ gpa }, source, part);
+
+		if (err)
+			return err;
+		/* After the write: a copy of the page that came too early is made again. */
+		mmu_log_host_write(&td->mmu, (gpa_t){ gpa });
+		gpa += part;
+		source += part;
+		bytes -= part;
+	}
+	return 0;
 }
 
 int td_memory_init(struct td *td)

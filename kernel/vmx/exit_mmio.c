@@ -53,13 +53,16 @@ static uint64_t phys_read(struct vm_vcpu *v, gpa_t gpa, unsigned bytes)
 
 static void phys_write(struct vm_vcpu *v, gpa_t gpa, unsigned bytes, uint64_t value)
 {
-	const struct guest_region *r = guest_memory_find(&v->vm->memory, gpa_to_gfn(gpa));
+	int err;
 
-	if (is_lapic(v, gpa))
+	if (is_lapic(v, gpa)) {
 		lapic_mmio_write(&v->lapic, (uint32_t)(gpa.v % PAGE_SIZE), (uint32_t)value);
-	else if (r && r->rom)
+		return;
+	}
+	err = vm_memory_write(v->vm, gpa, &value, bytes);
+	if (err == -EROFS)
 		v->vm->rom_writes++;
-	else if (!r || guest_memory_write(&v->vm->memory, gpa, &value, bytes))
+	else if (err)
 		platform_mmio_write(v->vm->platform, gpa, bytes, value);
 }
 

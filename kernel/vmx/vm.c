@@ -199,11 +199,8 @@ static int on_dma_read(void *ctx, uint64_t gpa, void *to, uint64_t bytes)
 static int on_dma_write(void *ctx, uint64_t gpa, const void *from, uint64_t bytes)
 {
 	struct vm *vm = ctx;
-	const struct guest_region *r = guest_memory_find(&vm->memory, gpa_to_gfn((gpa_t){ gpa }));
 
-	if (r && r->rom)
-		return -ENOENT;
-	return guest_memory_write(&vm->memory, (gpa_t){ gpa }, from, bytes);
+	return vm_memory_write(vm, (gpa_t){ gpa }, from, bytes);
 }
 
 struct vm *vm_create(const struct guest_config *config, struct platform *platform,

@@ -192,6 +192,9 @@ static inline void reinject_event(void)
 extern const struct memslot_ops vm_slot_ops;
 int vm_slot_serve(struct vm *vm, unsigned place) MUST_CHECK;
 
+/* memory.c: 0; -ENOENT: no memory there; -EROFS: not to be written; -ENOMEM. Part may be written. */
+int vm_memory_write(struct vm *vm, gpa_t to, const void *from, uint64_t bytes) MUST_CHECK;
+
 /* log.c, with the VMCS current: empty the log and follow vm->pml, if somebody asked since the last
  * time; empty it at the end of a stay. */
 void log_follow(struct vm_vcpu *v);

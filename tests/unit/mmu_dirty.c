@@ -231,6 +231,20 @@ TEST(the_page_modification_log_marks_what_it_names)
 	sept_end(&s);
 }
 
+/* Whatever the CPU uses: a device's write sets no D bit and makes no fault. */
+TEST(a_write_by_the_host_for_a_device_is_in_the_log)
+{
+	for (unsigned p = 0; p < ARRAY_LEN(policies); p++) {
+		vm(policies[p]);
+		map_all(LEVEL_4K);
+		log_start();
+		mmu_log_host_write(&s.mmu, (gpa_t){ gfn_to_gpa(at(9)).v + 0xfff });
+		written[9] = true;
+		log_is_exact();
+		sept_end(&s);
+	}
+}
+
 TEST(E2_clearing_by_mask_touches_the_mask_only)
 {
 	vm(MMU_AD_WRPROT);
@@ -350,6 +364,7 @@ int main(void)
 		cmocka_unit_test(A5_by_D_bits_a_write_while_logging_costs_no_fault),
 		cmocka_unit_test(a_2M_page_costs_one_fault_and_is_logged_in_4K),
 		cmocka_unit_test(the_page_modification_log_marks_what_it_names),
+		cmocka_unit_test(a_write_by_the_host_for_a_device_is_in_the_log),
 		cmocka_unit_test(E2_clearing_by_mask_touches_the_mask_only),
 		cmocka_unit_test(D7_a_write_to_a_tracked_page_is_reported_until_it_is_untracked),
 		cmocka_unit_test(E2_tracking_flushes_even_if_the_page_was_read_only_already),
