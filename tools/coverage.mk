@@ -13,7 +13,7 @@ build/cov/%.o: %.c Makefile tools/unit.mk tools/coverage.mk
 
 define coverage_rule
 build/cov/unit/$(1): build/cov/tests/unit/$(1).o $$(COV_HOST) \
-		$$(patsubst %.c,build/cov/%.o,$$(wildcard $$(LINKS_$(1))))
+		$$(patsubst %.c,build/cov/%.o,$$(wildcard $$(LINKS_$(1)))) $(call unit_asm,$(1))
 	$$(call say,LD-C,$$@)
 	$$(Q)mkdir -p $$(@D) && $(CC) $(COV_FLAGS) $$(filter %.o,$$^) -o $$@ -lcmocka
 endef

@@ -30,6 +30,10 @@ build/native/%.o: %.c Makefile tools/unit.mk
 	$(call say,CC-N,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(NATIVE_FLAGS) -O2 $(call warn_for,$<) -c $< -o $@
 
+build/native/%.asm.o: %.asm Makefile tools/unit.mk
+	$(call say,NASM,$<)
+	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -g -F dwarf -w+all -Werror -I ./ -MD $(@:.o=.d) -MP $< -o $@
+
 # build/unit/links.mk: for each test a line LINKS_name := what its comment says.
 build/unit/links.mk: $(UNIT_TESTS) $(FUZZERS) tools/unit-links
 	$(Q)mkdir -p $(@D) && tools/unit-links $(UNIT_TESTS) $(FUZZERS) > $@
@@ -37,9 +41,11 @@ ifeq ($(filter clean help,$(MAKECMDGOALS)),)
 -include build/unit/links.mk
 endif
 
+unit_asm = $(patsubst %.asm,build/native/%.asm.o,$(wildcard tests/unit/$(1).asm))
+
 define unit_rule
 build/unit/$(1): build/asan/tests/unit/$(1).o $$(HOST_OBJS) \
-		$$(patsubst %.c,build/asan/%.o,$$(wildcard $$(LINKS_$(1))))
+		$$(patsubst %.c,build/asan/%.o,$$(wildcard $$(LINKS_$(1)))) $(call unit_asm,$(1))
 	$$(call say,LD-T,$$@)
 	$$(Q)mkdir -p $$(@D) && $(CC) $(ASAN_FLAGS) $$(filter %.o,$$^) -o $$@ -lcmocka
 endef
