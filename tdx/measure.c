@@ -71,8 +71,8 @@ void measure_plan_make(struct measure_plan *plan, const struct measure_input *in
 			add_run(plan, run_of(in, &in->tdvf->section[i]));
 	if (!extend && in->accept != TD_ACCEPT_ADDED)
 		return;
-	add_ram(plan, in->tdvf, 0, guest_ram_low(in->memory), extend);
-	add_ram(plan, in->tdvf, TDVF_TOP, TDVF_TOP + guest_ram_high(in->memory), extend);
+	add_ram(plan, in->tdvf, 0, in->ram.low, extend);
+	add_ram(plan, in->tdvf, TDVF_TOP, TDVF_TOP + in->ram.high, extend);
 }
 
 enum { DO_ADD = 1, DO_EXTEND = 2 };

@@ -42,11 +42,11 @@ struct measure_plan {
 
 /* What the plan is made from. Everything stays referenced. */
 struct measure_input {
-	const struct tdvf *tdvf; /* parsed, and placed in @memory */
+	const struct tdvf *tdvf; /* parsed, and placed in @ram */
 	const void *image;
 	const void *hob; /* tdhob_build()'s, @hob_bytes of it */
 	uint64_t hob_bytes;
-	uint64_t memory;
+	struct guest_ram ram;
 	enum td_accept accept;
 	enum td_measure order;
 };

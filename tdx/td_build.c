@@ -32,8 +32,7 @@
 /* Pages added between two looks at interrupts. */
 #define BREATH_PAGES 64
 
-_Static_assert(GUEST_LOW_TOP == UINT64_C(0xc0000000), "tdvf.c splits RAM at the same address");
-_Static_assert(GUEST_HIGH_BASE == TDVF_TOP, "tdvf.c splits RAM at the same address");
+_Static_assert(GUEST_HIGH_BASE == TDVF_TOP, "high RAM begins where firmware ends");
 
 int td_fail(struct td *td, int err, const char *fmt, ...)
 {
@@ -88,7 +87,7 @@ static int plan_loader(struct td *td)
 	if (!td->tdload)
 		return td_fail(td, -ENOMEM, "no memory for the plan of its kernel");
 	if (tdload_plan_make(td->tdload, &td->tdvf, c, why) ||
-	    tdvf_check_memory(&td->tdvf, c->memory, why))
+	    tdvf_check_memory(&td->tdvf, guest_config_ram(c), why))
 		return td_fail(td, -EINVAL, "%s", why);
 	return 0;
 }
@@ -101,7 +100,7 @@ static int read_image(struct td *td)
 	if (!c->firmware.data)
 		return plan_loader(td);
 	if (tdvf_parse(c->firmware.data, c->firmware.size, &td->tdvf, why) ||
-	    tdvf_check_memory(&td->tdvf, c->memory, why))
+	    tdvf_check_memory(&td->tdvf, guest_config_ram(c), why))
 		return td_fail(td, -EINVAL, "%s: %s", c->firmware.path, why);
 	return 0;
 }
@@ -271,7 +270,7 @@ static int make_contents(struct td *td, uint8_t *hob)
 		.tdvf = &td->tdvf,
 		.image = td->config->firmware.data,
 		.hob = hob,
-		.memory = td->config->memory,
+		.ram = guest_config_ram(td->config),
 		.accept = td->config->accept,
 		.order = td->config->measure,
 	};
@@ -284,7 +283,7 @@ static int make_contents(struct td *td, uint8_t *hob)
 	if (section) {
 		uint64_t room = section->bytes < TDHOB_MAX ? section->bytes : TDHOB_MAX;
 
-		in.hob_bytes = tdhob_build(hob, room, (gpa_t){ section->gpa }, &td->tdvf, in.memory,
+		in.hob_bytes = tdhob_build(hob, room, (gpa_t){ section->gpa }, &td->tdvf, in.ram,
 					   in.accept);
 	}
 	if (section && !in.hob_bytes) {

@@ -127,6 +127,7 @@ int td_memory_init(struct td *td)
 		.ad = MMU_AD_NONE,
 		.mmio = MMU_MMIO_VE,
 	};
+	const struct guest_ram ram = guest_config_ram(config);
 	int err = mmu_init(&td->mmu, &mc);
 
 	if (err)
@@ -135,12 +136,12 @@ int td_memory_init(struct td *td)
 	guest_memory_init(&td->shared);
 	td->shared_alive = true;
 	platform_set_dma(td->platform, &(struct dma){ dma_from, dma_to, td });
-	err = guest_memory_add_ram(&td->shared, config->memory);
+	err = guest_memory_add_ram(&td->shared, ram);
 	if (err)
 		return td_fail(td, err, "no memory for the shared half");
-	err = add_slot(td, 0, guest_ram_low(config->memory));
+	err = add_slot(td, 0, ram.low);
 	if (!err)
-		err = add_slot(td, TDVF_TOP, guest_ram_high(config->memory));
+		err = add_slot(td, TDVF_TOP, ram.high);
 	return err ? err : add_slot(td, td->tdvf.bottom, TDVF_TOP - td->tdvf.bottom);
 }
 

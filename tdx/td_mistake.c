@@ -50,12 +50,12 @@ static uint64_t ram_pages(const struct td *td) { return td->config->memory >> PA
 /* Its number among the pages of RAM. */
 static uint64_t ram_page(const struct td *td, gpa_t gpa)
 {
-	uint64_t low = guest_ram_low(td->config->memory), high = guest_ram_high(td->config->memory);
+	const struct guest_ram ram = guest_config_ram(td->config);
 
-	if (gpa.v < low)
+	if (gpa.v < ram.low)
 		return gpa.v >> PAGE_SHIFT;
-	if (gpa.v >= TDVF_TOP && gpa.v - TDVF_TOP < high)
-		return (low + gpa.v - TDVF_TOP) >> PAGE_SHIFT;
+	if (gpa.v >= TDVF_TOP && gpa.v - TDVF_TOP < ram.high)
+		return (ram.low + gpa.v - TDVF_TOP) >> PAGE_SHIFT;
 	return NOT_RAM;
 }
 

@@ -94,7 +94,7 @@ static void put_ram(struct writer *w, const struct tdvf *t, uint64_t gpa, uint64
 }
 
 uint64_t tdhob_build(uint8_t *to, uint64_t size, gpa_t gpa, const struct tdvf *tdvf,
-		     uint64_t memory, enum td_accept accept)
+		     struct guest_ram ram, enum td_accept accept)
 {
 	bool all_added = accept == TD_ACCEPT_ADDED || accept == TD_ACCEPT_MEASURED;
 	uint32_t rest = all_added ? RESOURCE_SYSTEM_MEMORY : RESOURCE_MEMORY_UNACCEPTED;
@@ -106,8 +106,8 @@ uint64_t tdhob_build(uint8_t *to, uint64_t size, gpa_t gpa, const struct tdvf *t
 	struct writer w = { to, size, 0, false };
 
 	put(&w, &handoff, sizeof(handoff));
-	put_ram(&w, tdvf, 0, guest_ram_low(memory), rest);
-	put_ram(&w, tdvf, TDVF_TOP, TDVF_TOP + guest_ram_high(memory), rest);
+	put_ram(&w, tdvf, 0, ram.low, rest);
+	put_ram(&w, tdvf, TDVF_TOP, TDVF_TOP + ram.high, rest);
 	put(&w, &end, sizeof(end));
 	if (w.overflow)
 		return 0;

@@ -26,6 +26,6 @@
  * @size.
  */
 uint64_t tdhob_build(uint8_t *to, uint64_t size, gpa_t gpa, const struct tdvf *tdvf,
-		     uint64_t memory, enum td_accept accept) MUST_CHECK;
+		     struct guest_ram ram, enum td_accept accept) MUST_CHECK;
 
 #endif

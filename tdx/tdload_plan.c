@@ -122,7 +122,7 @@ static int read_kernel(struct kernel *k, const struct guest_config *c, char *why
 static int place_initrd(const struct kernel *k, const struct guest_config *c, uint64_t *at,
 			char *why)
 {
-	uint64_t top = guest_ram_low(c->memory);
+	uint64_t top = guest_config_ram(c).low;
 	uint64_t bytes = align_up(c->initrd.size, PAGE_SIZE);
 
 	if (k->end > top)
@@ -214,8 +214,8 @@ static void make_params(struct tdload_plan *p, const struct tdvf *t, const struc
 	sha384_final(&s, p->params.cmdline_digest);
 	if (c->accept == TD_ACCEPT_ADDED || c->accept == TD_ACCEPT_MEASURED)
 		return; /* all of it is added */
-	add_ranges(&p->params, t, 0, guest_ram_low(c->memory));
-	add_ranges(&p->params, t, TDLOAD_TOP, TDLOAD_TOP + guest_ram_high(c->memory));
+	add_ranges(&p->params, t, 0, guest_config_ram(c).low);
+	add_ranges(&p->params, t, TDLOAD_TOP, TDLOAD_TOP + guest_config_ram(c).high);
 }
 
 /* ---- what the kernel is told ---- */
@@ -245,12 +245,12 @@ static void make_boot_params(struct tdload_plan *p, const struct guest_config *c
 	put(z + HDR_CMDLINE, CMDLINE, 4);
 	put(z + PARAMS_RSDP, TDLOAD_RSDP, 8);
 	add_e820(z, 0, LOW_END, E820_RAM);
-	add_e820(z, HIGH_START, guest_ram_low(c->memory), E820_RAM);
+	add_e820(z, HIGH_START, guest_config_ram(c).low, E820_RAM);
 	add_e820(z, TDLOAD_RSDP, TDLOAD_PARAMS, E820_ACPI);
 	add_e820(z, TDLOAD_PARAMS, TDLOAD_MAILBOX, E820_RESERVED);
 	add_e820(z, TDLOAD_MAILBOX, TDLOAD_MAILBOX + PAGE_SIZE, E820_NVS);
 	add_e820(z, TDLOAD_MAILBOX + PAGE_SIZE, TDLOAD_TOP, E820_RESERVED);
-	add_e820(z, TDLOAD_TOP, TDLOAD_TOP + guest_ram_high(c->memory), E820_RAM);
+	add_e820(z, TDLOAD_TOP, TDLOAD_TOP + guest_config_ram(c).high, E820_RAM);
 }
 
 int tdload_plan_make(struct tdload_plan *plan, struct tdvf *out, const struct guest_config *config,
@@ -258,7 +258,7 @@ int tdload_plan_make(struct tdload_plan *plan, struct tdvf *out, const struct gu
 {
 	const struct acpi_tables_config acpi = {
 		.vcpus = config->vcpus,
-		.memory_bytes = config->memory,
+		.low_ram = guest_config_ram(config).low,
 		.wakeup = true,
 		.mailbox = TDLOAD_MAILBOX,
 	};

@@ -10,9 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 
-/* As struct guest_memory (kernel/platform/memory.h) has it; asserted in td_build.c. */
-#define RAM_LOW_TOP UINT64_C(0xc0000000)
-
 #define FOOTER_END 0x20 /* bytes behind the GUID table: the reset vector */
 #define GUID_BYTES 16
 #define ENTRY_TAIL 18 /* u16 length, GUID */
@@ -251,13 +248,9 @@ int tdvf_parse(const void *image, uint64_t bytes, struct tdvf *out, char why[TDV
 	return check_sections(out, why);
 }
 
-uint64_t guest_ram_low(uint64_t memory) { return memory < RAM_LOW_TOP ? memory : RAM_LOW_TOP; }
-
-uint64_t guest_ram_high(uint64_t memory) { return memory < RAM_LOW_TOP ? 0 : memory - RAM_LOW_TOP; }
-
-int tdvf_check_memory(const struct tdvf *t, uint64_t memory, char why[TDVF_WHY_MAX])
+int tdvf_check_memory(const struct tdvf *t, struct guest_ram ram, char why[TDVF_WHY_MAX])
 {
-	uint64_t low = guest_ram_low(memory), high = TDVF_TOP + guest_ram_high(memory);
+	uint64_t low = ram.low, high = TDVF_TOP + ram.high;
 
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct tdvf_section *s = &t->section[i];
@@ -270,7 +263,7 @@ int tdvf_check_memory(const struct tdvf *t, uint64_t memory, char why[TDVF_WHY_M
 			why,
 			"section %u (%s): 0x%llx to 0x%llx is not in the guest's memory (%llu MiB)",
 			i, tdvf_type_name(s->type), (unsigned long long)s->gpa,
-			(unsigned long long)end, (unsigned long long)(memory >> 20));
+			(unsigned long long)end, (unsigned long long)(guest_ram_bytes(ram) >> 20));
 	}
 	return 0;
 }

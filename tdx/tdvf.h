@@ -14,6 +14,7 @@
 #ifndef TAIN_TDX_TDVF_H
 #define TAIN_TDX_TDVF_H
 
+#include "kernel/base/guest_ram.h"
 #include "kernel/base/types.h"
 
 #define TDVF_SECTIONS_MAX 64
@@ -58,19 +59,13 @@ struct tdvf {
 int tdvf_parse(const void *image, uint64_t bytes, struct tdvf *out,
 	       char why[TDVF_WHY_MAX]) MUST_CHECK;
 
-/*
- * Does it fit a guest with @memory bytes of RAM (a hole below 4 GiB as struct guest_memory has it)?
- * 0, or -EINVAL and @why.
- */
-int tdvf_check_memory(const struct tdvf *tdvf, uint64_t memory, char why[TDVF_WHY_MAX]) MUST_CHECK;
+/* Does it fit a guest with this RAM? 0, or -EINVAL and @why. */
+int tdvf_check_memory(const struct tdvf *tdvf, struct guest_ram ram,
+		      char why[TDVF_WHY_MAX]) MUST_CHECK;
 
 /* The TD_HOB section, or NULL. */
 const struct tdvf_section *tdvf_hob(const struct tdvf *tdvf);
 
 const char *tdvf_type_name(uint32_t type);
-
-/* RAM of a guest with @memory bytes below and from 4 GiB on. */
-uint64_t guest_ram_low(uint64_t memory);
-uint64_t guest_ram_high(uint64_t memory);
 
 #endif

@@ -447,6 +447,7 @@ static const struct key keys[] = {
 	{ "load",       IN_VM,    set_size,       G(image_load), 0, NULL, 0, CONFIG_MEMORY_MAX },
 	{ "cmdline",    IN_GUEST, set_text,       G(cmdline), 0, NULL, 0, GUEST_CMDLINE_MAX },
 	{ "memory",     IN_GUEST, set_size,       G(memory), 0, NULL, CONFIG_MEMORY_MIN, CONFIG_MEMORY_MAX },
+	{ "memory_low", IN_GUEST, set_size,       G(memory_low), 0, NULL, CONFIG_MEMORY_MIN, GUEST_LOW_TOP },
 	{ "vcpus",      IN_GUEST, set_number,     G(vcpus), 0, NULL, 1, GUEST_VCPUS_MAX },
 	{ "attributes", IN_TD,    set_bits,       G(attributes), 0, attribute_words, 0, 0 },
 	{ "accept",     IN_TD,    set_words,      G(accept), 0, accept_words, 0, 0 },

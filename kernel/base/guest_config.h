@@ -14,6 +14,7 @@
 #ifndef TAIN_BASE_GUEST_CONFIG_H
 #define TAIN_BASE_GUEST_CONFIG_H
 
+#include "kernel/base/guest_ram.h"
 #include "kernel/base/types.h"
 
 #define GUEST_NAME_MAX    31
@@ -60,6 +61,7 @@ struct guest_config {
 	uint64_t image_load;     /* flat image: load = GPA */
 	char cmdline[GUEST_CMDLINE_MAX + 1];
 	uint64_t memory; /* bytes, whole pages */
+	uint64_t memory_low; /* of it at most so much below 4 GiB; 0: as usual */
 	unsigned vcpus;
 
 	uint32_t attributes; /* GUEST_ATTR_* */
@@ -69,5 +71,10 @@ struct guest_config {
 
 	char refusal[160]; /* why it is disabled; empty: it may be started */
 };
+
+static inline struct guest_ram guest_config_ram(const struct guest_config *c)
+{
+	return guest_ram_split(c->memory, c->memory_low);
+}
 
 #endif

@@ -147,6 +147,7 @@ static int start_platform(struct guest *g)
 	const struct platform_config config = {
 		.name = c->name,
 		.memory_bytes = c->memory,
+		.memory_low = c->memory_low,
 		.vcpus = c->vcpus,
 		.pic = c->kind == GUEST_VM,
 		.kernel = c->kernel.data,

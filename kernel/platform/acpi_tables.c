@@ -166,7 +166,7 @@ static void dsdt_prt(struct aml *a)
 	aml_end(a, all);
 }
 
-static void dsdt_pci(struct aml *a, uint64_t memory_bytes)
+static void dsdt_pci(struct aml *a, uint64_t low_ram)
 {
 	struct aml_block pci = aml_begin_device(a, "PCI0");
 
@@ -184,7 +184,7 @@ static void dsdt_pci(struct aml *a, uint64_t memory_bytes)
 	aml_res_io(a, 0x0cf8, 8);
 	aml_res_window_io(a, 0x0000, 0x0cf7);
 	aml_res_window_io(a, 0x0d00, 0xffff);
-	aml_res_window_memory(a, (uint32_t)pci_window_base(memory_bytes), (uint32_t)PCI_WINDOW_LAST);
+	aml_res_window_memory(a, (uint32_t)pci_window_base(low_ram), (uint32_t)PCI_WINDOW_LAST);
 	aml_end_resources(a, crs);
 	dsdt_prt(a);
 	aml_end(a, pci);
@@ -262,7 +262,7 @@ static uint32_t dsdt(struct builder *b)
 		aml_integer(a, 0); /* SLP_TYP 0 is "off" */
 	aml_end(a, s5);
 	sb = aml_begin_scope(a, "\\_SB_");
-	dsdt_pci(a, b->c->memory_bytes);
+	dsdt_pci(a, b->c->low_ram);
 	dsdt_isa(a);
 	dsdt_reserved(a);
 	aml_end(a, sb);

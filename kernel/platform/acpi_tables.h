@@ -26,7 +26,7 @@
 
 struct acpi_tables_config {
 	unsigned vcpus;         /* local APIC ids 0 to vcpus - 1 */
-	uint64_t memory_bytes;  /* of RAM: the PCI window begins above it */
+	uint64_t low_ram;       /* bytes below 4 GiB: the PCI window begins above them */
 	bool pic;               /* the 8259 pair is there */
 	bool wakeup;            /* APs are started by the multiprocessor wake-up mailbox */
 	uint64_t mailbox;       /* its GPA, a page of its own */

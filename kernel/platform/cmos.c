@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "kernel/machine/port.h"
-#include "kernel/platform/memory.h"
 
 #define RTC_A          0x0a
 #define RTC_B          0x0b
@@ -32,10 +31,9 @@ static void put16(uint8_t *at, uint64_t v)
 	at[1] = (uint8_t)(v >> 8);
 }
 
-void cmos_init(struct cmos *c, uint64_t memory_bytes, unsigned vcpus)
+void cmos_init(struct cmos *c, struct guest_ram ram, unsigned vcpus)
 {
-	uint64_t low = memory_bytes < GUEST_LOW_TOP ? memory_bytes : GUEST_LOW_TOP;
-	uint64_t high = memory_bytes - low;
+	uint64_t low = ram.low, high = ram.high;
 	uint64_t ext_kib = low > (1u << 20) ? (low - (1u << 20)) / 1024 : 0;
 
 	memset(c, 0, sizeof(*c));

@@ -11,6 +11,7 @@
 #ifndef TAIN_PLATFORM_CMOS_H
 #define TAIN_PLATFORM_CMOS_H
 
+#include "kernel/base/guest_ram.h"
 #include "kernel/base/types.h"
 
 struct cmos {
@@ -19,7 +20,7 @@ struct cmos {
 	uint64_t start_tsc;
 };
 
-void cmos_init(struct cmos *c, uint64_t memory_bytes, unsigned vcpus);
+void cmos_init(struct cmos *c, struct guest_ram ram, unsigned vcpus);
 uint32_t cmos_read(void *cmos, unsigned offset, unsigned bytes);
 void cmos_write(void *cmos, unsigned offset, unsigned bytes, uint32_t value);
 

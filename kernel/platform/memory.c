@@ -58,15 +58,14 @@ int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool r
 	return 0;
 }
 
-int guest_memory_add_ram(struct guest_memory *m, uint64_t bytes)
+int guest_memory_add_ram(struct guest_memory *m, struct guest_ram ram)
 {
-	uint64_t low = bytes < GUEST_LOW_TOP ? bytes : GUEST_LOW_TOP;
-	int err = guest_memory_add(m, (gfn_t){ 0 }, low >> PAGE_SHIFT, false);
+	int err = guest_memory_add(m, (gfn_t){ 0 }, ram.low >> PAGE_SHIFT, false);
 
-	if (err || low == bytes)
+	if (err || !ram.high)
 		return err;
-	return guest_memory_add(m, gpa_to_gfn((gpa_t){ GUEST_HIGH_BASE }),
-				(bytes - low) >> PAGE_SHIFT, false);
+	return guest_memory_add(m, gpa_to_gfn((gpa_t){ GUEST_HIGH_BASE }), ram.high >> PAGE_SHIFT,
+				false);
 }
 
 const struct guest_region *guest_memory_find(const struct guest_memory *m, gfn_t gfn)

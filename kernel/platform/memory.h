@@ -15,11 +15,10 @@
 #ifndef TAIN_PLATFORM_MEMORY_H
 #define TAIN_PLATFORM_MEMORY_H
 
+#include "kernel/base/guest_ram.h"
 #include "kernel/base/lock.h"
 #include "kernel/base/types.h"
 
-#define GUEST_LOW_TOP     UINT64_C(0xc0000000)  /* RAM above this moves beyond 4 GiB */
-#define GUEST_HIGH_BASE   UINT64_C(0x100000000)
 #define GUEST_REGIONS_MAX 8
 
 struct guest_chunk; /* 2 MiB of guest-physical space; memory.c */
@@ -49,8 +48,8 @@ void guest_memory_init(struct guest_memory *m);
  */
 int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool rom) MUST_CHECK;
 
-/* RAM of @bytes as a PC has it: 0 up to GUEST_LOW_TOP, the rest from 4 GiB on. Errors as above. */
-int guest_memory_add_ram(struct guest_memory *m, uint64_t bytes) MUST_CHECK;
+/* RAM: one region, or two. Errors as above. */
+int guest_memory_add_ram(struct guest_memory *m, struct guest_ram ram) MUST_CHECK;
 
 /*
  * The region that begins at @base goes, with its frames; or begins at @to from now on, contents kept.

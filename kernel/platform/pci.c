@@ -88,12 +88,12 @@ struct pci_function *pci_add(struct pci *pci, unsigned device, unsigned function
 	return fn;
 }
 
-void pci_init(struct pci *pci, struct intr *intr, uint64_t memory_bytes, void (*reset)(void *ctx),
+void pci_init(struct pci *pci, struct intr *intr, uint64_t low_ram, void (*reset)(void *ctx),
 	      void *ctx)
 {
 	memset(pci, 0, sizeof(*pci));
 	pci->intr = intr;
-	pci->window_base = pci_window_base(memory_bytes);
+	pci->window_base = pci_window_base(low_ram);
 	pci->reset = reset;
 	pci->ctx = ctx;
 

@@ -71,9 +71,9 @@ struct pci {
 };
 
 /* The PCI window begins above low RAM, and not below 2 GiB: where stock firmware puts BARs. */
-static inline uint64_t pci_window_base(uint64_t memory_bytes)
+static inline uint64_t pci_window_base(uint64_t low_ram)
 {
-	uint64_t low = memory_bytes < GUEST_LOW_TOP ? align_up(memory_bytes, SIZE_2M) : GUEST_LOW_TOP;
+	uint64_t low = align_up(low_ram, SIZE_2M);
 
 	return low < UINT64_C(0x80000000) ? UINT64_C(0x80000000) : low;
 }
@@ -83,8 +83,8 @@ static inline unsigned pci_intx_gsi(unsigned device, unsigned pin)
 	return GSI_PCI_FIRST + (device + pin) % GSI_PCI_COUNT;
 }
 
-/* The bus with its three functions. */
-void pci_init(struct pci *pci, struct intr *intr, uint64_t memory_bytes, void (*reset)(void *ctx),
+/* The bus with its three functions, of a guest with @low_ram bytes below 4 GiB. */
+void pci_init(struct pci *pci, struct intr *intr, uint64_t low_ram, void (*reset)(void *ctx),
 	      void *ctx);
 
 /* A new function with @vendor, @device_id and class; NULL: table full or taken. */

@@ -265,14 +265,18 @@ static uint64_t setup_bytes(const uint8_t *kernel, uint64_t size)
 	return bytes < size ? bytes : 0;
 }
 
+static struct guest_ram platform_ram(const struct platform_config *c)
+{
+	return guest_ram_split(c->memory_bytes, c->memory_low);
+}
+
 /* RAM as firmware's memory map wants it: address, length, type 1. */
 static unsigned build_e820(struct platform *p)
 {
-	uint64_t bytes = p->config.memory_bytes;
-	uint64_t low = bytes < GUEST_LOW_TOP ? bytes : GUEST_LOW_TOP;
+	const struct guest_ram split = platform_ram(&p->config);
 	const struct {
 		uint64_t base, length;
-	} ram[] = { { 0, low }, { GUEST_HIGH_BASE, bytes - low } };
+	} ram[] = { { 0, split.low }, { GUEST_HIGH_BASE, split.high } };
 	unsigned size = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(ram); i++) {
@@ -290,7 +294,7 @@ static int add_fwcfg_files(struct platform *p)
 {
 	const struct acpi_tables_config acpi = {
 		.vcpus = p->config.vcpus,
-		.memory_bytes = p->config.memory_bytes,
+		.low_ram = platform_ram(&p->config).low,
 		.pic = p->config.pic,
 	};
 	struct acpi_tables *t = &p->acpi;
@@ -353,9 +357,9 @@ int platform_init(struct platform *p, const struct platform_config *config)
 	intr_init(&p->intr);
 	pit_init(&p->pit, on_pit, p);
 	serial_init(&p->com1, on_com1, p);
-	cmos_init(&p->cmos, config->memory_bytes, config->vcpus);
+	cmos_init(&p->cmos, platform_ram(config), config->vcpus);
 	pmtimer_init(&p->pm, on_sleep, p);
-	pci_init(&p->pci, &p->intr, config->memory_bytes, on_reset, p);
+	pci_init(&p->pci, &p->intr, platform_ram(config).low, on_reset, p);
 
 	int err = add_fwcfg_items(p);
 

@@ -49,6 +49,7 @@ enum platform_end {
 struct platform_config {
 	const char *name;      /* of the guest; lives as long as the platform */
 	uint64_t memory_bytes; /* for CMOS and fw_cfg */
+	uint64_t memory_low;   /* of it at most so much below 4 GiB; 0: as usual */
 	unsigned vcpus;
 	bool pic; /* the 8259 pair is there; without it Linux takes interrupts by APICs alone */
 	const void *kernel, *initrd; /* fw_cfg items; NULL: none */

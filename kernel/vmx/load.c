@@ -4,7 +4,7 @@
  * Invariants
  *   - The image is foreign bytes: every offset and size is checked against the file and the guest's
  *     memory before a byte is copied; what is wrong is said in one line.
- *   - Nothing is placed outside the RAM below GUEST_LOW_TOP.
+ *   - Nothing is placed outside the RAM below 4 GiB.
  *
  * Multiboot Specification 0.6.96; ELF-32 from the System V ABI.
  *
@@ -76,7 +76,7 @@ static int64_t find_header(const uint8_t *image, uint64_t size, struct mb_header
 int load_place(const struct loader *l, const char *what, uint64_t gpa, uint64_t offset,
 	       uint64_t file_bytes, uint64_t memory_bytes)
 {
-	uint64_t ram = l->vm->config->memory < GUEST_LOW_TOP ? l->vm->config->memory : GUEST_LOW_TOP;
+	uint64_t ram = guest_config_ram(l->vm->config).low;
 
 	if (offset > l->size || file_bytes > l->size - offset)
 		return load_refuse(l, "%s reaches beyond the end of the file", what);
@@ -170,7 +170,8 @@ static int load_by_addresses(const struct loader *l, const struct mb_header *h, 
 static int write_info(const struct loader *l)
 {
 	const struct guest_config *c = l->vm->config;
-	uint64_t low = c->memory < GUEST_LOW_TOP ? c->memory : GUEST_LOW_TOP;
+	const struct guest_ram ram = guest_config_ram(c);
+	uint64_t low = ram.low;
 	const uint64_t hole = 0xa0000, hole_end = 0x100000;
 	struct mb_info info = {
 		.flags = INFO_HAS_MEM | INFO_HAS_CMDLINE | INFO_HAS_MMAP,
@@ -184,8 +185,8 @@ static int write_info(const struct loader *l)
 	info.map[n++] = (struct mb_mmap){ 20, 0, low < hole ? low : hole, 1 };
 	if (low > hole_end)
 		info.map[n++] = (struct mb_mmap){ 20, hole_end, low - hole_end, 1 };
-	if (c->memory > low)
-		info.map[n++] = (struct mb_mmap){ 20, GUEST_HIGH_BASE, c->memory - low, 1 };
+	if (ram.high)
+		info.map[n++] = (struct mb_mmap){ 20, GUEST_HIGH_BASE, ram.high, 1 };
 	info.mmap_length = n * (uint32_t)sizeof(struct mb_mmap);
 	if (guest_memory_write(&l->vm->memory, (gpa_t){ INFO_GPA }, &info, sizeof(info)) ||
 	    guest_memory_write(&l->vm->memory, (gpa_t){ INFO_CMDLINE }, c->cmdline,

@@ -75,12 +75,7 @@ static void put(uint8_t *at, uint64_t v, unsigned bytes)
 	memcpy(at, &v, bytes);
 }
 
-static uint64_t low_ram(const struct loader *l)
-{
-	uint64_t memory = l->vm->config->memory;
-
-	return memory < GUEST_LOW_TOP ? memory : GUEST_LOW_TOP;
-}
+static uint64_t low_ram(const struct loader *l) { return guest_config_ram(l->vm->config).low; }
 
 static int write_at(const struct loader *l, uint64_t gpa, const void *bytes, uint64_t count)
 {
@@ -162,7 +157,7 @@ static void add_e820(uint8_t *params, uint64_t base, uint64_t end, uint32_t type
 static int place_acpi(const struct loader *l)
 {
 	const struct acpi_tables_config config = {
-		.vcpus = l->vm->vcpu_count, .memory_bytes = l->vm->config->memory, .pic = true,
+		.vcpus = l->vm->vcpu_count, .low_ram = low_ram(l), .pic = true,
 	};
 	struct acpi_tables *t = heap_alloc(sizeof(*t));
 	int err;
@@ -180,7 +175,7 @@ static int place_acpi(const struct loader *l)
 
 static int place_params(const struct loader *l, uint8_t *params)
 {
-	uint64_t low = low_ram(l), memory = l->vm->config->memory;
+	const struct guest_ram ram = guest_config_ram(l->vm->config);
 	const char *cmdline = l->vm->config->cmdline;
 	int err;
 
@@ -189,8 +184,8 @@ static int place_params(const struct loader *l, uint8_t *params)
 	put(params + PARAM_ACPI_RSDP, RSDP_GPA, 8);
 	add_e820(params, 0, HOLE, E820_RAM);
 	add_e820(params, ACPI_GPA, align_up(RSDP_GPA + 1, PAGE_SIZE), E820_ACPI);
-	add_e820(params, HOLE_END, low, E820_RAM);
-	add_e820(params, GUEST_HIGH_BASE, GUEST_HIGH_BASE + memory - low, E820_RAM);
+	add_e820(params, HOLE_END, ram.low, E820_RAM);
+	add_e820(params, GUEST_HIGH_BASE, GUEST_HIGH_BASE + ram.high, E820_RAM);
 	err = write_at(l, PARAMS_GPA, params, PAGE_SIZE);
 	return err ? err : write_at(l, CMDLINE_GPA, cmdline, strlen(cmdline) + 1);
 }

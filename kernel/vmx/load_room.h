@@ -21,7 +21,7 @@ int load_refuse(const struct loader *l, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /*
  * @file_bytes from @offset of the image to @gpa, zeros up to @memory_bytes, all of it inside RAM below
- * GUEST_LOW_TOP. -EINVAL and -ENOMEM with the reason said.
+ * 4 GiB. -EINVAL and -ENOMEM with the reason said.
  */
 int load_place(const struct loader *l, const char *what, uint64_t gpa, uint64_t offset,
 	       uint64_t file_bytes, uint64_t memory_bytes) MUST_CHECK;

@@ -103,7 +103,7 @@ static bool check_machine(struct vm *vm, char *why, size_t size)
 static bool add_memory(struct vm *vm, char *why, size_t size)
 {
 	const struct guest_config *c = vm->config;
-	int err = guest_memory_add_ram(&vm->memory, c->memory);
+	int err = guest_memory_add_ram(&vm->memory, guest_config_ram(c));
 
 	if (!err && c->firmware.data) {
 		uint64_t frames = align_up(c->firmware.size, PAGE_SIZE) >> PAGE_SHIFT;

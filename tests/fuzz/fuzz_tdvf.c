@@ -45,11 +45,11 @@ static void use(const struct tdvf *t, const uint8_t *image)
 {
 	static uint8_t hob[TDHOB_MAX];
 	static struct measure_plan plan;
-	struct measure_input in = { t, image, hob, 0, MEMORY, TD_ACCEPT_LAZY, TD_MEASURE_SECTION };
+	struct measure_input in = { t, image, hob, 0, guest_ram_usual(MEMORY), TD_ACCEPT_LAZY, TD_MEASURE_SECTION };
 	uint64_t bytes = 0;
 	uint8_t mrtd[SHA384_BYTES];
 
-	in.hob_bytes = tdhob_build(hob, sizeof(hob), (gpa_t){ 0 }, t, MEMORY, in.accept);
+	in.hob_bytes = tdhob_build(hob, sizeof(hob), (gpa_t){ 0 }, t, in.ram, in.accept);
 	require(in.hob_bytes <= sizeof(hob));
 	measure_plan_make(&plan, &in);
 	for (unsigned i = 0; i < plan.count; i++)
@@ -70,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(image + whole - size, data, size);
 	if (tdvf_parse(image, whole, &t, why) == 0) {
 		check_sections(&t);
-		if (tdvf_check_memory(&t, MEMORY, why) == 0)
+		if (tdvf_check_memory(&t, guest_ram_usual(MEMORY), why) == 0)
 			use(&t, image);
 	} else {
 		require(why[0] != 0);

@@ -61,6 +61,7 @@ static void expect_message(unsigned line, const char *part)
 	"initrd   = \\tain\\initrd\n"                              \
 	"cmdline  = console=ttyS0 root=\"/dev/vda 1\"\n"           \
 	"memory   = 256M\n"                                        \
+	"memory_low = 64M\n"                                       \
 	"vcpus    = 2\n"                                           \
 	"attributes = debug, sept-ve-disable\n"                    \
 	"accept   = eager\n"                                       \
@@ -97,6 +98,8 @@ static void every_key_of_the_manual_is_understood(void **state)
 	assert_string_equal(h->firmware.path, "\\tain\\hello.fd");
 	assert_string_equal(h->cmdline, "console=ttyS0 root=\"/dev/vda 1\"");
 	assert_int_equal(h->memory, 256 << 20);
+	assert_int_equal(guest_config_ram(h).low, 64 << 20);
+	assert_int_equal(guest_config_ram(h).high, 192 << 20);
 	assert_int_equal(h->vcpus, 2);
 	assert_int_equal(h->attributes, GUEST_ATTR_DEBUG | GUEST_ATTR_SEPT_VE_DISABLE);
 	assert_int_equal(h->accept, TD_ACCEPT_EAGER);
@@ -135,6 +138,7 @@ static const struct bad_guest {
 	{ "firmware = a\nmemory = 0x3fffffffffffffffK\n", 3, "does not fit in 64 bits" },
 	{ "firmware = a\nmemory = 9000G\n", 3, "is outside" },
 	{ "firmware = a\nmemory = 4K\n", 3, "is outside" },
+	{ "firmware = a\nmemory_low = 4G\n", 3, "is outside" },
 	{ "firmware = a\nmemory = 1000001\n", 3, "not a multiple of 4K" },
 	{ "firmware = a\nmemory = 1M\nmemory = 2M\n", 4, "given twice" },
 	{ "firmware = a\nvcpus = 0\n", 3, "is outside 1 to" },

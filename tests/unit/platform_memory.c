@@ -55,7 +55,7 @@ static void regions_that_make_no_sense_are_refused(void **state)
 static void ram_leaves_the_hole_below_4g(void **state)
 {
 	(void)state;
-	assert_int_equal(guest_memory_add_ram(&m, UINT64_C(4) << 30), 0);
+	assert_int_equal(guest_memory_add_ram(&m, guest_ram_usual(UINT64_C(4) << 30)), 0);
 	assert_non_null(guest_memory_find(&m, gfn(0xbffff)));
 	assert_null(guest_memory_find(&m, gfn(0xc0000)));
 	assert_null(guest_memory_find(&m, gfn(0xfffff)));
@@ -70,7 +70,7 @@ static void frames_come_in_blocks_of_2m_and_stay(void **state)
 	int level;
 
 	(void)state;
-	assert_int_equal(guest_memory_add_ram(&m, 8 << 20), 0);
+	assert_int_equal(guest_memory_add_ram(&m, guest_ram_usual(8 << 20)), 0);
 	assert_int_equal(guest_memory_frame(&m, gfn(513), LEVEL_1G, &first, &level), 0);
 	assert_int_equal(level, LEVEL_2M);
 	assert_int_equal(first.v % 512, 1);
@@ -103,7 +103,7 @@ static void without_a_free_block_pages_do(void **state)
 	int level;
 
 	(void)state;
-	assert_int_equal(guest_memory_add_ram(&m, 8 << 20), 0);
+	assert_int_equal(guest_memory_add_ram(&m, guest_ram_usual(8 << 20)), 0);
 	machine_fail_alloc(1);
 	assert_int_equal(guest_memory_frame(&m, gfn(5), LEVEL_2M, &pfn, &level), 0);
 	assert_int_equal(level, LEVEL_4K);
@@ -129,7 +129,7 @@ static void a_huge_guest_costs_nothing_before_it_is_used(void **state)
 	int level;
 
 	(void)state;
-	assert_int_equal(guest_memory_add_ram(&m, UINT64_C(8) << 40), 0);
+	assert_int_equal(guest_memory_add_ram(&m, guest_ram_usual(UINT64_C(8) << 40)), 0);
 	assert_int_equal(page_count(PAGE_FREE), before);
 	assert_int_equal(guest_memory_frame(&m, gfn((UINT64_C(8) << 40) >> PAGE_SHIFT), LEVEL_4K, &pfn,
 					    &level), 0);

@@ -444,7 +444,7 @@ static const uint8_t *table(const struct acpi_tables *t, uint64_t base, const ch
 static void tables_in_place_are_linked_and_summed(void **state)
 {
 	static struct acpi_tables t;
-	const struct acpi_tables_config c = { .vcpus = 64, .memory_bytes = 1 << 30, .wakeup = true,
+	const struct acpi_tables_config c = { .vcpus = 64, .low_ram = 1 << 30, .wakeup = true,
 					      .mailbox = 0x7ff000 };
 	const uint64_t base = 0x3f000000;
 
@@ -492,7 +492,7 @@ static void the_loader_script_makes_the_same_tables(void **state)
 {
 	static struct acpi_tables placed;
 	struct acpi_tables *t = &pc.acpi;
-	const struct acpi_tables_config c = { .vcpus = 2, .memory_bytes = 64 << 20, .pic = true };
+	const struct acpi_tables_config c = { .vcpus = 2, .low_ram = 64 << 20, .pic = true };
 	const uint64_t base = 0x3f00000;
 
 	(void)state;

@@ -101,24 +101,28 @@ static uint64_t covered(uint64_t from, uint64_t to)
 
 static void all_ram_is_added_or_accepted_once(void **state)
 {
-	static const uint64_t sizes[] = { 64 * MIB, 256 * MIB, 257 * MIB + 4096, 3072 * MIB,
-					  5000 * MIB };
+	static const struct {
+		uint64_t memory, low;
+	} sizes[] = { { 64 * MIB, 0 },   { 256 * MIB, 0 },  { 257 * MIB + 4096, 0 }, { 3072 * MIB, 0 },
+		      { 5000 * MIB, 0 }, { 5000 * MIB, 512 * MIB } };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		uint64_t low = guest_ram_low(sizes[i]), high = guest_ram_high(sizes[i]);
+		config.memory = sizes[i].memory;
+		config.memory_low = sizes[i].low;
 
-		config.memory = sizes[i];
+		const struct guest_ram ram = guest_config_ram(&config);
+
 		assert_int_equal(make(), 0);
-		assert_int_equal(tdvf_check_memory(&t, sizes[i], why), 0);
+		assert_int_equal(tdvf_check_memory(&t, ram, why), 0);
 		piece_count = 0;
 		for (unsigned s = 0; s < t.count; s++)
 			add(t.section[s].gpa, t.section[s].gpa + t.section[s].bytes);
 		for (unsigned r = 0; r < plan.params.range_count; r++)
 			add(plan.params.range[r].start, plan.params.range[r].end);
-		assert_int_equal(covered(0, low), low);
-		assert_int_equal(covered(TDLOAD_TOP, TDLOAD_TOP + high), high);
-		assert_int_equal(covered(low, TDLOAD_TOP), TDLOAD_TOP - TDLOAD_BOTTOM);
+		assert_int_equal(covered(0, ram.low), ram.low);
+		assert_int_equal(covered(TDLOAD_TOP, TDLOAD_TOP + ram.high), ram.high);
+		assert_int_equal(covered(ram.low, TDLOAD_TOP), TDLOAD_TOP - TDLOAD_BOTTOM);
 	}
 }
 
@@ -169,7 +173,7 @@ static void every_byte_that_decides_is_measured(void **state)
 {
 	static struct measure_plan m;
 	uint8_t first[SHA384_BYTES], other[SHA384_BYTES];
-	const struct measure_input in = { .tdvf = &t, .memory = 256 * MIB };
+	const struct measure_input in = { .tdvf = &t, .ram = guest_ram_usual(256 * MIB) };
 	uint8_t *const bytes[] = { &kernel[KERNEL_BYTES - 1], &initrd[5],
 				   (uint8_t *)&config.cmdline[3] };
 
@@ -196,7 +200,7 @@ static void every_byte_that_decides_is_measured(void **state)
 static void a_prediction_belongs_to_its_contents(void **state)
 {
 	static struct measure_plan m;
-	const struct measure_input in = { .tdvf = &t, .memory = 256 * MIB };
+	const struct measure_input in = { .tdvf = &t, .ram = guest_ram_usual(256 * MIB) };
 	uint8_t kept[SHA384_BYTES] = { 42 }, out[SHA384_BYTES] = { 0 };
 	uint64_t key;
 
@@ -268,7 +272,7 @@ static void no_header_leads_out_of_the_guest(void **state)
 			set(0x1f1 + (unsigned)rand() % (0x268 - 0x1f1), (uint64_t)rand(), 1);
 		if (make())
 			continue;
-		assert_int_equal(tdvf_check_memory(&t, config.memory, why), 0);
+		assert_int_equal(tdvf_check_memory(&t, guest_ram_usual(config.memory), why), 0);
 		piece_count = 0;
 		for (unsigned s = 0; s < t.count; s++)
 			add(t.section[s].gpa, t.section[s].gpa + t.section[s].bytes);

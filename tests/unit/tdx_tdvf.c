@@ -86,8 +86,8 @@ static void a_good_image_is_taken(void **state)
 	assert_int_equal(t.count, 4);
 	assert_true(t.base == TDVF_TOP - IMAGE);
 	assert_true(tdvf_hob(&t) == &t.section[3]);
-	assert_int_equal(tdvf_check_memory(&t, 64 * MIB, why), 0);
-	assert_int_equal(tdvf_check_memory(&t, 8 * MIB, why), -EINVAL);
+	assert_int_equal(tdvf_check_memory(&t, guest_ram_usual(64 * MIB), why), 0);
+	assert_int_equal(tdvf_check_memory(&t, guest_ram_usual(8 * MIB), why), -EINVAL);
 	assert_non_null(strstr(why, "section 2 (TempMem)"));
 }
 
@@ -178,7 +178,10 @@ static uint64_t get64(const uint8_t *p)
 /* The pieces of the HOB list are the guest's RAM, ascending and without a gap. */
 static void the_hob_covers_memory(void **state)
 {
-	static const uint64_t sizes[] = { 64 * MIB, 1024 * MIB, 3072 * MIB, 8192 * MIB };
+	static const struct {
+		uint64_t memory, low;
+	} sizes[] = { { 64 * MIB, 0 }, { 1024 * MIB, 0 }, { 3072 * MIB, 0 }, { 8192 * MIB, 0 },
+		      { 5120 * MIB, 512 * MIB } };
 	static uint8_t hob[TDHOB_MAX];
 	struct tdvf t;
 
@@ -186,7 +189,8 @@ static void the_hob_covers_memory(void **state)
 	good();
 	assert_int_equal(parse(&t), 0);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		uint64_t n = tdhob_build(hob, sizeof(hob), (gpa_t){ 0x809000 }, &t, sizes[i],
+		const struct guest_ram ram = guest_ram_split(sizes[i].memory, sizes[i].low);
+		uint64_t n = tdhob_build(hob, sizeof(hob), (gpa_t){ 0x809000 }, &t, ram,
 					 TD_ACCEPT_LAZY);
 		uint64_t at = 56, sum = 0, last = 0;
 
@@ -196,7 +200,7 @@ static void the_hob_covers_memory(void **state)
 			uint64_t start = get64(hob + at + 32), length = get64(hob + at + 40);
 
 			assert_true(start == last ||
-				    (last == UINT64_C(0xc0000000) && start == TDVF_TOP));
+				    (last == ram.low && start == TDVF_TOP));
 			assert_true(start >= TDVF_TOP || start + length <= TDVF_TOP);
 			sum += length;
 			last = start + length;
@@ -204,9 +208,9 @@ static void the_hob_covers_memory(void **state)
 		}
 		assert_int_equal(hob[at], 0xff);
 		assert_true(at + 8 == n);
-		assert_true(sum == sizes[i]);
+		assert_true(sum == sizes[i].memory);
 	}
-	assert_true(tdhob_build(hob, 100, (gpa_t){ 0 }, &t, 64 * MIB, TD_ACCEPT_LAZY) == 0);
+	assert_true(tdhob_build(hob, 100, (gpa_t){ 0 }, &t, guest_ram_usual(64 * MIB), TD_ACCEPT_LAZY) == 0);
 }
 
 static int count_step(void *ctx, const struct measure_run *run, gpa_t page)
@@ -230,7 +234,7 @@ static void the_plan_covers_what_is_added(void **state)
 	static const struct measure_ops stop = { stop_at_ten, stop_at_ten };
 	static struct measure_plan plan;
 	struct tdvf t;
-	struct measure_input in = { &t, im.bytes, im.bytes, 0, 16 * MIB, TD_ACCEPT_LAZY, 0 };
+	struct measure_input in = { &t, im.bytes, im.bytes, 0, guest_ram_usual(16 * MIB), TD_ACCEPT_LAZY, 0 };
 	unsigned n = 0;
 
 	(void)state;

@@ -39,7 +39,7 @@ static int start(void **state)
 	vm = calloc(1, sizeof(*vm));
 	vm->config = &config;
 	guest_memory_init(&vm->memory);
-	return guest_memory_add_ram(&vm->memory, MEMORY);
+	return guest_memory_add_ram(&vm->memory, guest_ram_usual(MEMORY));
 }
 
 static int end(void **state)

@@ -71,7 +71,7 @@ int cmd_tdvf(int argc, char **argv)
 /* What is measured, and how. */
 struct request {
 	const char *path;
-	uint64_t memory;
+	struct guest_ram ram;
 	enum td_accept accept;
 	enum td_measure order;
 };
@@ -128,11 +128,11 @@ static int print_mrtd(const struct request *q)
 	char why[TDVF_WHY_MAX];
 	uint8_t *image = read_image(q->path, &bytes, &t);
 	const struct tdvf_section *section = image ? tdvf_hob(&t) : NULL;
-	struct measure_input in = { &t, image, hob, 0, q->memory, q->accept, q->order };
+	struct measure_input in = { &t, image, hob, 0, q->ram, q->accept, q->order };
 
 	if (!image)
 		return 1;
-	if (tdvf_check_memory(&t, q->memory, why)) {
+	if (tdvf_check_memory(&t, q->ram, why)) {
 		fprintf(stderr, "tain: %s: %s\n", q->path, why);
 		free(image);
 		return 1;
@@ -141,7 +141,7 @@ static int print_mrtd(const struct request *q)
 		uint64_t room = section->bytes < TDHOB_MAX ? section->bytes : TDHOB_MAX;
 
 		in.hob_bytes =
-			tdhob_build(hob, room, (gpa_t){ section->gpa }, &t, q->memory, q->accept);
+			tdhob_build(hob, room, (gpa_t){ section->gpa }, &t, q->ram, q->accept);
 		if (!in.hob_bytes) {
 			fprintf(stderr,
 				"tain: %s: the TD_HOB section is too small for the HOB list\n",
@@ -211,12 +211,12 @@ static int print_loader_mrtd(const char *config, struct guest_config *g)
 	struct tdvf t;
 	char why[TDVF_WHY_MAX];
 
-	if (tdload_plan_make(&plan, &t, g, why) || tdvf_check_memory(&t, g->memory, why)) {
+	if (tdload_plan_make(&plan, &t, g, why) || tdvf_check_memory(&t, guest_config_ram(g), why)) {
 		fprintf(stderr, "tain: %s: %s: %s\n", config, g->name, why);
 		return 1;
 	}
 	hash_and_print(&(struct measure_input){
-		.tdvf = &t, .memory = g->memory, .accept = g->accept, .order = g->measure });
+		.tdvf = &t, .ram = guest_config_ram(g), .accept = g->accept, .order = g->measure });
 	return 0;
 }
 
@@ -256,7 +256,7 @@ static int mrtd_by_config(const char *path, const char *name)
 	image = find_file(path, g->firmware.path);
 	if (!image)
 		return 1;
-	q = (struct request){ image, g->memory, g->accept, g->measure };
+	q = (struct request){ image, guest_config_ram(g), g->accept, g->measure };
 	status = print_mrtd(&q);
 	free(image);
 	return status;
@@ -282,7 +282,8 @@ static int bad(const char *option, const char *value, const char *expected)
 
 int cmd_mrtd(int argc, char **argv)
 {
-	struct request q = { NULL, DEFAULT_MEMORY, TD_ACCEPT_LAZY, TD_MEASURE_PER_PAGE };
+	struct request q = { NULL, guest_ram_usual(DEFAULT_MEMORY), TD_ACCEPT_LAZY,
+			     TD_MEASURE_PER_PAGE };
 
 	if (strcmp(argv[0], "--log") == 0) {
 		show_log = true;
@@ -311,9 +312,12 @@ int cmd_mrtd(int argc, char **argv)
 			q.accept = (enum td_accept)word;
 			i++;
 		} else if (strcmp(argv[i], "--memory") == 0) {
-			if (config_size(value, &q.memory) || !is_aligned(q.memory, PAGE_SIZE) ||
-			    q.memory == 0 || q.memory > CONFIG_MEMORY_MAX)
+			uint64_t memory;
+
+			if (config_size(value, &memory) || !is_aligned(memory, PAGE_SIZE) ||
+			    memory == 0 || memory > CONFIG_MEMORY_MAX)
 				return bad(argv[i], value, "a size of whole pages, as 256M");
+			q.ram = guest_ram_usual(memory);
 			i++;
 		} else if (argv[i][0] == '-' || q.path) {
 			return bad("mrtd", argv[i], "one FILE");
