@@ -65,6 +65,8 @@ static enum td_next private_fault(struct td_vcpu *v, uint64_t gpa)
 		td_mistake(v, TD_MISTAKE_PRIVATE_OF_SHARED,
 			   "uses page 0x%llx as private, which MapGPA made shared: it gets a new page, "
 			   "to be accepted", (unsigned long long)gpa);
+	if (v->fault.gfn.v != gpa >> PAGE_SHIFT)
+		v->fruitless = 0;
 	v->fault = (struct mmu_fault){
 		.gfn = gpa_to_gfn((gpa_t){ gpa }),
 		.root = MMU_MIRROR,
@@ -120,7 +122,11 @@ static enum td_next exit_triple_fault(struct td_vcpu *v)
 	return td_dead(v, "triple fault at rip 0x%llx", (unsigned long long)rip);
 }
 
-static enum td_next exit_tdcall(struct td_vcpu *v) { return td_vmcall(v); }
+static enum td_next exit_tdcall(struct td_vcpu *v)
+{
+	v->fruitless = 0;
+	return td_vmcall(v);
+}
 
 /* clang-format off */
 static const exit_fn exit_rows[TDX_EXIT_LIMIT] = {

@@ -61,6 +61,7 @@ struct td_vcpu {
 	uint64_t posted, wakes;
 	struct td_apic apic;
 	struct mmu_fault fault;
+	unsigned fruitless; /* faults in a row on one page that was there already */
 	struct seam_regs regs; /* out of the last exit; into the next entry */
 	uint8_t notify_vector; /* SetupEventNotifyInterrupt; 0: none */
 	bool xmm_selected;     /* its last TDVMCALL takes XMM registers back */

@@ -122,6 +122,18 @@ int td_vcpu_flush(struct td_vcpu *v)
 
 /* ---- running ---- */
 
+/*
+ * A page that our tables hold, and on which the vCPU faults again and again with nothing in between:
+ * the module sees it otherwise, or refuses entry for fear of zero-stepping. It would never end.
+ */
+#define FRUITLESS_MAX 5000
+
+static bool gets_on(struct td_vcpu *v)
+{
+	v->fruitless = v->fault.spurious ? v->fruitless + 1 : 0;
+	return v->fruitless < FRUITLESS_MAX;
+}
+
 /* False: a fault of this vCPU is still open; *next says what to do about that. */
 static bool fault_resolved(struct td_vcpu *v, enum td_next *next)
 {
@@ -132,7 +144,12 @@ static bool fault_resolved(struct td_vcpu *v, enum td_next *next)
 	err = td_memory_fault(v->td, &v->fault);
 	if (!err) {
 		v->has_fault = false;
-		return true;
+		if (gets_on(v))
+			return true;
+		*next = td_dead(v, "faults on page 0x%llx for ever, though it is mapped: the module "
+				   "lets it not get on (zero-step defence?)",
+				(unsigned long long)gfn_to_gpa(v->fault.gfn).v);
+		return false;
 	}
 	if (err == -EAGAIN) {
 		cpu_relax();

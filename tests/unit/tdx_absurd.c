@@ -278,6 +278,41 @@ static void a_block_that_never_ends_is_given_up(void **state)
 	}
 }
 
+/* A module that lets nobody in: a page is missing, whatever the host maps there. */
+static bool no_entry(struct soft_regs *r)
+{
+	if ((r->rax & 0xffff) != TDH_VP_ENTER)
+		return false;
+	r->rax = TDX_EXIT_EPT_VIOLATION;
+	r->rcx = 2;
+	r->rdx = 0;
+	r->r8 = SIZE_2M;
+	return true;
+}
+
+static void a_vcpu_that_is_never_let_in_ends_with_the_page(void **state)
+{
+	struct td *td = NULL;
+	enum vcpu_outcome outcome = RUN_AGAIN;
+
+	(void)state;
+	set_up();
+	softmod_start(MEMORY, 2, 52);
+	softmod_intercept = NULL;
+	assert_int_equal(tdx_init(softmod_host()), 0);
+	new_platform();
+	assert_int_equal(td_create(&td, &config, &platform, runs, why, sizeof(why)), 0);
+	softmod_intercept = no_entry;
+	for (unsigned i = 0; i < 100000 && outcome == RUN_AGAIN; i++)
+		outcome = td_vcpu_run(td, 0);
+	softmod_intercept = NULL;
+	assert_int_equal(outcome, RUN_DEAD);
+	assert_non_null(strstr(runs[0].reason, "page 0x200000 for ever, though it is mapped"));
+	assert_int_equal(td->augs, 1);
+	(void)td_destroy(td);
+	platform_fini(&platform);
+}
+
 /* ---- any register of any call ---- */
 
 static uint64_t seed;
@@ -415,6 +450,7 @@ int main(void)
 		cmocka_unit_test(any_field_may_be_absurd),
 		cmocka_unit_test(the_refusal_names_the_field),
 		cmocka_unit_test(a_block_that_never_ends_is_given_up),
+		cmocka_unit_test(a_vcpu_that_is_never_let_in_ends_with_the_page),
 		cmocka_unit_test(any_answer_is_lived_with),
 	};
 	int failures = cmocka_run_group_tests(tests, NULL, NULL);
