@@ -61,6 +61,8 @@ static bool on_exception(struct svmx_lp *me, struct soft_vcpu *v, struct soft_ex
 {
 	x->intr_info = (uint32_t)vmcs_read(VMCS_EXIT_INTERRUPTION_INFO);
 	x->intr_error = (uint32_t)vmcs_read(VMCS_EXIT_INTERRUPTION_ERROR_CODE);
+	if (INTR_INFO_VECTOR(x->intr_info) == VEC_DB)
+		x->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION); /* what DR6 would say */
 	if (INTR_INFO_TYPE(x->intr_info) == INTR_TYPE_HW_EXCEPTION &&
 	    INTR_INFO_VECTOR(x->intr_info) == VEC_UD)
 		return on_undefined(me, v, x);
