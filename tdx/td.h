@@ -109,5 +109,21 @@ void td_page_counts(const struct td *td, struct td_page_counts *out);
 
 /* One 8-byte word of private memory of a debug TD. 0, -EACCES not a debug TD, -EFAULT. */
 int td_private_read(struct td *td, gpa_t gpa, uint64_t *value) MUST_CHECK;
+int td_private_write(struct td *td, gpa_t gpa, uint64_t value) MUST_CHECK;
+
+/* Is it a debug TD? Only of such a one what follows is answered. */
+bool td_debuggable(const struct td *td);
+/* The CPU that vCPU @index is associated with, or @otherwise. */
+unsigned td_vcpu_cpu(const struct td *td, unsigned index, unsigned otherwise);
+/* The bit of a GPA that says shared. */
+uint64_t td_shared_bit(const struct td *td);
+
+/*
+ * For a debugger, of a vCPU that is held, on the CPU td_vcpu_cpu(), interrupts off. -EIO: the module would
+ * not; -EINVAL: not with this value.
+ */
+int td_debug_read(struct td *td, unsigned index, struct vcpu_regs *out) MUST_CHECK;
+int td_debug_write(struct td *td, unsigned index, enum vcpu_reg reg, uint64_t value) MUST_CHECK;
+int td_debug_fpu(struct td *td, unsigned index, struct vcpu_fpu *out) MUST_CHECK;
 
 #endif

@@ -25,14 +25,21 @@ static enum td_next exit_again(struct td_vcpu *v)
 	return TD_NEXT_ENTER;
 }
 
-/* An NMI was consumed by the exit: it is a kick. What it is for, the run loop finds out. */
+/*
+ * An NMI was consumed by the exit: it is a kick. What it is for, the run loop finds out. Exceptions come out
+ * of a debug TD for which a debugger asked.
+ */
 static enum td_next exit_nmi(struct td_vcpu *v)
 {
+	enum td_next next;
+
 	if ((v->regs.r9 & TDX_INTR_TYPE) == TDX_INTR_TYPE_NMI) {
 		if (tdx_state.host.nmi_taken)
 			tdx_state.host.nmi_taken();
 		return TD_NEXT_LEAVE;
 	}
+	if (td_debug_exception(v, &next))
+		return next;
 	return td_dead(v, "exception %llu came out of the TD",
 		       (unsigned long long)(v->regs.r9 & TDX_INTR_VECTOR));
 }
@@ -202,5 +209,9 @@ static enum td_next exit_by_status(struct td_vcpu *v, tdx_status_t st)
 
 enum td_next td_exit(struct td_vcpu *v, tdx_status_t st)
 {
+	bool is_call = tdx_is(st, TDX_SUCCESS) && (st.raw & TDX_EXIT_BASIC) == TDX_EXIT_TDCALL;
+
+	if (!tdx_is_transient(st)) /* a failed entry took no reply */
+		v->reply_mask = is_call ? v->regs.rcx : 0;
 	return tdx_is(st, TDX_SUCCESS) ? exit_by_reason(v, st) : exit_by_status(v, st);
 }

@@ -66,6 +66,11 @@ struct td_vcpu {
 	uint8_t notify_vector; /* SetupEventNotifyInterrupt; 0: none */
 	bool xmm_selected;     /* its last TDVMCALL takes XMM registers back */
 	bool warned_mask;      /* said once that its TDVMCALL mask hides the answer */
+	uint64_t reply_mask;   /* its last exit was a TDVMCALL with this RCX; 0: it was none */
+	/* td_debug.c */
+	bool stepping, guest_tf, stray_tf;
+	bool debug_dr; /* the debug registers are the debugger's; the guest's are here */
+	uint64_t guest_dr[VCPU_BREAKPOINTS], guest_dr7;
 	uint64_t entries, enter_busy, enter_ticks;
 	uint64_t exits[TDX_EXIT_LIMIT];
 	uint64_t vmcalls[TD_VMCALL_ROWS];
@@ -181,6 +186,7 @@ enum td_next {
 	TD_NEXT_WAIT,    /* run->wake_tsc is set */
 	TD_NEXT_STOPPED, /* run->reason is set */
 	TD_NEXT_DEAD,    /* run->reason is set */
+	TD_NEXT_TRAPPED, /* run->debug is set */
 };
 /* td_exit.c: after VP.ENTER returned @st with v->regs. */
 enum td_next td_exit(struct td_vcpu *v, tdx_status_t st);
@@ -207,6 +213,20 @@ bool td_interrupt_wakes(struct td_vcpu *v);
 bool td_msr_read(struct td_vcpu *v, uint32_t msr, uint64_t *value);
 bool td_msr_write(struct td_vcpu *v, uint32_t msr, uint64_t value);
 void td_cpuid(const struct td_vcpu *v, uint32_t leaf, uint32_t subleaf, uint32_t out[4]);
+
+/* td_debug.c, on its CPU */
+/* The stay that begins follows run->debug. 0 or -EIO. */
+int td_debug_begin(struct td_vcpu *v) MUST_CHECK;
+/* It sleeps by the instruction that was to be stepped over. */
+bool td_debug_stepped(struct td_vcpu *v);
+/* An exception came out. False: nobody asked for it. */
+bool td_debug_exception(struct td_vcpu *v, enum td_next *next) MUST_CHECK;
+static inline bool td_debug_wanted(const struct td_vcpu *v)
+{
+	const struct vcpu_debug *d = &v->run->debug;
+
+	return d->followed != d->generation || d->step || v->stepping;
+}
 
 enum td_next td_dead(struct td_vcpu *v, const char *fmt, ...) PRINTF_LIKE(2, 3);
 enum td_next td_stopped(struct td_vcpu *v, const char *fmt, ...) PRINTF_LIKE(2, 3);

@@ -259,3 +259,16 @@ int td_private_read(struct td *td, gpa_t gpa, uint64_t *value)
 		return 0;
 	return tdx_is(st, TDX_TD_NON_DEBUG) ? -EACCES : -EFAULT;
 }
+
+int td_private_write(struct td *td, gpa_t gpa, uint64_t value)
+{
+	read_lock(&td->tree_lock);
+	tdx_status_t st = TDX_RETRY(tdh_mem_wr(td->tdr, gpa, value));
+
+	read_unlock(&td->tree_lock);
+	if (tdx_ok(st))
+		return 0;
+	return tdx_is(st, TDX_TD_NON_DEBUG) ? -EACCES : -EFAULT;
+}
+
+uint64_t td_shared_bit(const struct td *td) { return shared_bit(td); }

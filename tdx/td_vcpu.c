@@ -224,6 +224,8 @@ static enum vcpu_outcome outcome_of(enum td_next next)
 		return RUN_STOPPED;
 	case TD_NEXT_DEAD:
 		return RUN_DEAD;
+	case TD_NEXT_TRAPPED:
+		return RUN_TRAPPED;
 	case TD_NEXT_ENTER:
 	case TD_NEXT_LEAVE:
 		break;
@@ -244,12 +246,16 @@ enum vcpu_outcome td_vcpu_run(struct td *td, unsigned index)
 			return RUN_WAIT;
 		v->wakes++;
 	}
+	if (unlikely(td_debug_wanted(v)) && (!belongs_here(v) || td_debug_begin(v)))
+		return outcome_of(td_dead(v, "the module would not let it be debugged"));
 	while (next == TD_NEXT_ENTER) {
-		if (vcpu_requests(v->run) & VCPU_REQ_STOP)
+		if (vcpu_requests(v->run) & (VCPU_REQ_STOP | VCPU_REQ_HOLD))
 			return RUN_AGAIN;
 		next = one_round(v);
 		if (tsc_now() >= end)
 			break;
 	}
+	if (unlikely(v->stepping) && next == TD_NEXT_WAIT && td_debug_stepped(v))
+		next = TD_NEXT_TRAPPED;
 	return outcome_of(next);
 }

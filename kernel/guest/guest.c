@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/base/log.h"
+#include "kernel/guest/debug.h"
 #include "kernel/guest/guest_room.h"
 #include "kernel/guest/memlog.h"
 #include "kernel/machine/apic.h"
@@ -91,6 +92,11 @@ const char *guest_state_name(enum guest_state state)
 	};
 
 	return name[state];
+}
+
+const char *guest_state_text(const struct guest *g)
+{
+	return debug_held(g) ? "held" : guest_state_name(g->state);
 }
 
 bool guest_ended(const struct guest *g)
@@ -230,6 +236,7 @@ static void launch(struct guest *g)
 		v->run->waker = v;
 		v->run->wake = wake_vcpu;
 	}
+	(void)debug_holds_start(g);
 	for (unsigned i = 0; i < count; i++) {
 		g->vcpus[i].cpu = sched_place();
 		sched_add(&g->vcpus[i]);
@@ -357,6 +364,7 @@ static void take_down(struct guest *g)
 	output_flush(&g->output);
 	g->ended_tsc = tsc_now();
 	set_state(g, g->verdict == RUN_DEAD ? GUEST_DEAD : GUEST_STOPPED);
+	debug_ended(g);
 }
 
 void guests_reap(void)

@@ -44,6 +44,7 @@ struct guest {
 	struct platform platform;
 	struct sched_vcpu *vcpus; /* config->vcpus of them */
 	struct vcpu_run *runs;
+	struct guest_debug *debug;      /* debug.h; NULL: nobody ever debugged it; stays */
 	unsigned vcpus_off;             /* vCPUs that came to their end; atomic */
 	enum vcpu_outcome verdict;      /* first of RUN_STOPPED, RUN_DEAD; RUN_AGAIN: none yet */
 
@@ -69,6 +70,8 @@ struct guest *guest_at(unsigned index);
 struct guest *guest_find(const char *name); /* NULL: no such guest */
 
 const char *guest_state_name(enum guest_state state);
+/* The same for people: "held" while a debugger holds it. */
+const char *guest_state_text(const struct guest *g);
 
 /*
  * Build and start. 0; -EBUSY: it runs already; -EINVAL: refused by the configuration; -EIO: could

@@ -17,6 +17,17 @@ enum vcpu_outcome guest_vcpu_run(struct sched_vcpu *v);
  */
 void guest_vcpu_ended(struct sched_vcpu *v, enum vcpu_outcome outcome);
 
+struct guest_debug;
+
+/* debug.c, on the vCPU's CPU within its slice: it came out with RUN_TRAPPED. */
+void debug_trapped(struct sched_vcpu *v);
+/* The same, with RUN_STOPPED or RUN_DEAD: true: a debugger keeps it for a look; v->end is @outcome. */
+bool debug_keeps(struct sched_vcpu *v, enum vcpu_outcome outcome);
+/* The guest was built: should it be held at its first instruction? Its vCPUs run from here on. */
+bool debug_holds_start(struct guest *g);
+/* It has ended; nothing of it is there any more. Boot CPU. */
+void debug_ended(struct guest *g);
+
 /* guest.c: take down guests whose vCPUs all ended. Boot CPU, each round. */
 void guests_reap(void);
 

@@ -36,8 +36,16 @@ void queue_remove(struct sched_queue *q, struct sched_vcpu *v)
 	q->count--;
 }
 
+/* A debugger's; who wants it to stop for ever comes first. */
+static bool is_held(const struct sched_vcpu *v)
+{
+	return (vcpu_requests(v->run) & (VCPU_REQ_HOLD | VCPU_REQ_STOP)) == VCPU_REQ_HOLD;
+}
+
 static bool wants_to_run(struct sched_vcpu *v, uint64_t now)
 {
+	if (is_held(v))
+		return false;
 	/* The event is taken before the vCPU looks at what it was about: none is lost. */
 	bool event = __atomic_exchange_n(&v->event, 0, __ATOMIC_SEQ_CST) != 0;
 
@@ -66,7 +74,7 @@ uint64_t queue_next_wake(const struct sched_queue *q)
 	uint64_t next = WAKE_NEVER;
 
 	for (const struct sched_vcpu *v = q->first; v; v = v->next)
-		if (v->state == SCHED_WAITING && v->run->wake_tsc < next)
+		if (v->state == SCHED_WAITING && v->run->wake_tsc < next && !is_held(v))
 			next = v->run->wake_tsc;
 	return next;
 }

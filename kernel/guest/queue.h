@@ -3,7 +3,8 @@
  *
  * Invariants
  *   - A vCPU is in at most one queue; the one that was picked last is at the end.
- *   - queue_pick() passes over those that wait, unless an event, a request or the time came.
+ *   - queue_pick() passes over those that wait, unless an event, a request or the time came, and over
+ *     those that a debugger holds, whatever came: it is still there when they are let go.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "kernel/base/log.h"
+#include "kernel/guest/debug.h"
 #include "kernel/guest/guest_room.h"
 #include "kernel/guest/queue.h"
 #include "kernel/machine/apic.h"
@@ -124,10 +125,41 @@ static uint64_t stay_ticks(void)
 	return next > now + sched.stay_min_ticks ? next - now : sched.stay_min_ticks;
 }
 
+/* False: it has come to its end. */
+static bool after_slice(struct sched_cpu *c, struct sched_vcpu *v, enum vcpu_outcome outcome)
+{
+	switch (outcome) {
+	case RUN_WAIT:
+		v->state = SCHED_WAITING;
+		v->waits++;
+		break;
+	case RUN_TRAPPED:
+		debug_trapped(v);
+		break;
+	case RUN_STOPPED:
+	case RUN_DEAD:
+		if (debug_keeps(v, outcome))
+			break;
+		retire(c, v, outcome);
+		return false;
+	case RUN_AGAIN:
+		break;
+	}
+	return true;
+}
+
 static void run_slice(struct sched_cpu *c, struct sched_vcpu *v)
 {
-	if (vcpu_requests(v->run) & VCPU_REQ_STOP) {
-		retire(c, v, RUN_AGAIN);
+	/* One of the two sees the other: who holds it waits for in_slice, or we see it. */
+	__atomic_store_n(&v->in_slice, 1, __ATOMIC_SEQ_CST);
+
+	uint32_t requests = __atomic_load_n(&v->run->requests, __ATOMIC_SEQ_CST);
+
+	if (unlikely((requests & (VCPU_REQ_STOP | VCPU_REQ_HOLD)) || v->end)) {
+		if ((requests & VCPU_REQ_STOP) || !(requests & VCPU_REQ_HOLD))
+			retire(c, v, requests & VCPU_REQ_STOP ? RUN_AGAIN : (enum vcpu_outcome)v->end);
+		else
+			__atomic_store_n(&v->in_slice, 0, __ATOMIC_RELEASE);
 		return;
 	}
 	v->run->slice_tsc = stay_ticks();
@@ -138,12 +170,8 @@ static void run_slice(struct sched_cpu *c, struct sched_vcpu *v)
 	v->run_ticks += tsc_now() - start;
 	v->slices++;
 	c->slices++;
-	if (outcome == RUN_WAIT) {
-		v->state = SCHED_WAITING;
-		v->waits++;
-	} else if (outcome != RUN_AGAIN) {
-		retire(c, v, outcome);
-	}
+	if (after_slice(c, v, outcome))
+		__atomic_store_n(&v->in_slice, 0, __ATOMIC_RELEASE);
 }
 
 /* False: there was nothing to do. Interrupts off. */

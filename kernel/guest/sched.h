@@ -33,6 +33,8 @@ struct sched_vcpu {
 	unsigned cpu;
 	enum sched_state state; /* only its CPU writes it after sched_add() */
 	uint32_t event;         /* atomic: woken since it was last looked at */
+	uint32_t in_slice;      /* atomic: set before the last look at VCPU_REQ_HOLD */
+	uint32_t end;           /* enum vcpu_outcome, kept back while a debugger looks; or RUN_AGAIN */
 	struct vcpu_run *run;
 	uint64_t slices, waits, run_ticks;
 };

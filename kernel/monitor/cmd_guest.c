@@ -46,7 +46,7 @@ static int cmd_guests(struct call *c)
 		out_row(c->out);
 		out_text(c->out, "name", g->config->name);
 		out_text(c->out, "kind", kind_name(g));
-		out_text(c->out, "state", guest_state_name(g->state));
+		out_text(c->out, "state", guest_state_text(g));
 		out_number(c->out, "vcpus", g->config->vcpus);
 		out_number(c->out, "memory_kib", g->config->memory >> 10);
 		out_number(c->out, "starts", g->starts);
@@ -326,7 +326,7 @@ static int cmd_info(struct call *c)
 	out_record(o);
 	out_text(o, "name", g->config->name);
 	out_text(o, "kind", kind_name(g));
-	out_text(o, "state", guest_state_name(g->state));
+	out_text(o, "state", guest_state_text(g));
 	out_text(o, "reason", g->reason);
 	out_number(o, "config_line", g->config->line);
 	file_field(o, "firmware", &g->config->firmware);

@@ -14,12 +14,14 @@
 #define TAIN_PLATFORM_OUTCOME_H
 
 #include "kernel/base/types.h"
+#include "kernel/platform/vcpu_debug.h"
 
 enum vcpu_outcome {
 	RUN_AGAIN,   /* the slice is over, the vCPU could go on */
 	RUN_WAIT,    /* nothing to do before an event or vcpu_run.wake_tsc */
 	RUN_STOPPED, /* the guest ended itself in an orderly way: vcpu_run.reason */
 	RUN_DEAD,    /* the guest must not go on: vcpu_run.reason */
+	RUN_TRAPPED, /* an event of the debugger's: vcpu_run.debug */
 };
 
 /* Requests to a vCPU, set by others in vcpu_run.requests. Any bit ends the stay at once. */
@@ -27,6 +29,7 @@ enum {
 	VCPU_REQ_STOP = BIT32(0),  /* give the CPU back: somebody wants to stop the guest */
 	VCPU_REQ_KICK = BIT32(1),  /* come out once (a flush, a stale translation), then go on */
 	VCPU_REQ_EVENT = BIT32(2), /* an interrupt or input may be there to deliver */
+	VCPU_REQ_HOLD = BIT32(3),  /* begin no stay while this stands: a debugger looks */
 };
 
 #define WAKE_NEVER (~UINT64_C(0))
@@ -37,6 +40,7 @@ struct vcpu_run {
 	uint64_t slice_tsc;  /* in: longest stay, TSC ticks */
 	uint64_t wake_tsc;   /* out with RUN_WAIT: TSC, or WAKE_NEVER for an event only */
 	char reason[128];    /* out with RUN_STOPPED and RUN_DEAD: one understandable line */
+	struct vcpu_debug debug;
 	/* Look at this vCPU soon, on the CPU that has it. Set by the run loop; any CPU, not from NMI. */
 	void (*wake)(struct vcpu_run *run);
 	void *waker; /* the run loop's */

@@ -109,11 +109,15 @@ static enum exit_action exit_window(struct vm_vcpu *v)
 	return EXIT_CHECK;
 }
 
-/* Exceptions are the guest's own; only NMIs, ours, come here. */
+/* Exceptions are the guest's own; only NMIs, ours, come here, and what a debugger waits for. */
 static enum exit_action exit_exception_nmi(struct vm_vcpu *v)
 {
 	uint32_t info = (uint32_t)vmcs_read(VMCS_EXIT_INTERRUPTION_INFO);
 
+	enum exit_action action;
+
+	if (INTR_INFO_TYPE(info) != INTR_TYPE_NMI && vm_debug_exception(v, info, &action))
+		return action;
 	if (INTR_INFO_TYPE(info) != INTR_TYPE_NMI)
 		return leave(v, RUN_DEAD, "exception %u exited, which nobody asked for",
 			     INTR_INFO_VECTOR(info));
@@ -161,6 +165,7 @@ const struct exit_row exit_rows[EXIT_REASON_COUNT] = {
 	[EXIT_REASON_VMXOFF]             = { exit_ud,                 "VMXOFF",             false },
 	[EXIT_REASON_VMXON]              = { exit_ud,                 "VMXON",              false },
 	[EXIT_REASON_CR_ACCESS]          = { exit_cr_access,          "CR access",          false },
+	[EXIT_REASON_DR_ACCESS]          = { exit_mov_dr,             "MOV DR",             false },
 	[EXIT_REASON_IO]                 = { exit_io,                 "I/O instruction",    true },
 	[EXIT_REASON_RDMSR]              = { exit_rdmsr,              "RDMSR",              false },
 	[EXIT_REASON_WRMSR]              = { exit_wrmsr,              "WRMSR",              false },

@@ -168,7 +168,8 @@ static void set_windows(struct vm_vcpu *v, uint32_t windows)
 	if (likely(v->windows == windows))
 		return;
 	v->windows = windows;
-	vmcs_write(VMCS_PROC_BASED_CONTROLS, v->vm->controls.value[VMX_CTL_PROC] | windows);
+	vmcs_write(VMCS_PROC_BASED_CONTROLS,
+		   v->vm->controls.value[VMX_CTL_PROC] | vm_debug_controls(v) | windows);
 }
 
 void vm_inject(struct vm_vcpu *v)
@@ -178,6 +179,10 @@ void vm_inject(struct vm_vcpu *v)
 	uint32_t windows = 0;
 
 	lapic_pull(&v->lapic);
+	if (unlikely(v->stepping)) { /* one instruction, not one of a handler */
+		set_windows(v, 0);
+		return;
+	}
 	if (unlikely(lapic_events(&v->lapic) & LAPIC_NMI)) {
 		if (!taken && inject_nmi(v))
 			taken = true;

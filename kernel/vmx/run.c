@@ -38,11 +38,7 @@ static void load_registers(struct vm_vcpu *v)
 {
 	for (unsigned i = 0; i < SWITCH_COUNT; i++)
 		wrmsr(switched_msr[i], v->switched[i]);
-	dr0_write(v->dr[0]);
-	dr1_write(v->dr[1]);
-	dr2_write(v->dr[2]);
-	dr3_write(v->dr[3]);
-	dr6_write(v->dr6);
+	vm_debug_load(v);
 	cr2_write(v->cr2);
 	xsetbv(0, guest_xcr0_mask());
 	xrstor64(hpa_to_ptr(v->xsave), guest_xcr0_mask());
@@ -55,11 +51,7 @@ static void save_registers(struct vm_vcpu *v)
 	xsave64(hpa_to_ptr(v->xsave), guest_xcr0_mask());
 	for (unsigned i = 0; i < SWITCH_COUNT; i++)
 		v->switched[i] = rdmsr(switched_msr[i]);
-	v->dr[0] = dr0_read();
-	v->dr[1] = dr1_read();
-	v->dr[2] = dr2_read();
-	v->dr[3] = dr3_read();
-	v->dr6 = dr6_read();
+	vm_debug_save(v);
 	v->cr2 = cr2_read();
 	dr7_write(DR7_HOST);
 }
@@ -96,6 +88,8 @@ static void begin(struct vm_vcpu *v)
 	set_preemption(v, v->run->slice_tsc);
 	v->stay_end = tsc_now() + v->run->slice_tsc;
 	v->exits_left = EXITS_PER_LOOK;
+	if (unlikely(vm_debug_wanted(v)))
+		vm_debug_begin(v);
 	vm_inject(v);
 	load_registers(v);
 }
@@ -134,6 +128,8 @@ static inline enum exit_action dispatch(struct vm_vcpu *v, uint64_t reason)
 /* What others asked for: looked at after each kick, for no request comes without one. */
 static COLD enum exit_action requested(struct vm_vcpu *v)
 {
+	if (unlikely(v->stepping) && vm_debug_stepped(v))
+		return EXIT_LEAVE;
 	vm_flush_if_asked(v);
 	log_follow(v);
 	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
@@ -148,7 +144,7 @@ static COLD enum exit_action requested(struct vm_vcpu *v)
 /* Many exits have gone by. */
 static COLD enum exit_action look_at_clock(struct vm_vcpu *v)
 {
-	v->exits_left = EXITS_PER_LOOK;
+	v->exits_left = v->stepping ? 1 : EXITS_PER_LOOK;
 	irq_window();
 	if (tsc_now() < v->stay_end)
 		return requested(v);
@@ -200,6 +196,8 @@ enum vcpu_outcome vm_vcpu_run(struct vm *vm, unsigned index)
 	direct_map_sync();
 	begin(v);
 	stay(v);
+	if (unlikely(v->stepping) && v->outcome == RUN_WAIT)
+		(void)vm_debug_stepped(v); /* it halted: that was the step */
 	settle_ticks(v);
 	log_stay_ends(v);
 	save_registers(v);

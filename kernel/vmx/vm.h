@@ -8,7 +8,7 @@
  *         run.c      one stay             exit.c        the exit table
  *         exit_*.c   the handlers         load.c        images
  *         log.c      which pages vCPUs wrote    slots.c   memory comes and goes
- *         flush.c    what CPUs remember of page tables
+ *         flush.c    what CPUs remember of page tables    vm_debug.c  for a debugger
  *
  * Invariants
  *   - What the exit table has no row for ends the guest, never the machine.
@@ -77,6 +77,14 @@ int vm_slot_readonly(struct vm *vm, gfn_t base, bool readonly) MUST_CHECK;
 /* Take @slot away and put it back: nothing of it is mapped then. For tests. */
 struct memslot;
 int vm_slot_renew(struct vm *vm, struct memslot *slot) MUST_CHECK;
+
+/*
+ * For a debugger, of a vCPU that is held, on the CPU that runs it, interrupts off. -ENODATA: it waits for
+ * its start-up and has no registers; -EINVAL: a value that the CPU would refuse, or another mode.
+ */
+int vm_debug_read(struct vm *vm, unsigned index, struct vcpu_regs *out) MUST_CHECK;
+int vm_debug_write(struct vm *vm, unsigned index, enum vcpu_reg reg, uint64_t value) MUST_CHECK;
+void vm_debug_fpu(struct vm *vm, unsigned index, struct vcpu_fpu *out);
 
 /* How often each exit reason came, and its name; NULL: no row for it. */
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);

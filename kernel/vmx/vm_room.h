@@ -82,6 +82,10 @@ struct vm_vcpu {
 
 	uint64_t switched[SWITCH_COUNT];
 	uint64_t dr[4], dr6, cr2, xcr0;
+	/* vm_debug.c */
+	uint64_t guest_dr7, step_rip;
+	bool debug_dr;    /* the debug registers are the debugger's: dr, dr6, guest_dr7 are the guest's */
+	bool stepping, guest_tf, stray_tf;
 	hpa_t xsave; /* VM_XSAVE_ORDER pages */
 	uint64_t counts[EXIT_REASON_COUNT];
 	uint64_t unknown_msrs;
@@ -152,6 +156,27 @@ enum exit_action exit_cr_access(struct vm_vcpu *v);
 enum exit_action exit_xsetbv(struct vm_vcpu *v);
 enum exit_action exit_ept_violation(struct vm_vcpu *v);
 enum exit_action exit_ept_misconfig(struct vm_vcpu *v);
+enum exit_action exit_mov_dr(struct vm_vcpu *v);
+
+/* vm_debug.c */
+/* The stay that begins follows run->debug; its VMCS is current. */
+void vm_debug_begin(struct vm_vcpu *v);
+/* Is the step of @v done by an exit? Then its outcome is RUN_TRAPPED. */
+bool vm_debug_stepped(struct vm_vcpu *v);
+/* False: nobody asked for this exception. */
+bool vm_debug_exception(struct vm_vcpu *v, uint32_t info, enum exit_action *action) MUST_CHECK;
+/* Primary controls that it wants. */
+uint32_t vm_debug_controls(const struct vm_vcpu *v);
+/* DR0 to DR3 and DR6 in and out. */
+void vm_debug_load(struct vm_vcpu *v);
+void vm_debug_save(struct vm_vcpu *v);
+/* Anything to follow? */
+static inline bool vm_debug_wanted(const struct vm_vcpu *v)
+{
+	const struct vcpu_debug *d = &v->run->debug;
+
+	return d->followed != d->generation || d->step || d->deliver || v->stepping;
+}
 
 /* inject.c */
 enum exit_action exit_hlt(struct vm_vcpu *v);

@@ -228,4 +228,6 @@ void vmcs_setup(struct vm_vcpu *v)
 	write_guest_state(v);
 	v->windows = 0;
 	v->configured = true;
+	v->debug_dr = v->stepping = false;
+	v->run->debug.followed = v->run->debug.generation - 1;
 }

@@ -116,6 +116,10 @@ static inline unsigned md_class(uint64_t id) { return (unsigned)(id >> 56 & 0x3f
 	X(VMCS_SHARED_EPTP,     0x002400030000203C) \
 	X(VMCS_PIN_CONTROLS,    0x0020000200004000) \
 	X(GPR,                  0x1020000300000000) \
+	X(DR,                   0x1120000300000000) \
+	X(CR2,                  0x1120000300000028) \
+	X(XBUFF,                0x1220000300000000) \
+	X(KERNEL_GS_BASE,       0x1320000300002102) \
 	X(GUEST_RIP,            0x002000030000681E) \
 	X(GUEST_RSP,            0x002000030000681C) \
 	X(GUEST_RFLAGS,         0x0020000300006820) \

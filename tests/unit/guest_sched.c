@@ -72,6 +72,26 @@ static void an_event_wakes_once(void **state)
 	assert_ptr_equal(queue_pick(&q, 0), &v[0]);
 }
 
+static void a_held_one_waits_and_loses_no_event(void **state)
+{
+	(void)state;
+	queue_add(&q, &v[0]);
+	vcpu_request(&run[0], VCPU_REQ_HOLD);
+	v[0].event = 1;
+	run[0].wake_tsc = 5;
+	v[0].state = SCHED_WAITING;
+	assert_null(queue_pick(&q, 10));
+	assert_int_equal(queue_next_wake(&q), WAKE_NEVER);
+	vcpu_request(&run[0], VCPU_REQ_STOP); /* its end comes first */
+	assert_ptr_equal(queue_pick(&q, 10), &v[0]);
+	v[0].state = SCHED_WAITING;
+	v[0].event = 1;
+	vcpu_take_requests(&run[0], VCPU_REQ_STOP);
+	assert_null(queue_pick(&q, 0));
+	vcpu_take_requests(&run[0], VCPU_REQ_HOLD);
+	assert_ptr_equal(queue_pick(&q, 0), &v[0]); /* the event was kept */
+}
+
 static void removal_keeps_the_rest_in_order(void **state)
 {
 	(void)state;
@@ -218,7 +238,8 @@ int main(void)
 #define O(f) cmocka_unit_test_setup_teardown(f, start_output, end_output)
 	const struct CMUnitTest tests[] = {
 		Q(runnable_vcpus_take_turns), Q(waiting_vcpus_wait_for_their_time),
-		Q(an_event_wakes_once), Q(removal_keeps_the_rest_in_order),
+		Q(an_event_wakes_once), Q(a_held_one_waits_and_loses_no_event),
+		Q(removal_keeps_the_rest_in_order),
 		O(lines_are_prefixed_and_come_in_one_piece),
 		O(control_characters_do_not_reach_the_terminal), O(a_line_without_end_is_cut),
 		O(attached_output_is_raw), O(a_flood_is_cut_and_the_loss_is_told), O(text_is_found_as_far_as_it_is_kept),
