@@ -5,90 +5,10 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 /* links: mmu/[a-z]*.c tests/fake/sept.c */
-#include "mmu/change.h"
 #include "mmu/dead.h"
-#include "mmu/leaf.h"
-#include "mmu/mirror.h"
-#include "mmu/mmu.h"
-#include "mmu/slot.h"
-#include "mmu/walk.h"
-#include "tests/fake/sept.h"
-#include "tests/fake/test.h"
-#include "tests/host/machine.h"
+#include "tests/fake/rig.h"
 
-#define BASE  ((gfn_t){ 0x40000 })
-#define M2    UINT64_C(512)
-#define G1    (M2 * 512)
 #define TRIES 1000 /* calls of a hook that stays busy, with the write side held */
-
-static struct sept s;
-static struct fake_slot slot, slot2;
-static uint64_t bitmap[4096 / 64 + 2], bitmap2[4096 / 64 + 2];
-
-static gfn_t at(uint64_t offset) { return gfn_add(BASE, offset); }
-
-static void td(void)
-{
-	machine_start(UINT64_C(1) << 30, 4);
-	machine_log_clear();
-	sept_start(&s, SEPT_TD);
-	fake_slot_add(&s, &slot, BASE, 4 * G1);
-	slot.largest = LEVEL_2M;
-	mmu_set_phase(&s.mmu, MMU_RUNNING);
-}
-
-static void vm(enum mmu_ad_policy ad, uint64_t frames)
-{
-	machine_start(UINT64_C(1) << 30, 4);
-	machine_log_clear();
-	sept_start_with(&s, (struct mmu_config){ .name = "vm",
-						 .levels = 4,
-						 .max_level = LEVEL_1G,
-						 .memtype = SPTE_MEMTYPE_WB,
-						 .ad = ad });
-	fake_slot_add(&s, &slot, BASE, frames);
-	slot.largest = LEVEL_4K;
-	memset(bitmap, 0, sizeof(bitmap));
-	memset(bitmap2, 0, sizeof(bitmap2));
-}
-
-static int fault_in(enum mmu_root root, gfn_t gfn, unsigned access, int max_level)
-{
-	struct mmu_fault f = {
-		.gfn = gfn, .root = root, .access = access, .max_level = (uint8_t)max_level
-	};
-
-	return mmu_handle_fault(&s.mmu, &f);
-}
-
-static void map_private(uint64_t offset, int level)
-{
-	CHECK_INT(fault_in(MMU_MIRROR, at(offset), MMU_WRITE, level), 0);
-}
-
-static void touch(uint64_t offset, unsigned access)
-{
-	CHECK_INT(fault_in(MMU_DIRECT, at(offset), access, 0), 0);
-}
-
-static struct walk walk_of(enum mmu_root root, uint64_t offset)
-{
-	return walk_to(&s.mmu, root, at(offset), LEVEL_4K);
-}
-
-static spte_t direct(uint64_t offset) { return walk_of(MMU_DIRECT, offset).old; }
-static spte_t mirror(uint64_t offset) { return walk_of(MMU_MIRROR, offset).old; }
-
-static bool bit(const uint64_t *map, uint64_t i) { return map[i / 64] >> (i % 64) & 1; }
-
-static unsigned bits_in(const uint64_t *map, size_t words)
-{
-	unsigned n = 0;
-
-	for (size_t i = 0; i < words; i++)
-		n += (unsigned)__builtin_popcountll(map[i]);
-	return n;
-}
 
 /* ---- a room above that wants nothing ---- */
 

@@ -1,0 +1,275 @@
+/*
+ * mmu_exact.c - more promises that single conditions and constants keep; mutation showed that no other
+ * test did. Each test is about one function of mmu/, named in its first word.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+/* links: mmu/[a-z]*.c tests/fake/sept.c */
+#include "mmu/dead.h"
+#include "tests/fake/rig.h"
+
+/* ---- what the trace is told, and how the entry looks meanwhile ---- */
+
+static struct {
+	unsigned records, leaves;
+	gfn_t gfn; /* of the last one */
+	spte_t old, new, seen;
+	int level;
+} traced;
+static struct mmu_ops watched;
+
+static void watch_trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new, int level,
+			unsigned count)
+{
+	traced.records++;
+	traced.leaves += count;
+	traced.gfn = gfn;
+	traced.old = old;
+	traced.new = new;
+	traced.level = level;
+	traced.seen = walk_to(mmu, root, gfn, level).old;
+}
+
+static void watch(void)
+{
+	memset(&traced, 0, sizeof(traced));
+	watched = *s.mmu.ops;
+	watched.trace = watch_trace;
+	s.mmu.ops = &watched;
+}
+
+/* ---- change.c ---- */
+
+TEST(change_keeps_an_entry_frozen_until_it_is_accounted_for)
+{
+	td();
+	map_private(0, LEVEL_4K);
+	watch();
+	sept_fail(&s, STEP_MOVE, 1, 1, SEPT_KEEP_PAGE); /* done, the old frame is leaked */
+	CHECK_INT(mmu_move_private(&s.mmu, BASE, (pfn_t){ 0x4242 }), 0);
+	CHECK_INT(traced.new.raw, spte_make_private((pfn_t){ 0x4242 }).raw);
+	CHECK(spte_is_frozen(traced.seen));
+	sept_end(&s);
+}
+
+TEST(change_of_a_leaf_cuts_nobody_off)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	touch(0, MMU_WRITE);
+	touch(1, MMU_WRITE);
+	uint64_t cuts = s.mmu.lock.cuts;
+
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(0), 1), 0);
+	CHECK_INT(s.mmu.lock.cuts, cuts);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(1), 1), 0); /* and its table */
+	CHECK(s.mmu.lock.cuts != cuts);
+	sept_end(&s);
+}
+
+TEST(change_add_private_leaves_what_is_there)
+{
+	td();
+	map_private(0, LEVEL_4K);
+	map_private(2, LEVEL_4K);
+	struct walk there = walk_of(MMU_MIRROR, 0), hole = walk_of(MMU_MIRROR, 1);
+	unsigned calls = s.calls;
+
+	CHECK_INT(change_add_private(&s.mmu, there.entry, at(0), LEVEL_4K, (pfn_t){ 1 << 30 }), -EBUSY);
+	CHECK(spte_equal(mirror(0), there.old));
+	CHECK_INT(s.calls, calls);
+	sept_fail(&s, STEP_ADD_LEAF, 1, 1, SEPT_BUSY);
+	CHECK_INT(change_add_private(&s.mmu, hole.entry, at(1), LEVEL_4K, (pfn_t){ 1 << 30 }), -EBUSY);
+	CHECK(spte_equal(mirror(1), SPTE_NONE));
+	sept_end(&s);
+}
+
+TEST(change_add_private_adds_nothing_once_the_key_is_released)
+{
+	td();
+	map_private(0, LEVEL_4K);
+	map_private(2, LEVEL_4K);
+	struct walk hole = walk_of(MMU_MIRROR, 1);
+	unsigned leaves = page_leaves(page_of_entry(hole.entry));
+
+	mmu_set_phase(&s.mmu, MMU_RELEASED);
+	sept_fail(&s, STEP_ADD_LEAF, 1, 1, SEPT_REFUSE);
+	CHECK_INT(change_add_private(&s.mmu, hole.entry, at(1), LEVEL_4K, (pfn_t){ 1 << 30 }), -EIO);
+	CHECK(spte_equal(mirror(1), SPTE_NONE));
+	CHECK_INT(page_leaves(page_of_entry(hole.entry)), leaves);
+	sept_end(&s);
+}
+
+TEST(change_direct_has_no_step_from_frame_to_frame)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	touch(0, MMU_WRITE);
+	struct walk w = walk_of(MMU_DIRECT, 0);
+	spte_t was = w.old, other = { was.raw + PAGE_SIZE };
+
+	mmu_write_lock(&s.mmu.lock);
+	if (EXPECT_PANIC()) {
+		change_direct(&s.mmu, &w, other);
+		machine_no_panic();
+	}
+	CHECK(machine_panicked() != NULL);
+	w.entry->raw = was.raw;
+	mmu_write_unlock(&s.mmu.lock);
+	sept_end(&s);
+}
+
+TEST(change_run_tells_where_it_began)
+{
+	td();
+	for (unsigned i = 0; i < 8; i++)
+		map_private(M2 + i, LEVEL_4K);
+	for (unsigned i = 0; i < 4; i++)
+		map_private((4 + i) * M2, LEVEL_2M);
+	watch();
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(M2 + 5), 2), 0);
+	CHECK_INT(traced.records, 2); /* block, remove */
+	CHECK_INT(traced.leaves, 4);
+	CHECK_INT(traced.gfn.v, at(M2 + 5).v);
+	CHECK_INT(traced.level, LEVEL_4K);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(5 * M2), 2 * M2), 0);
+	CHECK_INT(traced.leaves, 8);
+	CHECK_INT(traced.gfn.v, at(5 * M2).v);
+	CHECK_INT(traced.level, LEVEL_2M);
+	sept_end(&s);
+}
+
+TEST(change_run_counts_across_busy_answers)
+{
+	td();
+	for (unsigned i = 0; i < 6; i++)
+		map_private(i, LEVEL_4K);
+	struct leaf_run run = {
+		.sp = page_of_entry(walk_of(MMU_MIRROR, 0).entry), .end = 6, .step = STEP_BLOCK
+	};
+
+	sept_fail(&s, STEP_BLOCK, 4, 1, SEPT_BUSY);
+	mmu_write_lock(&s.mmu.lock);
+	CHECK_INT(change_run(&s.mmu, &run), 0);
+	CHECK_INT(run.count, 6);
+	CHECK_INT(run.at, 6);
+	mmu_write_unlock(&s.mmu.lock);
+	sept_end(&s);
+}
+
+TEST(change_run_of_a_bugged_guest_does_nothing)
+{
+	td();
+	map_private(0, LEVEL_4K);
+	struct leaf_run run = {
+		.sp = page_of_entry(walk_of(MMU_MIRROR, 0).entry), .end = 1, .step = STEP_BLOCK
+	};
+
+	mmu_bug(&s.mmu, "for this test", BASE, LEVEL_4K);
+	mmu_write_lock(&s.mmu.lock);
+	CHECK_INT(change_run(&s.mmu, &run), -EIO);
+	mmu_write_unlock(&s.mmu.lock);
+	CHECK(spte_is_accessible_leaf(mirror(0)));
+	sept_end(&s);
+}
+
+/* ---- check.c ---- */
+
+static const char *found; /* what the first finding said */
+
+static void find(void *arg, const struct mmu_finding *f)
+{
+	(void)arg;
+	found = *found ? found : f->what;
+}
+
+static unsigned findings(void)
+{
+	found = "";
+	return mmu_check(&s.mmu, find, NULL);
+}
+
+TEST(check_link_knows_where_a_chunk_ends)
+{
+	vm(MMU_AD_HARDWARE, 2 * G1);
+	touch(0, MMU_WRITE);
+	spte_t *entry = walk_to(&s.mmu, MMU_DIRECT, at(0), LEVEL_2M).entry, was = *entry;
+	uint64_t chunk = (uintptr_t)s.mmu.pool.first - s.mmu.pool.direct_map;
+
+	CHECK(s.mmu.pool.first->next == NULL);
+	entry->raw = spte_make_table((hpa_t){ chunk + CHUNK_SIZE }).raw;
+	CHECK(findings() > 0);
+	CHECK(strstr(found, "what is no table") != NULL);
+	*entry = was;
+	CHECK_INT(findings(), 0);
+	sept_end(&s);
+}
+
+TEST(check_link_tells_a_free_table_from_one_that_is_linked_twice)
+{
+	vm(MMU_AD_HARDWARE, 2 * G1);
+	touch(0, MMU_WRITE);
+	struct mmu_page *sp = page_of_entry(walk_of(MMU_DIRECT, 0).entry);
+	uint64_t place = BIT64(((uintptr_t)sp % PAGE_SIZE) / sizeof(*sp));
+
+	CHECK_INT(findings(), 0);
+	s.mmu.pool.first->free |= place;
+	CHECK_INT(findings(), 1);
+	CHECK(strstr(found, "linked and free") != NULL);
+	s.mmu.pool.first->free &= ~place;
+	CHECK_INT(findings(), 0);
+	sept_end(&s);
+}
+
+TEST(check_entry_that_is_frozen_is_one_finding)
+{
+	vm(MMU_AD_HARDWARE, 2 * G1);
+	touch(0, MMU_WRITE);
+	spte_t *entry = walk_of(MMU_DIRECT, 1).entry;
+
+	entry->raw = SPTE_FROZEN_RAW;
+	CHECK_INT(findings(), 1);
+	CHECK(strstr(found, "frozen") != NULL);
+	entry->raw = SPTE_NONE_RAW;
+	CHECK_INT(findings(), 0);
+	sept_end(&s);
+}
+
+/* What a retired root maps may be another slot's, or nobody's, until it is dropped. */
+TEST(check_leaf_of_a_retired_root_needs_no_slot)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	fake_slot_add(&s, &slot2, at(2 * G1), 16);
+	struct mmu_page *two = mmu_root_get(&s.mmu, MMU_DIRECT_2);
+
+	CHECK_INT(fault_in(MMU_DIRECT_2, at(2 * G1), MMU_WRITE, 0), 0);
+	s.mmu.root[MMU_DIRECT_2] = NULL;
+	s.mmu.retired = two;
+	slot2.slot.base = at(3 * G1); /* its last place in the list stays */
+	CHECK_INT(findings(), 0);
+	s.mmu.root[MMU_DIRECT_2] = two;
+	s.mmu.retired = NULL;
+	CHECK_INT(findings(), 1);
+	slot2.slot.base = at(2 * G1);
+	CHECK_INT(findings(), 0);
+	mmu_root_put(&s.mmu, two);
+	sept_end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(change_keeps_an_entry_frozen_until_it_is_accounted_for),
+		cmocka_unit_test(change_of_a_leaf_cuts_nobody_off),
+		cmocka_unit_test(change_add_private_leaves_what_is_there),
+		cmocka_unit_test(change_add_private_adds_nothing_once_the_key_is_released),
+		cmocka_unit_test(change_direct_has_no_step_from_frame_to_frame),
+		cmocka_unit_test(change_run_tells_where_it_began),
+		cmocka_unit_test(change_run_counts_across_busy_answers),
+		cmocka_unit_test(change_run_of_a_bugged_guest_does_nothing),
+		cmocka_unit_test(check_link_knows_where_a_chunk_ends),
+		cmocka_unit_test(check_link_tells_a_free_table_from_one_that_is_linked_twice),
+		cmocka_unit_test(check_entry_that_is_frozen_is_one_finding),
+		cmocka_unit_test(check_leaf_of_a_retired_root_needs_no_slot),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
