@@ -465,3 +465,13 @@ int tdx_parse_leaf(const char *text, int64_t *leaf)
 		}
 	return -EINVAL;
 }
+
+/* A name says the code; a number all of it. */
+bool tdx_status_is_named(tdx_status_t st, const char *text)
+{
+	uint64_t value;
+
+	if (status_by_name(text, &value) == 0)
+		return tdx_code(st) == tdx_code((tdx_status_t){ value });
+	return tdx_parse_status(text, &value) == 0 && value == st.raw;
+}

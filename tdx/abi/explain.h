@@ -15,6 +15,9 @@
 /* "TDX_OPERAND_BUSY", or NULL for a code that is not in the table. */
 const char *tdx_status_name(tdx_status_t st);
 
+/* Is @text its name, with or without "TDX_", any case, or its value in hexadecimal? */
+bool tdx_status_is_named(tdx_status_t st, const char *text);
+
 /*
  * One short piece for a log line: "TDX_OPERAND_INVALID (operand 69 CPUID_CONFIG)". Always
  * terminated; returns @buf.
