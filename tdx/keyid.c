@@ -71,6 +71,12 @@ void keyid_free(uint16_t keyid)
 	spin_unlock(&ids.lock);
 }
 
+bool keyid_is_free(uint16_t keyid)
+{
+	return keyid > ids.first && keyid < ids.end &&
+	       !(ids.taken[keyid / 64] & BIT64(keyid % 64));
+}
+
 void keyid_leak(uint16_t keyid)
 {
 	spin_lock(&ids.lock);

@@ -22,6 +22,8 @@ uint16_t keyid_global(void);
 /* A free KeyID for a TD: 0 and *@keyid, or -EBUSY. */
 int keyid_alloc(uint16_t *keyid) MUST_CHECK;
 void keyid_free(uint16_t keyid);
+/* Is it one of a TD's that nobody has? */
+bool keyid_is_free(uint16_t keyid);
 void keyid_leak(uint16_t keyid);
 
 struct keyid_counts {
