@@ -11,6 +11,7 @@
 #include "kernel/base/trace.h"
 #include "kernel/monitor/command.h"
 #include "tdx/abi/explain.h"
+#include "tdx/by_hand.h"
 #include "tdx/tdx.h"
 
 static void text_line(void *ctx, const char *text) { out_printf(ctx, "%s\n", text); }
@@ -49,33 +50,26 @@ static bool last_seamcall(struct trace_record *out)
 	return found;
 }
 
-/* "TDX_SUCCESS", "SUCCESS" or a number in hexadecimal. */
-static bool status_is(tdx_status_t st, const char *text)
-{
-	const char *name = tdx_status_name(st);
-	uint64_t value;
-
-	if (name && (strcmp(name, text) == 0 ||
-		     (strncmp(name, "TDX_", 4) == 0 && strcmp(name + 4, text) == 0)))
-		return true;
-	return tdx_parse_status(text, &value) == 0 && value == st.raw;
-}
-
 static int cmd_status(struct call *c)
 {
 	struct trace_record r;
+	struct seam_regs by_hand;
 	tdx_status_t st;
 	char text[160];
 
-	if (!last_seamcall(&r))
+	/* Guests make calls all the time: what was typed is what is meant. */
+	if (hand_last(&by_hand))
+		st = (tdx_status_t){ by_hand.rax };
+	else if (last_seamcall(&r))
+		st = (tdx_status_t){ r.status };
+	else
 		return command_fail(c, "no SEAMCALL has been traced");
-	st = (tdx_status_t){ r.status };
 	tdx_status_text(st, text, sizeof(text));
 	if (c->argc == 0) {
 		out_printf(c->out, "%s\n", text);
 		return 0;
 	}
-	if (!status_is(st, c->argv[0]))
+	if (!tdx_status_is_named(st, c->argv[0]))
 		return command_fail(c, "the last SEAMCALL's status is %s", text);
 	return 0;
 }
@@ -129,7 +123,7 @@ const struct command tdx_commands[] = {
 	{ "explain", "STATUS [LEAF]", "what a completion status of the TDX module means",
 	  cmd_explain, 1, 2, COMPLETE_NOTHING, 0,
 	  "    STATUS in hexadecimal; LEAF, if known: its number or name." },
-	{ "status", "[NAME]", "check the completion status of the last SEAMCALL", cmd_status, 0, 1,
+	{ "status", "[NAME]", "check the completion status of the last SEAMCALL (made by hand, if any was)", cmd_status, 0, 1,
 	  COMPLETE_NOTHING, COMMAND_VERDICT,
 	  "    NAME as explain prints it, e.g. SUCCESS or OPERAND_BUSY. Without it: shows the status." },
 	{ "tdx", "[retry|stats]", "the TDX module: what it is and has; its leaves; start it again",

@@ -11,11 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/monitor/vars.h"
 #include "kernel/monitor/words.h"
 
 static const struct command *const lists[] = { basic_commands,  machine_commands, guest_commands,
 					       tdx_commands,    check_commands,   trace_commands,
-					       inject_commands, bench_commands,  mmu_commands };
+					       inject_commands, bench_commands,  mmu_commands,
+					       script_commands, seamcall_commands };
 
 const struct command *command_at(unsigned nth)
 {
@@ -118,26 +120,86 @@ static int run_words(struct call *c, char *name,
 	return err;
 }
 
+static bool (*collector)(const char *line);
+
+void command_collect(bool (*take)(const char *line)) { collector = take; }
+bool command_collecting(void) { return collector != NULL; }
+
+#define EXPANDED_BYTES 1024
+
+/* The line ends where a '#' begins a word outside double quotes. */
+static void cut_comment(char *line)
+{
+	bool quoted = false;
+
+	for (char *at = line; *at; at++) {
+		if (*at == '"')
+			quoted = !quoted;
+		if (*at == '#' && !quoted && (at == line || at[-1] == ' ' || at[-1] == '\t')) {
+			*at = 0;
+			return;
+		}
+	}
+}
+
+/* One or two words if the line begins with a command that takes the rest as it is, else 0. */
+static int split_raw(char *line, char *argv[WORDS_MAX])
+{
+	char *end = line + strcspn(line, " \t"), was = *end;
+	const struct command *row;
+
+	*end = 0;
+	row = command_find(line);
+	if (!row || !(row->flags & COMMAND_RAW)) {
+		*end = was;
+		return 0;
+	}
+	argv[0] = line;
+	if (!was)
+		return 1;
+	argv[1] = end + 1 + strspn(end + 1, " \t");
+	cut_comment(argv[1]);
+	return *argv[1] ? 2 : 1;
+}
+
+/* Words of @line, variables replaced by their values in @room. < 0: the reason is noted. */
+static int split(struct call *c, char *line, char *room, char *argv[WORDS_MAX])
+{
+	int words = split_raw(line, argv);
+
+	if (words)
+		return words;
+	if (strchr(line, '$')) {
+		if (vars_expand(line, room, EXPANDED_BYTES, c->why, sizeof(c->why)) != 0)
+			return -1;
+		line = room;
+	}
+	words = words_split(line, argv);
+	if (words < 0)
+		return command_fail(c, words == -EINVAL ? "a double quote is not closed"
+							: "more than 32 words");
+	return words;
+}
+
 enum command_result command_run(char *line, void (*write)(void *ctx, const char *text, size_t n),
 				void *ctx, bool *verdict)
 {
 	struct out out;
 	struct call c = { .out = &out };
-	char *argv[WORDS_MAX];
-	int err;
+	char *argv[WORDS_MAX], room[EXPANDED_BYTES];
+	int err = -1;
 
 	while (*line == ' ' || *line == '\t')
 		line++;
+	if (collector && collector(line))
+		return COMMAND_OK;
 
 	bool ignore = line[0] == '-' && line[1] != '-';
-	int words = words_split(line + ignore, argv);
+	int words = split(&c, line + ignore, room, argv);
 
 	if (words == 0)
 		return COMMAND_OK;
-	if (words < 0) {
-		err = command_fail(&c, words == -EINVAL ? "a double quote is not closed"
-							: "more than 32 words");
-	} else {
+	if (words > 0) {
 		c.argc = words - 1;
 		c.argv = argv + 1;
 		err = run_words(&c, argv[0], write, ctx);

@@ -34,6 +34,7 @@ enum complete_kind { COMPLETE_NOTHING, COMPLETE_GUEST, COMPLETE_COMMAND };
 enum {
 	COMMAND_JSON = BIT32(0),    /* understands --json */
 	COMMAND_VERDICT = BIT32(1), /* a failure counts in the exit status, also when typed */
+	COMMAND_RAW = BIT32(2),     /* takes the rest of the line as it is, as one word or none */
 };
 
 struct command {
@@ -49,7 +50,8 @@ struct command {
 
 /* The rows, by theme; each list ends with a row without a name. */
 extern const struct command basic_commands[], machine_commands[], guest_commands[], tdx_commands[],
-	check_commands[], trace_commands[], inject_commands[], bench_commands[], mmu_commands[];
+	check_commands[], trace_commands[], inject_commands[], bench_commands[], mmu_commands[],
+	script_commands[], seamcall_commands[];
 
 /* The row called @name, or NULL; and the @nth of all in the order of the lists, or NULL. */
 const struct command *command_find(const char *name);
@@ -71,6 +73,10 @@ enum command_result {
  */
 enum command_result command_run(char *line, void (*write)(void *ctx, const char *text, size_t n),
 				void *ctx, bool *verdict);
+
+/* From now on each line is offered to @take first; true: it took it. NULL: no more. */
+void command_collect(bool (*take)(const char *line));
+bool command_collecting(void);
 
 /* "12" to seconds as microseconds, up to a day; false: no number. */
 bool command_seconds(const char *word, uint64_t *us);

@@ -146,6 +146,11 @@ static void run_script(const struct guest_file *script)
 	unsigned line = script_run(script->data, script->size, script_line, NULL);
 
 	mon.in_script = false;
+	if (command_collecting()) {
+		command_collect(NULL);
+		mon.failed = true;
+		console_printf("error: the script ended before the `done` of a loop\n");
+	}
 	if (line) {
 		mon.failed = true;
 		console_printf("tain: script %s failed in line %u\n", script->path, line);

@@ -5,7 +5,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 /* links: kernel/monitor/command.c kernel/monitor/words.c kernel/monitor/out.c
- * kernel/monitor/script.c */
+ * kernel/monitor/script.c kernel/monitor/vars.c */
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/script.h"
 
@@ -86,6 +86,12 @@ const struct command inject_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 const struct command bench_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+const struct command script_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+const struct command seamcall_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 const struct command mmu_commands[] = {
