@@ -73,6 +73,22 @@ static void on_pit(void *ctx)
 	spin_unlock(&p->lock);
 }
 
+static void on_rtc_line(void *ctx, bool high)
+{
+	struct platform *p = ctx;
+
+	intr_line(&p->intr, GSI_RTC, high);
+}
+
+static void on_rtc(void *ctx)
+{
+	struct platform *p = ctx;
+
+	spin_lock(&p->lock);
+	rtc_tick(&p->cmos.rtc);
+	spin_unlock(&p->lock);
+}
+
 static uint32_t com1_read(void *ctx, unsigned offset, unsigned bytes)
 {
 	struct platform *p = ctx;
@@ -357,7 +373,7 @@ int platform_init(struct platform *p, const struct platform_config *config)
 	intr_init(&p->intr);
 	pit_init(&p->pit, on_pit, p);
 	serial_init(&p->com1, on_com1, p);
-	cmos_init(&p->cmos, platform_ram(config), config->vcpus);
+	cmos_init(&p->cmos, platform_ram(config), config->vcpus, on_rtc_line, on_rtc, p);
 	pmtimer_init(&p->pm, on_sleep, p);
 	pci_init(&p->pci, &p->intr, platform_ram(config).low, on_reset, p);
 
@@ -374,6 +390,8 @@ void platform_fini(struct platform *p)
 {
 	if (p->ports.count)
 		pit_fini(&p->pit);
+	if (p->ports.count)
+		rtc_fini(&p->cmos.rtc);
 	virtio_disk_fini(&p->disk);
 	p->ports.count = 0;
 }

@@ -5,7 +5,7 @@
  * An access goes to the device whose range holds it (ports.c). One that nobody claims reads all
  * ones, is ignored when written, and is counted and traced; nothing is guessed.
  *
- * Files   ports.c    the range table      serial.c  16550 COM1        cmos.c    RTC and CMOS
+ * Files   ports.c    the range table      serial.c  16550 COM1        cmos.c    CMOS, with the RTC (rtc.c)
  *         pmtimer.c  ACPI PM block        pci.c     bus 0             fwcfg.c   fw_cfg
  *         mmio.c     MMIO ranges          intr.c    interrupts to vCPUs ioapic.c  I/O APIC
  *         pic.c      8259 pair            pit.c     8254
