@@ -219,17 +219,54 @@ static struct answer call_map_gpa(struct td_vcpu *v, struct seam_regs *r)
 	return ANSWER(SUCCESS);
 }
 
-/* Eight registers carry up to 64 characters; anything but printable ASCII is shown as a dot. */
+#define FATAL_HAS_PAGE   BIT64(63) /* of R12: R13 names a shared page with more text */
+#define FATAL_LINE_BYTES 128
+
+/* @bytes of @text as a string of at most that length; anything but printable ASCII is shown as a dot. */
+static void make_printable(char *text, unsigned bytes)
+{
+	text[bytes] = 0;
+	for (char *c = text; *c; c++)
+		if (*c < ' ' || *c > '~')
+			*c = '.';
+}
+
+/* What the guest wrote for us in a page of its own, to its first zero; the guest is at its end. */
+static void show_fatal_page(struct td_vcpu *v, uint64_t gpa)
+{
+	struct td *td = v->td;
+	char line[FATAL_LINE_BYTES + 1];
+
+	if (!is_aligned(gpa, PAGE_SIZE) || gpa >= 2 * shared_bit(td) || !(gpa & shared_bit(td))) {
+		log_warn("tdx: %s: more text at 0x%llx: not the address of a shared page", td->name,
+			 (unsigned long long)gpa);
+		return;
+	}
+	gpa &= ~shared_bit(td);
+	for (unsigned at = 0; at < PAGE_SIZE; at += FATAL_LINE_BYTES) {
+		if (guest_memory_read(&td->shared, line, (gpa_t){ gpa + at }, FATAL_LINE_BYTES)) {
+			log_warn("tdx: %s: more text at 0x%llx: no memory there", td->name,
+				 (unsigned long long)gpa);
+			return;
+		}
+		make_printable(line, FATAL_LINE_BYTES);
+		if (line[0])
+			log_error("tdx: %s: vCPU %u adds: %s", td->name, v->index, line);
+		if (strlen(line) < FATAL_LINE_BYTES)
+			return;
+	}
+}
+
+/* Eight registers carry up to 64 characters. */
 static struct answer call_fatal_error(struct td_vcpu *v, struct seam_regs *r)
 {
 	const uint64_t words[8] = { r->r14, r->r15, r->rbx, r->rdi, r->rsi, r->r8, r->r9, r->rdx };
 	char text[sizeof(words) + 1];
 
 	memcpy(text, words, sizeof(words));
-	text[sizeof(words)] = 0;
-	for (char *c = text; *c; c++)
-		if (*c < ' ' || *c > '~')
-			*c = '.';
+	make_printable(text, sizeof(words));
+	if (r->r12 & FATAL_HAS_PAGE)
+		show_fatal_page(v, r->r13);
 	(void)td_dead(v, "reported fatal error 0x%x: %s", (unsigned)r->r12, text);
 	return (struct answer){ TDVMCALL_SUCCESS, TD_NEXT_DEAD };
 }
@@ -258,6 +295,7 @@ static const struct vmcall_row {
 	{ TDVMCALL_PCONFIG,            NULL,              "Instruction.PCONFIG" },
 	{ TDVMCALL_GET_INFO,           call_get_info,     "GetTdVmCallInfo" },
 	{ TDVMCALL_MAP_GPA,            call_map_gpa,      "MapGPA" },
+	/* No attestation here: GetTdVmCallInfo does not offer it, and a guest's driver fails at once. */
 	{ TDVMCALL_GET_QUOTE,          NULL,              "GetQuote" },
 	{ TDVMCALL_REPORT_FATAL_ERROR, call_fatal_error,  "ReportFatalError" },
 	{ TDVMCALL_SETUP_EVENT_NOTIFY, call_event_notify, "SetupEventNotifyInterrupt" },

@@ -7,7 +7,7 @@ import re
 import e2e
 from e2e import boot, check, theme
 
-GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "smp", "bad_loop", "bench",
+GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "bad_fatal", "smp", "bad_loop", "bench",
           "irq", "abi", "convert", "mistakes"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
@@ -19,6 +19,8 @@ ENDS = {
     "bad_pending": "dead: touched page 0x1000000 before accepting it",
     "bad_memory": "dead: touched private memory that it does not have, at 0x80000000",
     "bad_vmcall": "stopped: powered off",
+    "bad_fatal": "dead: reported fatal error 0x2a: the register file says: no way to go on from here, "
+                 "sorry.. [end]",
     "smp": "stopped: powered off",
     "bench": "stopped: powered off",
     "irq": "stopped: powered off",
@@ -78,6 +80,9 @@ def all_kinds(cpus):
     check(at + "hello made its 29 checks, twice",
           len(re.findall(r"^hello\| ok ", b.text, re.M)) == 2 * 29, b)
     check(at + "bad_vmcall was refused everything", b.has(r"^bad_vmcall\| bad_vmcall: all refused$"), b)
+    added = "".join(re.findall(r"tdx: bad_fatal: vCPU 0 adds: (.*)$", b.text, re.M))
+    check(at + "a guest's last words in its shared page are shown, all of them",
+          len(added) == 300 and added.startswith("the page says: ") and added[20] == ".", added)
     check(at + "two vCPUs lost nothing", b.has(r"^smp\| smp: 2 of 2 vCPUs, counter 2000"), b)
     check(at + "interrupts, timers and HLT did what they should", b.has(r"^irq\| irq: all well$"), b)
     check(at + "each TDCALL and each #VE is as the ABI says", b.has(r"^abi\| abi: all well$"), b)
