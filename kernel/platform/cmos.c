@@ -7,7 +7,6 @@
 
 #include <string.h>
 
-
 #define CMOS_EXT_LOW   0x17 /* KiB above 1 MiB, at most 63 MiB; again at 30h */
 #define CMOS_EXT_LOW2  0x30
 #define CMOS_ABOVE_16M 0x34 /* 64 KiB units, below 4 GiB */

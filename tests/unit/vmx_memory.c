@@ -45,7 +45,7 @@ static int start(void **state)
 	memset(dirty, 0, sizeof(dirty));
 	vm = calloc(1, sizeof(*vm));
 	guest_memory_init(&vm->memory);
-	CHECK_INT(guest_memory_add_ram(&vm->memory, RAM), 0);
+	CHECK_INT(guest_memory_add_ram(&vm->memory, guest_ram_usual(RAM)), 0);
 	CHECK_INT(guest_memory_add(&vm->memory, (gfn_t){ ROM >> PAGE_SHIFT }, ROM_FRAMES, true), 0);
 	CHECK_INT(mmu_init(&vm->mmu, &config), 0);
 	for (unsigned i = 0; i < 2; i++) {
