@@ -67,7 +67,7 @@ enum exit_action exit_ept_violation(struct vm_vcpu *v)
 	/* Nobody's memory, or ROM: a device's, if an instruction's data access it was. */
 	if ((err == -ENOENT || err == -EACCES) && !(q & EPT_QUAL_FETCH) && (q & QUAL_OWN_ACCESS) ==
 	    QUAL_OWN_ACCESS && !(vmcs_read(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
-		return vm_mmio(v, gpa, (q & EPT_QUAL_WRITE) != 0);
+		return vm_mmio(v, gpa);
 	/* -EAGAIN: another CPU is at this entry; the access is made again, or a kick comes first. */
 	if (err && err != -EAGAIN)
 		return refused(v, q, gpa, err);
@@ -75,7 +75,16 @@ enum exit_action exit_ept_violation(struct vm_vcpu *v)
 	return EXIT_RESUME;
 }
 
+/* An entry that says "no memory here". What made the access, only its instruction can tell. */
 enum exit_action exit_ept_misconfig(struct vm_vcpu *v)
 {
-	return refused(v, 0, (gpa_t){ vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) }, -EIO);
+	gpa_t gpa = { vmcs_read(VMCS_GUEST_PHYSICAL_ADDRESS) };
+	int err = mmu_handle_misconfig(&v->vm->mmu, gpa_to_gfn(gpa));
+
+	if (err == -ENOENT && !(vmcs_read(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		return vm_mmio(v, gpa);
+	if (err)
+		return refused(v, 0, gpa, err);
+	reinject_event(); /* it was out of date, and is gone */
+	return EXIT_RESUME;
 }

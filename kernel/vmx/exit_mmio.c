@@ -3,6 +3,9 @@
  * and carried out on the device behind it.
  *
  * Invariants
+ *   - The address that the exit names is the operand's, proven by the guest's own tables, and they say
+ *     which side of a MOVS it is: an EPT misconfiguration tells neither. Another access (of the CPU to
+ *     a page table, or over the edge of a page) ends the guest.
  *   - ROM takes writes and forgets them, as a chip does.
  *   - What cannot be decoded ends the guest with the bytes that stood there; nothing is guessed.
  *   - A string instruction moves one element per exit.
@@ -28,7 +31,8 @@
 struct access {
 	struct vm_vcpu *v;
 	gpa_t gpa; /* of the memory operand */
-	bool write; /* the exit was one: for MOVS, which side it is */
+	bool to;   /* MOVS: it is the destination */
+	gpa_t other; /* MOVS: of the other side */
 	struct insn insn;
 };
 
@@ -115,6 +119,100 @@ static void set_operand(const struct access *a, unsigned bytes, uint64_t value)
 		set_gpr(a->v, i->reg, bytes, value);
 }
 
+/* ---- where the operands are ---- */
+
+static enum insn_mode cpu_mode(void)
+{
+	uint64_t cs = vmcs_read(VMCS_GUEST_CS_ACCESS);
+
+	if ((cs & CS_LONG) && (vmcs_read(VMCS_GUEST_IA32_EFER) & EFER_LMA))
+		return INSN_64;
+	return cs & CS_BIG ? INSN_32 : INSN_16;
+}
+
+static uint64_t segment_base(enum insn_segment segment)
+{
+	static const uint32_t fields[SEG_COUNT] = {
+		[SEG_ES] = VMCS_GUEST_ES_BASE, [SEG_CS] = VMCS_GUEST_CS_BASE,
+		[SEG_SS] = VMCS_GUEST_SS_BASE, [SEG_DS] = VMCS_GUEST_DS_BASE,
+		[SEG_FS] = VMCS_GUEST_FS_BASE, [SEG_GS] = VMCS_GUEST_GS_BASE,
+	};
+
+	return cpu_mode() == INSN_64 && segment < SEG_FS ? 0 : vmcs_read(fields[segment]);
+}
+
+static uint64_t linear(const struct access *a, enum insn_segment segment, uint64_t offset)
+{
+	uint64_t at = segment_base(segment) + (offset & width_mask(a->insn.address_bytes));
+
+	return cpu_mode() == INSN_64 ? at : (uint32_t)at;
+}
+
+static uint64_t source(const struct access *a)
+{
+	const struct insn_address *from = &a->insn.address;
+	uint64_t offset = from->displacement;
+
+	if (a->insn.op == INSN_MOVS || a->insn.op == INSN_LODS)
+		offset = gpr(a->v, REG_RSI);
+	if (from->base != INSN_NO_REG)
+		offset += gpr(a->v, from->base);
+	if (from->index != INSN_NO_REG)
+		offset += gpr(a->v, from->index) << from->scale;
+	if (from->after)
+		offset += vmcs_read(VMCS_GUEST_RIP) + a->insn.length;
+	return linear(a, from->segment, offset);
+}
+
+static uint64_t destination(const struct access *a)
+{
+	return linear(a, SEG_ES, gpr(a->v, REG_RDI));
+}
+
+/* Does @linear lie at the address of the exit? *@gpa: where it does lie. */
+static bool is_here(const struct access *a, uint64_t at, gpa_t *gpa)
+{
+	struct guest_paging p = paging();
+
+	return !guest_walk(&a->v->vm->memory, &p, at, false, gpa) && gpa->v == a->gpa.v;
+}
+
+static void page_fault(uint64_t at, bool write)
+{
+	cr2_write(at);
+	vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, write ? PF_WRITE : 0);
+	vmcs_write(VMCS_ENTRY_INTERRUPTION_INFO, INTR_INFO_VALID | INTR_INFO_HAS_ERROR |
+						 INTR_TYPE_HW_EXCEPTION << 8 | VECTOR_PF);
+}
+
+enum place { PLACE_FOUND, PLACE_FAULT, PLACE_UNKNOWN };
+
+/* Of MOVS the CPU touches the source first: it is the exit's unless it is elsewhere. */
+static enum place find_sides(struct access *a)
+{
+	struct guest_paging p = paging();
+	uint64_t from = source(a), to = destination(a);
+
+	a->to = !is_here(a, from, &a->other);
+	if (a->to && !is_here(a, to, &(gpa_t){ 0 }))
+		return PLACE_UNKNOWN;
+	if (!guest_walk(&a->v->vm->memory, &p, a->to ? from : to, !a->to, &a->other))
+		return PLACE_FOUND;
+	page_fault(a->to ? from : to, !a->to);
+	return PLACE_FAULT;
+}
+
+static enum place find_operand(struct access *a)
+{
+	gpa_t gpa;
+
+	if (a->insn.op == INSN_MOVS)
+		return find_sides(a);
+	uint64_t at = a->insn.op == INSN_STOS ? destination(a) : source(a);
+
+	return is_here(a, at, &gpa) ? PLACE_FOUND : PLACE_UNKNOWN;
+}
+
 /* ---- the operations ---- */
 
 static void load(const struct access *a)
@@ -168,14 +266,6 @@ static void exchange(const struct access *a)
 
 /* ---- strings ---- */
 
-static void page_fault(uint64_t linear, bool write)
-{
-	cr2_write(linear);
-	vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, write ? PF_WRITE : 0);
-	vmcs_write(VMCS_ENTRY_INTERRUPTION_INFO, INTR_INFO_VALID | INTR_INFO_HAS_ERROR |
-						 INTR_TYPE_HW_EXCEPTION << 8 | VECTOR_PF);
-}
-
 static void step(struct vm_vcpu *v, unsigned reg, const struct insn *i)
 {
 	uint64_t by = i->bytes;
@@ -185,27 +275,12 @@ static void step(struct vm_vcpu *v, unsigned reg, const struct insn *i)
 	set_gpr(v, reg, i->address_bytes, gpr(v, reg) + by);
 }
 
-/* The side of MOVS that is not the one of the exit. False: a page fault was raised. */
-static bool other_side(const struct access *a, gpa_t *gpa)
-{
-	struct guest_paging p = paging();
-	unsigned reg = a->write ? REG_RSI : REG_RDI;
-	uint64_t linear = vmcs_read(a->write ? VMCS_GUEST_DS_BASE : VMCS_GUEST_ES_BASE);
-
-	linear += gpr(a->v, reg) & width_mask(a->insn.address_bytes);
-	if (!guest_walk(&a->v->vm->memory, &p, linear, !a->write, gpa))
-		return true;
-	page_fault(linear, !a->write);
-	return false;
-}
-
 /* One element; true: the instruction is complete. */
 static bool string(const struct access *a)
 {
 	const struct insn *i = &a->insn;
 	struct vm_vcpu *v = a->v;
 	uint64_t mask = width_mask(i->address_bytes);
-	gpa_t other;
 
 	if (i->rep && !(gpr(v, REG_RCX) & mask))
 		return true;
@@ -219,10 +294,8 @@ static bool string(const struct access *a)
 		step(v, REG_RSI, i);
 		break;
 	default:
-		if (!other_side(a, &other))
-			return false;
-		phys_write(v, a->write ? a->gpa : other, i->bytes,
-			   phys_read(v, a->write ? other : a->gpa, i->bytes));
+		phys_write(v, a->to ? a->gpa : a->other, i->bytes,
+			   phys_read(v, a->to ? a->other : a->gpa, i->bytes));
 		step(v, REG_RSI, i);
 		step(v, REG_RDI, i);
 		break;
@@ -234,15 +307,6 @@ static bool string(const struct access *a)
 }
 
 /* ---- all together ---- */
-
-static enum insn_mode cpu_mode(void)
-{
-	uint64_t cs = vmcs_read(VMCS_GUEST_CS_ACCESS);
-
-	if ((cs & CS_LONG) && (vmcs_read(VMCS_GUEST_IA32_EFER) & EFER_LMA))
-		return INSN_64;
-	return cs & CS_BIG ? INSN_32 : INSN_16;
-}
 
 static unsigned fetch(struct vm_vcpu *v, uint8_t *bytes)
 {
@@ -302,25 +366,36 @@ static void carry_out(const struct access *a)
 		advance(a);
 }
 
-static enum exit_action not_decoded(struct vm_vcpu *v, gpa_t gpa, const uint8_t *bytes, unsigned n)
+static enum exit_action not_emulated(struct vm_vcpu *v, gpa_t gpa, const char *what,
+				     const uint8_t *bytes, unsigned n)
 {
 	char text[3 * INSN_MAX + 1] = "";
 
 	for (unsigned i = 0; i < n; i++)
 		snprintf(text + 3 * i, 4, " %02x", bytes[i]);
-	return leave(v, RUN_DEAD, "device access at %#llx by an instruction not emulated:%s (RIP %#llx)",
-		     (unsigned long long)gpa.v, text,
+	return leave(v, RUN_DEAD, "device access at %#llx by %s:%s (RIP %#llx)",
+		     (unsigned long long)gpa.v, what, text,
 		     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
 }
 
-enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa, bool write)
+enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa)
 {
-	struct access a = { .v = v, .gpa = gpa, .write = write };
+	struct access a = { .v = v, .gpa = gpa };
 	uint8_t bytes[INSN_MAX];
 	unsigned n = fetch(v, bytes);
 
+	if (!n)
+		return leave(v, RUN_DEAD, "fetch at %#llx, where it has no memory (RIP %#llx)",
+			     (unsigned long long)gpa.v,
+			     (unsigned long long)vmcs_read(VMCS_GUEST_RIP));
 	if (insn_decode(&a.insn, bytes, n, cpu_mode()))
-		return not_decoded(v, gpa, bytes, n);
-	carry_out(&a);
+		return not_emulated(v, gpa, "an instruction not emulated", bytes, n);
+
+	enum place place = find_operand(&a);
+
+	if (place == PLACE_UNKNOWN)
+		return not_emulated(v, gpa, "something else than the operand of", bytes, n);
+	if (place == PLACE_FOUND)
+		carry_out(&a);
 	return EXIT_CHECK;
 }

@@ -8,6 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "kernel/machine/vmx.h"
+
 /* How the operands of an opcode stand. */
 enum form {
 	F_NONE,
@@ -119,8 +121,27 @@ static uint64_t extend_sign(uint64_t v, unsigned bytes)
 
 struct prefixes {
 	bool operand, address, rep, repne;
-	uint8_t rex; /* 0: none */
+	uint8_t rex;     /* 0: none */
+	uint8_t segment; /* enum insn_segment, or SEG_COUNT: none */
 };
+
+/* The prefix byte of each segment. */
+static const uint8_t segment_prefixes[SEG_COUNT] = {
+	[SEG_ES] = 0x26, [SEG_CS] = 0x2e, [SEG_SS] = 0x36,
+	[SEG_DS] = 0x3e, [SEG_FS] = 0x64, [SEG_GS] = 0x65,
+};
+
+/* False: @b is no segment prefix. In 64-bit mode the first four say nothing. */
+static bool read_segment(struct prefixes *p, uint8_t b, enum insn_mode mode)
+{
+	uint8_t s = SEG_ES;
+
+	while (s < SEG_COUNT && segment_prefixes[s] != b)
+		s++;
+	if (s < SEG_COUNT && (mode != INSN_64 || s >= SEG_FS))
+		p->segment = s;
+	return s < SEG_COUNT;
+}
 
 /* Reads them and returns the opcode's first byte. */
 static uint8_t read_prefixes(struct reader *r, struct prefixes *p, enum insn_mode mode)
@@ -142,21 +163,18 @@ static uint8_t read_prefixes(struct reader *r, struct prefixes *p, enum insn_mod
 			p->repne = true;
 			break;
 		case PREFIX_LOCK:
-		case 0x26: /* segments: the address is known already */
-		case 0x2e:
-		case 0x36:
-		case 0x3e:
-		case 0x64:
-		case 0x65:
 			break;
 		default:
+			if (read_segment(p, b, mode))
+				break;
 			if (mode != INSN_64 || (b & 0xf0) != 0x40)
 				return b;
 			p->rex = b; /* it counts only right before the opcode */
 			b = next(r);
 			r->used -= !r->missing;
 			if ((b & 0xf0) == 0x40 || b == PREFIX_OPERAND || b == PREFIX_ADDRESS ||
-			    b == PREFIX_REP || b == PREFIX_REPNE || b == PREFIX_LOCK) {
+			    b == PREFIX_REP || b == PREFIX_REPNE || b == PREFIX_LOCK ||
+			    memchr(segment_prefixes, b, SEG_COUNT)) {
 				p->rex = 0;
 				break;
 			}
@@ -167,26 +185,73 @@ static uint8_t read_prefixes(struct reader *r, struct prefixes *p, enum insn_mod
 	}
 }
 
-/* Over ModRM, SIB and displacement. Returns ModRM; -1: a register operand, which touches no memory. */
-static int skip_modrm(struct reader *r, unsigned address_bytes)
+/* What 16-bit addresses are made of, by ModRM.rm. */
+static const struct {
+	uint8_t base, index;
+} pairs[8] = {
+	{ REG_RBX, REG_RSI }, { REG_RBX, REG_RDI }, { REG_RBP, REG_RSI }, { REG_RBP, REG_RDI },
+	{ REG_RSI, INSN_NO_REG }, { REG_RDI, INSN_NO_REG }, { REG_RBP, INSN_NO_REG },
+	{ REG_RBX, INSN_NO_REG },
+};
+
+static void address_16(struct insn_address *a, struct reader *r, uint8_t modrm)
 {
-	uint8_t modrm = next(r), mod = modrm >> 6, rm = modrm & 7;
+	uint8_t mod = modrm >> 6, rm = modrm & 7;
+	unsigned displacement = mod; /* bytes */
 
-	if (mod == 3)
+	if (mod == 0 && rm == 6) {
+		a->displacement = number(r, 2);
+		return;
+	}
+	a->base = pairs[rm].base;
+	a->index = pairs[rm].index;
+	if (displacement)
+		a->displacement = extend_sign(number(r, displacement), displacement);
+}
+
+static void read_sib(struct insn_address *a, struct reader *r, uint8_t mod, uint8_t rex)
+{
+	uint8_t sib = next(r), index = (sib >> 3 & 7) | (rex & 2 ? 8 : 0);
+
+	a->scale = sib >> 6;
+	if (index != REG_RSP) /* its number means: none */
+		a->index = index;
+	if (mod != 0 || (sib & 7) != REG_RBP)
+		a->base = (sib & 7) | (rex & 1 ? 8 : 0);
+}
+
+static void address_32(struct insn_address *a, struct reader *r, uint8_t modrm, uint8_t rex,
+		       enum insn_mode mode)
+{
+	uint8_t mod = modrm >> 6, rm = modrm & 7;
+
+	if (rm == REG_RSP)
+		read_sib(a, r, mod, rex);
+	else if (mod != 0 || rm != REG_RBP)
+		a->base = rm | (rex & 1 ? 8 : 0);
+	else
+		a->after = mode == INSN_64;
+	unsigned displacement = mod == 1 ? 1 : mod == 2 || a->base == INSN_NO_REG ? 4 : 0;
+
+	if (displacement)
+		a->displacement = extend_sign(number(r, displacement), displacement);
+}
+
+/* ModRM, SIB and displacement. Returns ModRM; -1: a register operand, which touches no memory. */
+static int read_modrm(struct insn *i, struct reader *r, const struct prefixes *p,
+		      enum insn_mode mode)
+{
+	struct insn_address *a = &i->address;
+	uint8_t modrm = next(r);
+
+	if (modrm >> 6 == 3)
 		return -1;
-	if (address_bytes == 2) {
-		number(r, mod == 1 ? 1 : mod == 2 || rm == 6 ? 2 : 0);
-		return modrm;
-	}
-	unsigned displacement = mod == 1 ? 1 : mod == 2 || rm == 5 ? 4 : 0;
-
-	if (rm == 4) {
-		uint8_t sib = next(r);
-
-		if (mod == 0 && (sib & 7) == 5)
-			displacement = 4;
-	}
-	number(r, displacement);
+	if (i->address_bytes == 2)
+		address_16(a, r, modrm);
+	else
+		address_32(a, r, modrm, p->rex, mode);
+	if (p->segment == SEG_COUNT && (a->base == REG_RBP || a->base == REG_RSP))
+		a->segment = SEG_SS;
 	return modrm;
 }
 
@@ -253,7 +318,7 @@ static bool group(struct insn *i, struct reader *r, enum form form, unsigned whi
 }
 
 static bool finish(struct insn *i, struct reader *r, const struct opcode *o,
-		   const struct prefixes *p)
+		   const struct prefixes *p, enum insn_mode mode)
 {
 	int modrm;
 
@@ -263,7 +328,7 @@ static bool finish(struct insn *i, struct reader *r, const struct opcode *o,
 		i->reg_bytes = i->bytes;
 		return true;
 	case F_OFFSET:
-		number(r, i->address_bytes);
+		i->address.displacement = number(r, i->address_bytes);
 		i->reg_bytes = i->bytes;
 		return true;
 	case F_NONE:
@@ -271,7 +336,7 @@ static bool finish(struct insn *i, struct reader *r, const struct opcode *o,
 	default:
 		break;
 	}
-	modrm = skip_modrm(r, i->address_bytes);
+	modrm = read_modrm(i, r, p, mode);
 	if (modrm < 0)
 		return false;
 	if (o->form != F_MR && o->form != F_RM)
@@ -286,7 +351,7 @@ static bool finish(struct insn *i, struct reader *r, const struct opcode *o,
 int insn_decode(struct insn *i, const uint8_t *at, unsigned count, enum insn_mode mode)
 {
 	struct reader r = { .at = at, .count = count };
-	struct prefixes p = { 0 };
+	struct prefixes p = { .segment = SEG_COUNT };
 	uint8_t first = read_prefixes(&r, &p, mode);
 	const struct opcode *o = first == ESCAPE ? &two_byte[next(&r)] : &one_byte[first];
 
@@ -297,10 +362,15 @@ int insn_decode(struct insn *i, const uint8_t *at, unsigned count, enum insn_mod
 	i->address_bytes = address_size(&p, mode);
 	i->sign = o->sign;
 	i->to_register = o->to_register;
+	i->address = (struct insn_address){
+		.segment = p.segment == SEG_COUNT ? SEG_DS : (enum insn_segment)p.segment,
+		.base = INSN_NO_REG,
+		.index = INSN_NO_REG,
+	};
 	if (first == 0x63 && mode != INSN_64)
 		return -EINVAL; /* ARPL there */
 
-	bool known = finish(i, &r, o, &p);
+	bool known = finish(i, &r, o, &p, mode);
 
 	if (r.missing)
 		return r.used >= INSN_MAX ? -EINVAL : -ENODATA;

@@ -2,8 +2,9 @@
  * insn.h - the instructions with which software touches devices in memory: decoded, and what they
  * compute. Pure: bytes in, a record out.
  *
- * The address needs no decoding: the exit says which one was touched. So a record is only: how many
- * bytes, which way, with which register or immediate, and how long the instruction is.
+ * A record says how many bytes, which way, with which register or immediate, how long the instruction
+ * is, and how the address of its memory operand is made: the exit says which guest-physical address was
+ * touched, but not that it was the operand that touched it.
  *
  * Invariants
  *   - At most INSN_MAX bytes are looked at; bytes that are missing or unknown give an error, never a
@@ -40,6 +41,23 @@ enum insn_alu { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR, AL
 		ALU_INC, ALU_DEC, ALU_NOT, ALU_NEG };
 enum insn_bit { BIT_TEST = 4, BIT_SET, BIT_RESET, BIT_COMPLEMENT };
 
+/* Segments as instructions number them. */
+enum insn_segment { SEG_ES, SEG_CS, SEG_SS, SEG_DS, SEG_FS, SEG_GS, SEG_COUNT };
+
+#define INSN_NO_REG 0xff
+
+/*
+ * Base + index << scale + displacement, cut to address_bytes, in a segment. Of a string instruction
+ * only the segment counts: it is the source's; the destination is in ES.
+ */
+struct insn_address {
+	enum insn_segment segment;
+	uint8_t base, index; /* register numbers, or INSN_NO_REG */
+	uint8_t scale;
+	bool after; /* relative to the end of the instruction (RIP) */
+	uint64_t displacement;
+};
+
 struct insn {
 	enum insn_op op;
 	unsigned length;
@@ -54,7 +72,8 @@ struct insn {
 	enum insn_alu alu;
 	enum insn_bit bit;
 	bool rep;
-	unsigned address_bytes; /* 2, 4, 8: of the string instructions' registers */
+	unsigned address_bytes; /* 2, 4, 8 */
+	struct insn_address address;
 };
 
 /* Decode the @count bytes at @at. 0; -EINVAL: not one that we know; -ENODATA: it goes on behind them. */

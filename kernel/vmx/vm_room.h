@@ -200,7 +200,7 @@ void vm_flush_if_asked(struct vm_vcpu *v);
 void vm_set_preemption(struct vm_vcpu *v, uint64_t tsc_ticks);
 
 /* exit_mmio.c: carry out the instruction that touched @gpa. */
-enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa, bool write);
+enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa);
 enum exit_action exit_pml_full(struct vm_vcpu *v);
 
 /* exit_ept.c: an event whose delivery the exit cut short is delivered again. */

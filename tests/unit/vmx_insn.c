@@ -65,6 +65,72 @@ static void moves(void **state)
 	is(INSN_STORE, 4, 1, 5);
 }
 
+static uint64_t extend(uint32_t v) { return (uint64_t)(int64_t)(int32_t)v; }
+
+/* Of the last one decoded. */
+static void address_is(enum insn_segment segment, unsigned base, unsigned index, unsigned scale,
+		       uint64_t displacement)
+{
+	assert_int_equal(i.address.segment, segment);
+	assert_int_equal(i.address.base, base);
+	assert_int_equal(i.address.index, index);
+	if (index != INSN_NO_REG)
+		assert_int_equal(i.address.scale, scale);
+	assert_int_equal(i.address.displacement, displacement);
+}
+
+static void addresses(void **state)
+{
+	(void)state;
+	assert_int_equal(DECODE("\x89\x87\x00\xb0\xff\xff", INSN_64), 0); /* -5000h(%rdi) */
+	address_is(SEG_DS, 7, INSN_NO_REG, 0, -UINT64_C(0x5000));
+	assert_int_equal(DECODE("\x44\x8b\x3c\x25\x00\x00\xe0\x7e", INSN_64), 0); /* 7ee00000h */
+	address_is(SEG_DS, INSN_NO_REG, INSN_NO_REG, 0, 0x7ee00000);
+	assert_false(i.address.after);
+	assert_int_equal(DECODE("\x8b\x05\xfc\xff\xff\xff", INSN_64), 0); /* -4(%rip) */
+	address_is(SEG_DS, INSN_NO_REG, INSN_NO_REG, 0, -UINT64_C(4));
+	assert_true(i.address.after);
+	assert_int_equal(DECODE("\x8b\x05\x00\x00\xe0\xfe", INSN_32), 0); /* fee00000h */
+	address_is(SEG_DS, INSN_NO_REG, INSN_NO_REG, 0, extend(0xfee00000));
+	assert_false(i.address.after);
+	assert_int_equal(DECODE("\x43\x8b\x44\xa5\x10", INSN_64), 0); /* 16(%r13,%r12,4) */
+	address_is(SEG_DS, 13, 12, 2, 16);
+	assert_int_equal(DECODE("\x8b\x44\x24\x80", INSN_64), 0); /* -128(%rsp) */
+	address_is(SEG_SS, 4, INSN_NO_REG, 0, -UINT64_C(128));
+	assert_int_equal(DECODE("\x8b\x04\x0b", INSN_32), 0); /* (%ebx,%ecx) */
+	address_is(SEG_DS, 3, 1, 0, 0);
+	assert_int_equal(DECODE("\x8b\x45\x08", INSN_32), 0); /* 8(%ebp) */
+	address_is(SEG_SS, 5, INSN_NO_REG, 0, 8);
+	assert_int_equal(DECODE("\x41\x8b\x45\x08", INSN_64), 0); /* 8(%r13): not the stack's */
+	address_is(SEG_DS, 13, INSN_NO_REG, 0, 8);
+	assert_int_equal(DECODE("\x89\x46\xfe", INSN_16), 0); /* -2(%bp) */
+	address_is(SEG_SS, 5, INSN_NO_REG, 0, -UINT64_C(2));
+	assert_int_equal(DECODE("\x89\x80\x34\x12", INSN_16), 0); /* 1234h(%bx,%si) */
+	address_is(SEG_DS, 3, 6, 0, 0x1234);
+	assert_int_equal(DECODE("\x89\x0e\x34\x92", INSN_16), 0); /* 9234h */
+	address_is(SEG_DS, INSN_NO_REG, INSN_NO_REG, 0, 0x9234);
+	assert_int_equal(DECODE("\xa1\x30\x00\xe0\xfe", INSN_32), 0);
+	address_is(SEG_DS, INSN_NO_REG, INSN_NO_REG, 0, 0xfee00030);
+}
+
+static void segments(void **state)
+{
+	(void)state;
+	assert_int_equal(DECODE("\x65\x8b\x00", INSN_64), 0);
+	assert_int_equal(i.address.segment, SEG_GS);
+	assert_int_equal(DECODE("\x36\x8b\x00", INSN_64), 0); /* says nothing there */
+	assert_int_equal(i.address.segment, SEG_DS);
+	assert_int_equal(DECODE("\x36\x8b\x00", INSN_32), 0);
+	assert_int_equal(i.address.segment, SEG_SS);
+	assert_int_equal(DECODE("\x3e\x8b\x45\x00", INSN_32), 0); /* %ds:(%ebp) */
+	assert_int_equal(i.address.segment, SEG_DS);
+	assert_int_equal(DECODE("\x26\xa4", INSN_16), 0); /* movsb from %es */
+	assert_int_equal(i.address.segment, SEG_ES);
+	assert_int_equal(DECODE("\x48\x64\x8b\x00", INSN_64), 0); /* REX that counts for nothing */
+	is(INSN_LOAD, 4, 0, 4);
+	assert_int_equal(i.address.segment, SEG_FS);
+}
+
 static void loads_that_extend(void **state)
 {
 	(void)state;
@@ -180,6 +246,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(moves),
+		cmocka_unit_test(addresses),
+		cmocka_unit_test(segments),
 		cmocka_unit_test(loads_that_extend),
 		cmocka_unit_test(read_modify_write),
 		cmocka_unit_test(strings),
