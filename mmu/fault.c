@@ -190,25 +190,36 @@ static int loosen(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot, st
 	return 0;
 }
 
-/* No slot here: what the policy makes of it (rule D7). */
+/* The largest block around @gfn, inside a hole of level @hole, that no slot reaches into. */
+static int mmio_level(const struct mmu *mmu, gfn_t gfn, int hole)
+{
+	int level = hole < LEVEL_1G ? hole : LEVEL_1G;
+
+	while (level > LEVEL_4K && slot_touches(mmu, gfn_align(gfn, level), level_frames(level)))
+		level--;
+	return level;
+}
+
+/*
+ * No slot here: what the policy makes of it (rule D7). One entry, and no tables, for a device window of
+ * any size: who touches addresses at random costs nobody a table for each.
+ */
 static int outside_slots(struct mmu *mmu, struct mmu_fault *f)
 {
 	if (f->root == MMU_MIRROR || mmu->mmio == MMU_MMIO_REPORT)
 		return -ENOENT;
 	struct walk w = walk_to(mmu, f->root, f->gfn, LEVEL_4K);
+	bool is_hole = spte_kind(w.old) == SPTE_IS_NONE;
+	int err = is_hole ? link_down(mmu, &w, f->gfn, mmio_level(mmu, f->gfn, w.level)) : 0;
 
-	while (w.level > LEVEL_4K && spte_kind(w.old) == SPTE_IS_NONE) {
-		int err = link_table(mmu, &w, f->gfn);
-
-		if (err)
-			return err == -EBUSY ? ATTEMPT_AGAIN : err;
-	}
+	if (err)
+		return err == -EBUSY ? ATTEMPT_AGAIN : err;
 	bool ve = mmu->mmio == MMU_MMIO_VE;
 	bool write = (f->access & MMU_WRITE) != 0;
-	spte_t mmio = ve ? spte_make_mmio_ve(f->gfn, mmu->mmio_generation)
-			 : spte_make_mmio(f->gfn, mmu->mmio_generation, write);
+	spte_t mmio = ve ? spte_make_mmio_ve(w.gfn, mmu->mmio_generation)
+			 : spte_make_mmio(w.gfn, mmu->mmio_generation, write);
 
-	if (w.level != LEVEL_4K || (spte_kind(w.old) != SPTE_IS_NONE && !spte_is_mmio(w.old)))
+	if (!is_hole && !spte_is_mmio(w.old))
 		return ATTEMPT_AGAIN;
 	if (!spte_equal(w.old, mmio) && change_shared(mmu, &w, mmio))
 		return ATTEMPT_AGAIN;

@@ -38,6 +38,18 @@ static inline bool slot_any_logged(const struct mmu *mmu)
 	return false;
 }
 
+/* Does any slot have a frame of [start, start + frames)? */
+static inline bool slot_touches(const struct mmu *mmu, gfn_t start, uint64_t frames)
+{
+	for (unsigned i = 0; i < mmu->slot_count; i++) {
+		const struct memslot *slot = mmu->slots[i];
+
+		if (slot->base.v < start.v + frames && start.v < slot->base.v + slot->frames)
+			return true;
+	}
+	return false;
+}
+
 /* Does the aligned block of @level around @gfn lie inside @slot? */
 static inline bool slot_holds_block(const struct memslot *slot, gfn_t gfn, int level)
 {

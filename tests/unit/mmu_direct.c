@@ -333,6 +333,53 @@ TEST(D7_no_slot_is_mmio_and_the_entry_says_so)
 	sept_end(&s);
 }
 
+static int mmio_level_at(uint64_t gfn)
+{
+	int level;
+	spte_t entry = mmu_lookup(&s.mmu, MMU_DIRECT, (gfn_t){ gfn }, &level);
+
+	CHECK_INT(spte_kind(entry), SPTE_IS_MMIO);
+	CHECK_INT(spte_pfn(entry).v, gfn & ~(level_frames(level) - 1));
+	return level;
+}
+
+/* A guest that touches addresses at random must not cost a table for each. */
+TEST(D7_a_window_is_one_entry_as_large_as_slots_let_it_be)
+{
+	struct mmu_config c = plain;
+	uint64_t g1 = level_frames(LEVEL_1G), m2 = level_frames(LEVEL_2M), tables;
+	struct fake_slot one, late;
+
+	c.mmio = MMU_MMIO_MISCONFIG;
+	vm_with(c);
+	fake_slot_add(&s, &one, (gfn_t){ 40 * g1 }, 1); /* alone in its GiB */
+	tables = s.mmu.pool.chunks;
+	CHECK_INT(fault_at((gfn_t){ 50 * g1 + 77 }, MMU_READ), -ENOENT);
+	CHECK_INT(mmio_level_at(50 * g1 + 77), LEVEL_1G);
+	CHECK_INT(fault_at((gfn_t){ 40 * g1 + m2 }, MMU_WRITE), -ENOENT);
+	CHECK_INT(mmio_level_at(40 * g1 + m2), LEVEL_2M);
+	CHECK_INT(fault_at((gfn_t){ 40 * g1 + 1 }, MMU_READ), -ENOENT);
+	CHECK_INT(mmio_level_at(40 * g1 + 1), LEVEL_4K);
+	CHECK_INT(mmu_handle_misconfig(&s.mmu, (gfn_t){ 50 * g1 + 400000 % g1 }), -ENOENT);
+	/* The same entry, whoever touches it: nothing is written again. */
+	int level;
+	spte_t was = mmu_lookup(&s.mmu, MMU_DIRECT, (gfn_t){ 50 * g1 }, &level);
+
+	CHECK_INT(fault_at((gfn_t){ 50 * g1 + 99 }, MMU_READ), -ENOENT);
+	CHECK(spte_equal(was, mmu_lookup(&s.mmu, MMU_DIRECT, (gfn_t){ 50 * g1 }, &level)));
+	for (uint64_t i = 60; i < 500; i++)
+		CHECK_INT(fault_at((gfn_t){ i * g1 + i }, MMU_READ), -ENOENT);
+	CHECK_INT(s.mmu.pool.chunks, tables);
+	/* A slot in the middle of a window: the window goes, and comes back in smaller pieces. */
+	fake_slot_add(&s, &late, (gfn_t){ 50 * g1 + 3 * m2 }, m2);
+	CHECK_INT(mmu_handle_misconfig(&s.mmu, (gfn_t){ 50 * g1 + 3 * m2 }), 0);
+	CHECK_INT(fault_at((gfn_t){ 50 * g1 + 3 * m2 }, MMU_WRITE), 0);
+	CHECK_INT(fault_at((gfn_t){ 50 * g1 + 4 * m2 }, MMU_WRITE), -ENOENT);
+	CHECK_INT(mmio_level_at(50 * g1 + 4 * m2), LEVEL_2M);
+	CHECK_INT(mmu_check(&s.mmu, NULL, NULL), 0);
+	sept_end(&s);
+}
+
 TEST(D7_a_generation_that_changed_makes_the_entry_void)
 {
 	struct mmu_config c = plain;
@@ -516,6 +563,7 @@ int main(void)
 		cmocka_unit_test(zapping_sparse_memory_of_many_passes_removes_all),
 		cmocka_unit_test(F2_more_tables_than_one_pass_takes_are_all_removed),
 		cmocka_unit_test(D7_no_slot_is_mmio_and_the_entry_says_so),
+		cmocka_unit_test(D7_a_window_is_one_entry_as_large_as_slots_let_it_be),
 		cmocka_unit_test(D7_a_generation_that_changed_makes_the_entry_void),
 		cmocka_unit_test(A2_mmio_in_a_td_gives_a_ve_and_the_fault_is_done),
 		cmocka_unit_test(the_shared_half_of_a_td_is_indexed_with_the_shared_bit),
