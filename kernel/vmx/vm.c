@@ -129,7 +129,7 @@ static bool build_mmu(struct vm *vm, char *why, size_t size)
 					       ? LEVEL_2M : LEVEL_4K),
 		.memtype = SPTE_MEMTYPE_WB,
 		.ad = ept & CAP_AD ? MMU_AD_HARDWARE : MMU_AD_NONE,
-		.mmio = MMU_MMIO_REPORT,
+		.mmio = MMU_MMIO_MISCONFIG,
 	};
 
 	if (mmu_init(&vm->mmu, &config))

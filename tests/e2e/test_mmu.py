@@ -23,7 +23,7 @@ page = 2M
 """
 WAYS = ("ad", "pml", "wp")
 AREA, COMMON, LOSSY = "8M 8M", "64M 8M", "80M 4M"
-WINDOW, ELSEWHERE = "0x40000000", "0x50000000"
+WINDOW, ELSEWHERE, NOWHERE = "0x40000000", "0x50000000", "0x60000000"
 PHASE = re.compile(r"^(\w+)\| churn: phase (\d+) written (\d+) digest (0x[0-9a-f]+) wrong (\d+)(.*)$", re.M)
 
 
@@ -101,8 +101,11 @@ def slots():
                  f"-slot plain add {WINDOW} 4K", "-slot plain delete 0x10000",
                  "dirty plain start ad", f"-slot plain delete {WINDOW}", "dirty plain stop",
                  f"slot plain delete {WINDOW}", "slot plain list", "check"]
-    commands += ask("n", "nowhere reads all ones")
-    commands += ["type plain q", "wait plain 20"]
+    # A device window's entries are void once a slot is there, and come back when it goes.
+    commands += ask("n", "nowhere reads all ones") + [f"slot plain add {NOWHERE} 2M"]
+    commands += ask("w", "nowhere keeps") + [f"slot plain delete {NOWHERE}"]
+    commands += ask("w", "nowhere forgets") + ["check", "stats plain"]
+    commands += ["type plain n", "sleep 1", "type plain q", "wait plain 20"]
     b = boot(cpus=2, config=CONFIG, files=FILES, commands=commands)
     check("slots: the run ends with 0", b.status == 0, b)
     at = [b.text.count(f"plain| churn: window at {gpa} wrong 0") for gpa in ("40000000", "50000000")]
@@ -113,6 +116,11 @@ def slots():
     check("it becomes read-only", len(lists) == 3 and
           re.search(r"0x50000000 +2048 +no", lists[1]), f"{lists}")
     check("it goes", len(lists) == 3 and "0x40000000" not in lists[2], f"{lists}")
+    check("nowhere reads all ones, before a slot was there and after",
+          b.text.count("churn: nowhere reads all ones") == 2, b)
+    exits = {m[1]: int(m[2]) for m in re.finditer(r"(EPT \w+) +(\d+)$", b.text, re.M)}
+    check("device windows are EPT misconfigurations but for the first access",
+          exits.get("EPT misconfiguration", 0) > 20, f"{exits}")
     for error in ("it does not fit there", "no slot begins there", "it is logged"):
         check(f"refused: {error}", b.has(rf"^error: {error}"), b)
 

@@ -29,3 +29,17 @@ in_byte:
         xor     eax, eax
         in      al, dx
         ret
+
+;   void copy_words(volatile uint32_t *to, const volatile uint32_t *from, uint32_t words);
+;   By one string instruction, over device windows too.
+global copy_words
+copy_words:
+        push    esi
+        push    edi
+        mov     edi, [esp + 12]
+        mov     esi, [esp + 16]
+        mov     ecx, [esp + 20]
+        rep movsd
+        pop     edi
+        pop     esi
+        ret

@@ -6,7 +6,9 @@
  *     p   a phase: pages of the area at random, checked, and a quarter of them written. Ends with
  *         how many pages were written, their digest, and how many were wrong
  *     A   fill the window at 1 GiB      a, b   is it there, at 1 GiB, at 1.25 GiB?
- *     n   read where nothing is         q      the end
+ *     n   read, write and copy where nothing is: all ones, and writes are forgotten
+ *     w   the same place: does it keep what is written?
+ *     q   the end
  * It has no page tables of its own: every page that it writes is one that it meant to write, or its
  * stack and variables, which lie below 8 MiB.
  *
@@ -29,6 +31,7 @@
 
 void out_byte(uint32_t port, uint32_t value);
 uint32_t in_byte(uint32_t port);
+void copy_words(volatile uint32_t *to, const volatile uint32_t *from, uint32_t words);
 void vm_main(uint32_t magic, const void *info);
 void *memset(void *to, int c, __SIZE_TYPE__ n);
 
@@ -133,15 +136,35 @@ static void check_window(uint32_t base)
 	say("\n");
 }
 
-static void read_nowhere(void)
+#define COPIED 8u
+
+/* Through a string copy whose one side is nothing, in each direction, and by single accesses. */
+static void use_nowhere(void)
 {
+	static uint32_t here[COPIED];
+	volatile uint32_t *there = page_at(NOWHERE, 0);
 	uint32_t sum = 0;
 
 	for (unsigned n = 0; n < 4; n++)
 		sum |= ~*page_at(NOWHERE, n % 2);
+	for (unsigned i = 0; i < COPIED; i++)
+		here[i] = i;
+	copy_words(there + 1, here, COPIED);
+	there[0] &= 5;
+	copy_words(here, there, COPIED);
+	for (unsigned i = 0; i < COPIED; i++)
+		sum |= ~here[i];
 	say("churn: nowhere reads ");
 	say(sum ? "something" : "all ones");
 	say("\n");
+}
+
+static void keep_nowhere(void)
+{
+	pattern_write(page_at(NOWHERE, 1), 77);
+	say("churn: nowhere ");
+	say(pattern_is(page_at(NOWHERE, 1), 77) ? "keeps" : "forgets");
+	say(" what is written\n");
 }
 
 static bool obey(uint8_t order)
@@ -160,7 +183,10 @@ static bool obey(uint8_t order)
 		check_window(ELSEWHERE);
 		return true;
 	case 'n':
-		read_nowhere();
+		use_nowhere();
+		return true;
+	case 'w':
+		keep_nowhere();
 		return true;
 	default:
 		return order != 'q';
