@@ -129,7 +129,7 @@ void pci_address_write(void *device, unsigned offset, unsigned bytes, uint32_t v
 
 /* ---- configuration space ---- */
 
-static uint32_t config_read(struct pci *pci, const struct pci_function *fn, unsigned at,
+static uint32_t config_read(struct pci *pci, struct pci_function *fn, unsigned at,
 			    unsigned bytes)
 {
 	uint32_t value = 0;
@@ -139,6 +139,7 @@ static uint32_t config_read(struct pci *pci, const struct pci_function *fn, unsi
 		pci->absent++;
 		return ~UINT32_C(0);
 	}
+	pci_bar_access(fn, at, bytes, false);
 	for (unsigned i = 0; i < bytes && at + i < CONFIG_BYTES; i++)
 		value |= (uint32_t)fn->config[at + i] << (8 * i);
 	return value;
@@ -158,6 +159,7 @@ static void config_write(struct pci *pci, struct pci_function *fn, unsigned at, 
 		fn->config[at + i] = (uint8_t)((fn->config[at + i] & ~mask) | (v & mask));
 	}
 	pci_config_changed(fn);
+	pci_bar_access(fn, at, bytes, true);
 }
 
 /* The function that CF8h selects, or NULL. */
