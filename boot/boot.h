@@ -6,6 +6,7 @@
  *   files.c    tain.cfg and what it names     survey.c  RSDP, SMBIOS, CPUs, framebuffer
  *   memory.c   allocation, the memory map     memmap.c  sorting and joining it (no EFI inside)
  *   elf.c      the kernel's ELF image         paging.c  the tables of the first minute
+ *   kept.c     the log of the boot before
  *   mode.asm   out of 5-level paging          payload.asm  the kernel's bytes
  *   jump.asm   the step across
  *
@@ -56,7 +57,12 @@ EFI_STATUS boot_memory_leave(struct boot_ctx *ctx) MUST_CHECK;
 EFI_STATUS boot_memory_each(const struct boot_ctx *ctx,
 			    void (*fn)(void *arg, UINT64 base, UINT64 size), void *arg) MUST_CHECK;
 
+/* kept.c: write the log that the boot before left, reserve the place of this one's. */
+void boot_kept_log(const struct boot_ctx *ctx);
+
 /* files.c: read the configuration and the files; what is missing is recorded, never fatal. */
+/* The root of the volume that the loader came from, or NULL. */
+EFI_FILE_HANDLE boot_open_volume(const struct boot_ctx *ctx);
 EFI_STATUS boot_files_read(const struct boot_ctx *ctx) MUST_CHECK;
 
 /* survey.c: all of these are optional facts; nothing can fail. */

@@ -158,7 +158,7 @@ static uint64_t walk_config(const struct boot_file *text, struct file_list *list
 	return named;
 }
 
-static EFI_FILE_HANDLE open_volume(const struct boot_ctx *ctx)
+EFI_FILE_HANDLE boot_open_volume(const struct boot_ctx *ctx)
 {
 	EFI_GUID loaded_id = LOADED_IMAGE_PROTOCOL, fs_id = SIMPLE_FILE_SYSTEM_PROTOCOL;
 	EFI_FILE_IO_INTERFACE *fs;
@@ -175,7 +175,7 @@ static EFI_FILE_HANDLE open_volume(const struct boot_ctx *ctx)
 EFI_STATUS boot_files_read(const struct boot_ctx *ctx)
 {
 	struct boot_file config = { .path = CONFIG_PATH };
-	struct file_list list = { .ctx = ctx, .root = open_volume(ctx), .capacity = 1 };
+	struct file_list list = { .ctx = ctx, .root = boot_open_volume(ctx), .capacity = 1 };
 
 	if (!list.root)
 		boot_note(ctx->bi, "the start volume cannot be read: no configuration", "");

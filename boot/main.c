@@ -70,6 +70,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *table)
 	if (EFI_ERROR(status))
 		return status;
 	ctx.bi->tsc_loader_entry = entered;
+	boot_kept_log(&ctx);
 	status = prepare(&ctx, &entry, &cr3);
 	if (EFI_ERROR(status))
 		return status;

@@ -22,6 +22,7 @@
 #include "kernel/machine/apic.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
+#include "kernel/machine/crash.h"
 #include "kernel/machine/machine.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/time.h"
@@ -278,6 +279,10 @@ void kernel_main(const struct boot_info *bi)
 {
 	machine_init(bi);
 	log_info("Tain %s", TAIN_VERSION);
+	if (boot_info()->kept_log == BOOT_LOG_WRITTEN)
+		log_warn("the log of the boot before is in \\tain\\log.txt");
+	else if (boot_info()->kept_log == BOOT_LOG_LOST)
+		log_warn("the log of the boot before could not be written to \\tain\\log.txt");
 	if (boot_info()->loader_note[0])
 		log_warn("loader: %s", boot_info()->loader_note);
 	read_config();
@@ -294,6 +299,8 @@ void kernel_main(const struct boot_info *bi)
 		 cpu_online_count(), cpu_count(), (unsigned long long)ticks_since_entry(),
 		 (unsigned long long)wait_ticks());
 	console_draw();
+	crash_add_report(monitor_crash_report);
+	crash_set_reboot(config.tain.crash == CRASH_REBOOT);
 	monitor_init(&config);
 	sched_set_poll_hook(monitor_poll);
 	sched_run();

@@ -15,7 +15,7 @@
 #include "kernel/base/types.h"
 
 #define BOOT_INFO_MAGIC   UINT64_C(0x4f464e494e494154) /* "TAININFO" */
-#define BOOT_INFO_VERSION 1
+#define BOOT_INFO_VERSION 2
 
 /* Where the loader maps things before it jumps; the kernel's own tables keep the same addresses. */
 #define KERNEL_VIRT_BASE UINT64_C(0xffffffff80000000) /* the image, linked here             */
@@ -51,6 +51,8 @@ struct boot_file {
 	uint32_t rsvd;
 };
 
+enum boot_log { BOOT_LOG_NONE, BOOT_LOG_WRITTEN, BOOT_LOG_LOST };
+
 struct boot_cpu {
 	uint32_t apic_id;
 	uint32_t flags; /* BOOT_CPU_* */
@@ -71,6 +73,7 @@ struct boot_info {
 	uint64_t rsdp;             /* ACPI RSDP or 0 */
 	uint64_t smbios, smbios3;  /* entry points or 0 */
 	uint64_t efi_system_table; /* 0: no runtime services */
+	uint64_t kept_log_hpa;     /* struct kept_log, started; 0: none */
 	uint64_t fb_hpa, fb_bytes; /* linear framebuffer or 0 */
 	uint32_t fb_width, fb_height, fb_pixels_per_line, fb_format; /* EFI_GRAPHICS_PIXEL_FORMAT */
 
@@ -78,6 +81,8 @@ struct boot_info {
 	uint64_t tsc_kernel_entry;  /* RDTSC just before the jump */
 	uint32_t exit_boot_retries; /* how often the memory map had changed */
 	uint32_t secure_boot;       /* 1: firmware says Secure Boot is on */
+	uint32_t kept_log;          /* enum boot_log: of the boot before */
+	uint32_t rsvd;
 	char firmware_vendor[64];   /* ASCII */
 	char loader_note[256];      /* one line for the log, e.g. why no tain.cfg; may be empty */
 };

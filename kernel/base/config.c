@@ -192,6 +192,8 @@ static const struct word attribute_words[] = {
 	{ NULL, 0 } };
 static const struct word device_words[] = {
 	{ "console", GUEST_DEVICE_CONSOLE }, { "rng", GUEST_DEVICE_RNG }, { NULL, 0 } };
+static const struct word crash_words[] = {
+	{ "stop", CRASH_STOP }, { "reboot", CRASH_REBOOT }, { NULL, 0 } };
 static const struct word console_words[] = {
 	{ "auto", CONSOLE_AUTO }, { "com1", CONSOLE_COM1 }, { "com2", CONSOLE_COM2 }, { NULL, 0 } };
 static const struct word module_words[] = {
@@ -423,35 +425,6 @@ static void set_start(struct parser *p, const struct key *k, const char *value)
 	}
 }
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
-static void set_mrtd(struct parser *p, const struct key *k, const char *value)
-{
-	uint8_t hash[GUEST_MRTD_BYTES] = { 0 };
-	size_t digits = strlen(value);
-
-	for (size_t i = 0; i < digits && i < 2 * sizeof(hash); i++) {
-		int digit = hex_digit(value[i]);
-
-		if (digit < 0)
-			digits = 0;
-		else
-			hash[i / 2] = (uint8_t)(hash[i / 2] << 4 | digit);
-	}
-	if (digits != 2 * sizeof(hash)) {
-		complain(p, "%s: expected 96 hexadecimal digits, as `tain mrtd` prints them", k->name);
-		return;
-	}
-	memcpy(p->guest->mrtd, hash, sizeof(hash));
-	p->guest->has_mrtd = true;
-}
-
 #define T(f) offsetof(struct tain_config, f)
 #define G(f) offsetof(struct guest_config, f)
 #define L(f) offsetof(struct config_lines, f)
@@ -466,6 +439,8 @@ static const struct key keys[] = {
 	{ "script",     IN_TAIN,  set_script,     T(script), 0, NULL, 0, 0 },
 	{ "gdb",        IN_TAIN,  set_words,      T(gdb), 0, gdb_words, 0, 0 },
 	{ "bringup",    IN_TAIN,  set_words,      T(bringup), 0, bringup_words, 0, 0 },
+	{ "crash",      IN_TAIN,  set_words,      T(crash), 0, crash_words, 0, 0 },
+	{ "watchdog",   IN_TAIN,  set_number,     T(watchdog), 0, NULL, 0, 3600 },
 	{ "tdx_memory", IN_TAIN,  set_tdx_memory, T(tdx_memory), 0, NULL, PAGE_SIZE, TDX_MEMORY_MAX },
 	{ "firmware",   IN_GUEST, set_guest_path, G(firmware), L(firmware), NULL, 0, 0 },
 	{ "kernel",     IN_GUEST, set_guest_path, G(kernel), L(kernel), NULL, 0, 0 },
@@ -481,7 +456,6 @@ static const struct key keys[] = {
 	{ "attributes", IN_TD,    set_bits,       G(attributes), 0, attribute_words, 0, 0 },
 	{ "accept",     IN_TD,    set_words,      G(accept), 0, accept_words, 0, 0 },
 	{ "page",       IN_TD,    set_words,      G(page_level), 0, page_words, 0, 0 },
-	{ "mrtd",       IN_TD,    set_mrtd,       G(mrtd), 0, NULL, 0, 0 },
 	{ "measure",    IN_TD,    set_words,      G(measure), 0, measure_words, 0, 0 },
 };
 /* clang-format on */
@@ -699,6 +673,8 @@ void config_defaults(struct config *cfg)
 		.module = MODULE_AUTO,
 		.gdb = GDB_COM2,
 		.bringup = BRINGUP_ON,
+		.crash = CRASH_STOP,
+		.watchdog = 30,
 	};
 	cfg->guest_count = 0;
 	cfg->script_line = cfg->module_line = 0;

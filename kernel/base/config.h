@@ -31,6 +31,7 @@ enum console_choice { CONSOLE_AUTO, CONSOLE_COM1, CONSOLE_COM2, CONSOLE_PORT, CO
 enum module_choice { MODULE_AUTO, MODULE_HARDWARE, MODULE_SOFT, MODULE_NONE, MODULE_FILE };
 enum module_profile { PROFILE_DEFAULT, PROFILE_1_5_01, PROFILE_1_5_05, PROFILE_2_0 };
 enum gdb_choice { GDB_OFF, GDB_COM1, GDB_COM2 };
+enum crash_choice { CRASH_STOP, CRASH_REBOOT };
 enum bringup_choice { BRINGUP_ON, BRINGUP_STEP, BRINGUP_PROBE };
 
 /* The [tain] section, or its defaults. */
@@ -47,6 +48,8 @@ struct tain_config {
 	struct guest_file script;
 	enum gdb_choice gdb;
 	enum bringup_choice bringup;
+	enum crash_choice crash; /* what comes after a crash report */
+	unsigned watchdog;       /* seconds without progress that are reported; 0: never */
 	uint64_t tdx_memory; /* bytes to give to the TDX module; 0: all */
 };
 

@@ -363,6 +363,13 @@ void console_crash_mode(void)
 	console_flush();
 }
 
+void console_panic_locked(void)
+{
+	log_hold();
+	(void)con_lock();
+	panic("injected by the console, with the console's and the log's locks held");
+}
+
 /* --- the devices: console_where.c chooses them --------------------------------------------- */
 
 const struct uart *console_uart(void) { return &con.uart; }

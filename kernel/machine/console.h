@@ -87,8 +87,19 @@ void console_draw(void);
  * Returns the bytes copied; 0 at the end.
  */
 size_t log_read(uint64_t *pos, char *buf, size_t max);
+uint64_t log_end(void); /* the position after the newest byte */
+
+/*
+ * Have the next boot's loader write the log to \\tain\\log.txt: it is marked in memory, and its tail
+ * goes to a UEFI variable. @in_memory, @in_variable: which of the two there is to find it by.
+ */
+void log_save(bool *in_memory, bool *in_variable);
+
 /* Lines logged at @level since start. */
 uint64_t log_count(enum log_level level);
+
+/* For `inject`: panic with the locks of console and log held. */
+NORETURN void console_panic_locked(void);
 
 /* From here on, print synchronously and take no lock: the machine is going down. */
 void console_crash_mode(void);

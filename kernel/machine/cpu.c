@@ -156,6 +156,10 @@ void cpu_kick_all_others(void)
 void cpu_serve_calls(void)
 {
 	struct cpu *me = this_cpu();
+
+	/* The NMI of a crash only ended a stay in a guest: here it is seen. */
+	if (unlikely(crash_under_way()))
+		crash_stop_here();
 	void (*fn)(void *) = __atomic_load_n(&me->call_fn, __ATOMIC_ACQUIRE);
 
 	if (likely(!fn))

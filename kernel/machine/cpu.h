@@ -51,7 +51,8 @@ struct cpu {
 	uint64_t idle_ticks;      /* time spent in cpu_idle() */
 	uint64_t vm_ticks;        /* in plain guests, by the preemption timer; written by kernel/vmx */
 	uint64_t td_ticks;        /* in TDs, as far as it can be seen; written by tdx/soft */
-	struct trap_frame *crash_frame;
+	const struct trap_frame *crash_frame; /* where it was when another CPU crashed, if known */
+	volatile uint32_t stopped;	      /* it halts for good */
 
 	/* direct_map.c */
 	uint64_t map_generation; /* translations older than this are gone here */

@@ -2,7 +2,7 @@
  * log.c - log lines: a time stamp, a level, a text; kept in memory and sent to the console.
  *
  * Invariants
- *   - The log buffer keeps the newest LOG_BYTES of text; positions are absolute and only grow, so a
+ *   - The log buffer keeps the newest KEPT_LOG_TEXT bytes; positions are absolute and only grow, so a
  *     reader can tell what it has missed.
  *   - One line is appended as a whole: lines of different CPUs do not mix.
  *
@@ -14,23 +14,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/kept_log.h"
 #include "kernel/base/lock.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/room.h"
 #include "kernel/machine/time.h"
 
-#define LOG_BYTES 65536u
-#define LINE_MAX  500
+#define LINE_MAX 500
 
 enum log_level log_threshold = LOG_INFO;
 
 static struct {
 	spinlock_t lock; /* taken with interrupts off */
-	uint64_t end;    /* absolute position after the newest byte */
 	uint64_t count[LOG_TRACE + 1];
-	char text[LOG_BYTES];
-} buffer;
+	struct kept_log *kept; /* where the log is: our own until the loader's place is known */
+	struct kept_log ours;
+} buffer = { .kept = &buffer.ours };
 
 static const char *const level_label[] = {
 	[LOG_ERROR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = "",
@@ -57,8 +57,31 @@ static void log_unlock(uint64_t flags) RELEASES(buffer.lock) NO_TSA
 static void append(const char *text, size_t length)
 {
 	for (size_t i = 0; i < length; i++)
-		buffer.text[(buffer.end + i) % LOG_BYTES] = text[i];
-	buffer.end += length;
+		kept_log_put(buffer.kept, (uint8_t)text[i]);
+}
+
+/* The log moves to where the next boot finds it. */
+void log_keep(struct kept_log *kept)
+{
+	uint64_t flags = log_lock();
+
+	for (uint64_t i = kept_log_begin(buffer.kept); i < buffer.kept->end; i++)
+		kept_log_put(kept, buffer.kept->text[i % KEPT_LOG_TEXT]);
+	buffer.kept = kept;
+	log_unlock(flags);
+}
+
+/* What the next boot's loader is to do with it. */
+void log_mark(enum kept_state state) { buffer.kept->state = state; }
+enum kept_state log_state(void) { return (enum kept_state)buffer.kept->state; }
+bool log_is_kept(void) { return buffer.kept != &buffer.ours; }
+
+void log_append(const char *text, size_t length)
+{
+	uint64_t flags = log_lock();
+
+	append(text, length);
+	log_unlock(flags);
 }
 
 void log_line(enum log_level level, const char *fmt, ...)
@@ -87,16 +110,22 @@ void log_line(enum log_level level, const char *fmt, ...)
 size_t log_read(uint64_t *pos, char *buf, size_t max) NO_TSA
 {
 	uint64_t flags = log_lock();
+	const struct kept_log *k = buffer.kept;
 
-	if (buffer.end - *pos > LOG_BYTES || *pos > buffer.end)
-		*pos = buffer.end > LOG_BYTES ? buffer.end - LOG_BYTES : 0;
-	size_t n = buffer.end - *pos < max ? (size_t)(buffer.end - *pos) : max;
+	if (k->end - *pos > KEPT_LOG_TEXT || *pos > k->end)
+		*pos = kept_log_begin(k);
+	size_t n = k->end - *pos < max ? (size_t)(k->end - *pos) : max;
 
 	for (size_t i = 0; i < n; i++)
-		buf[i] = buffer.text[(*pos + i) % LOG_BYTES];
+		buf[i] = (char)k->text[(*pos + i) % KEPT_LOG_TEXT];
 	*pos += n;
 	log_unlock(flags);
 	return n;
 }
+
+/* Take the lock and never give it back. */
+void log_hold(void) NO_TSA { (void)log_lock(); }
+
+uint64_t log_end(void) { return buffer.kept->end; }
 
 uint64_t log_count(enum log_level level) { return buffer.count[level]; }

@@ -1,8 +1,7 @@
 /*
  * power.c - the ways out of this machine.
  *
- * Keeps the promises of power.h. Firmware's ResetSystem runs on tables of its own: the kernel's
- * upper half plus everything below mapped one to one, as the firmware left it.
+ * Keeps the promises of power.h. Each of them is an orderly end: the log says so to the next boot.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -26,58 +25,20 @@
 #define KEYBOARD_RESET  0xfe
 #define PM_SLEEP_ENABLE BIT32(13)
 
-/* UEFI specification, "EFI Runtime Services Table": 24-byte header, then function pointers. */
-#define SYSTEM_TABLE_SIGNATURE UINT64_C(0x5453595320494249)
-#define RUNTIME_SIGNATURE      UINT64_C(0x56524553544e5552)
-#define SYSTEM_TABLE_RUNTIME   88
-#define RUNTIME_RESET_SYSTEM   104
-
-enum efi_reset { EFI_RESET_COLD, EFI_RESET_WARM, EFI_RESET_SHUTDOWN };
-typedef void (*efi_reset_fn)(enum efi_reset type, uint64_t status, uint64_t size, void *data)
-	__attribute__((ms_abi));
-
 static struct {
-	uint64_t reset_system; /* physical; 0: no runtime services */
 	bool bochs, emulated, has_fadt;
 	struct acpi_fadt fadt;
 } power;
 
-static uint64_t read_u64(uint64_t hpa)
-{
-	uint64_t v = 0;
-
-	if (copy_safe(&v, hpa_to_ptr((hpa_t){ hpa }), sizeof(v)))
-		return 0;
-	return v;
-}
-
 void power_init(const struct boot_info *bi, const struct acpi_fadt *fadt, bool has_fadt)
 {
-	uint64_t table = bi->efi_system_table;
-
-	if (table && read_u64(table) == SYSTEM_TABLE_SIGNATURE) {
-		uint64_t services = read_u64(table + SYSTEM_TABLE_RUNTIME);
-
-		if (services && read_u64(services) == RUNTIME_SIGNATURE)
-			power.reset_system = read_u64(services + RUNTIME_RESET_SYSTEM);
-	}
+	firmware_init(bi);
 	power.emulated = (cpuid(1, 0).ecx & BIT32(31)) != 0;
 	/* Bochs has no ACPI tables under OVMF and does not say that it is an emulator. */
 	power.bochs = !bi->rsdp && !power.emulated;
 	power.has_fadt = has_fadt;
 	if (has_fadt)
 		power.fadt = *fadt;
-}
-
-static void efi_reset(enum efi_reset type)
-{
-	uint64_t cr3 = power.reset_system ? efi_call_cr3() : 0;
-
-	if (!cr3)
-		return;
-	cr3_write(cr3);
-	((efi_reset_fn)power.reset_system)(type, 0, 0, NULL);
-	cr3_write(kernel_cr3());
 }
 
 static void gas_write16(const struct acpi_gas *g, uint16_t value)
@@ -118,6 +79,13 @@ static void keyboard_reset(void)
 	delay_us(100000);
 }
 
+/* Unless `log save` asked for it, or a crash is the reason, the next boot has nothing to write. */
+static void leave_log(void)
+{
+	if (log_state() == KEPT_RUNNING)
+		log_mark(KEPT_LEFT);
+}
+
 NORETURN static void stop(void)
 {
 	crash_stop_here();
@@ -126,22 +94,24 @@ NORETURN static void stop(void)
 
 void power_off(void)
 {
+	leave_log();
 	console_flush();
 	irq_disable();
 	bochs_off();
-	efi_reset(EFI_RESET_SHUTDOWN);
+	firmware_reset(EFI_RESET_SHUTDOWN);
 	fadt_off();
 	stop();
 }
 
 void power_reset(void)
 {
+	leave_log();
 	console_flush();
 	irq_disable();
 	/* Firmware's reset ends in port CF9h, which hangs Bochs. */
 	if (power.bochs)
 		keyboard_reset();
-	efi_reset(EFI_RESET_COLD);
+	firmware_reset(EFI_RESET_COLD);
 	fadt_reset();
 	keyboard_reset();
 	stop();
@@ -151,6 +121,7 @@ void power_exit(int n)
 {
 	char text[32];
 
+	leave_log();
 	snprintf(text, sizeof(text), "tain: exit %d\n", n);
 	console_last_words(text);
 	irq_disable();

@@ -11,6 +11,7 @@
 
 #include "drivers/acpi.h"
 #include "kernel/base/boot_info.h"
+#include "kernel/base/kept_log.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/page_core.h"
 #include "kernel/machine/trap.h"
@@ -19,7 +20,7 @@
 extern char kernel_start[], kernel_text_start[], kernel_text_end[], kernel_rodata_start[],
 	kernel_rodata_end[], kernel_data_start[], kernel_end[];
 extern char boot_stack_guard[], boot_stack[], boot_stack_top[];
-extern char trap_stubs[], ap_blob[], ap_blob_end[], ap_enter[];
+extern char trap_common[], trap_common_end[], trap_stubs[], ap_blob[], ap_blob_end[], ap_enter[];
 extern char cpu_sleep_window_start[], cpu_sleep_window_end[];
 void gdt_activate(const struct table_register *gdt, uint16_t code, uint16_t data, uint16_t tss);
 void cpu_sleep(volatile uint32_t *wake);
@@ -53,6 +54,28 @@ void console_start_screen(const struct boot_info *bi, bool i8042);
 bool console_try_interrupt(const char *how);
 void console_keyboard_interrupt(void);
 bool console_has_keyboard(void);
+
+struct kept_log;
+void log_keep(struct kept_log *kept);
+void log_hold(void);
+void log_append(const char *text, size_t length);
+void log_mark(enum kept_state state);
+bool log_is_kept(void);
+enum kept_state log_state(void);
+int log_tail_to_variable(enum kept_state state) MUST_CHECK;
+
+/* firmware.c: UEFI runtime services */
+typedef uint16_t efi_char;
+struct efi_guid {
+	uint32_t a;
+	uint16_t b, c;
+	uint8_t d[8];
+};
+enum efi_reset { EFI_RESET_COLD, EFI_RESET_WARM, EFI_RESET_SHUTDOWN };
+void firmware_init(const struct boot_info *bi);
+void firmware_reset(enum efi_reset type);
+int firmware_set_variable(const efi_char *name, const struct efi_guid *guid, const void *data,
+			  uint64_t bytes) MUST_CHECK;
 
 /* page.c, heap.c */
 void page_init(const struct boot_info *bi);

@@ -71,7 +71,7 @@ const struct boot_file *boot_file_find(const char *path)
 /* --- ACPI and the list of CPUs ------------------------------------------------------------- */
 
 /* Tables are read through the direct map: only where the memory map has RAM. */
-const void *machine_map_table(uint64_t hpa, uint64_t bytes)
+static const void *map_table(uint64_t hpa, uint64_t bytes)
 {
 	hpa_t where;
 
@@ -102,7 +102,7 @@ static void add_listed_cpus(void)
 
 static void read_acpi(void)
 {
-	if (acpi_init(&acpi_tables, boot.rsdp, machine_map_table))
+	if (acpi_init(&acpi_tables, boot.rsdp, map_table))
 		return;
 	if (acpi_tables.rejected)
 		log_warn("acpi: %u table(s) left out, last: %s", acpi_tables.rejected,
@@ -133,6 +133,8 @@ void machine_init(const struct boot_info *bi)
 	page_init(&boot);
 	direct_map_init(&boot);
 	heap_init();
+	if (boot.kept_log_hpa)
+		log_keep(hpa_to_ptr((hpa_t){ boot.kept_log_hpa }));
 	read_acpi();
 	console_choose(&acpi_tables);
 	console_start_screen(&boot, !has_fadt || fadt.has_8042);

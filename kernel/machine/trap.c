@@ -84,8 +84,10 @@ void irq_register(unsigned vector, irq_handler_t fn)
 
 static void nmi(struct trap_frame *f)
 {
-	if (crash_under_way())
+	if (crash_under_way()) {
+		this_cpu()->crash_frame = f;
 		crash_stop_here();
+	}
 	this_cpu()->nmi_count++;
 	if (f->rip >= (uint64_t)vmx_entry_window_start && f->rip < (uint64_t)vmx_entry_window_end)
 		f->rip = (uint64_t)vmx_entry_abort;

@@ -26,6 +26,8 @@ section .text
 
 align 16
 global trap_stubs
+global trap_common
+global trap_common_end
 trap_stubs:
 %assign vec 0
 %rep 256
@@ -58,7 +60,7 @@ trap_common:
         push    r15
         cld
         mov     rdi, rsp
-        mov     rbp, rsp                ; keeps the interrupted frame chain walkable
+        mov     rbp, rsp                ; a backtrace finds the trap frame by it
         call    trap_dispatch
         pop     r15
         pop     r14
@@ -77,6 +79,7 @@ trap_common:
         pop     rax
         add     rsp, 16
         iretq
+trap_common_end:
 
 ; void cpu_sleep(volatile uint32_t *wake);
 ;   in RDI wake    Sleep with interrupts open unless *wake is set. Interrupts off after.

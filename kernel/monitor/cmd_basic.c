@@ -113,6 +113,20 @@ static uint64_t log_tail(uint64_t lines)
 	return 0;
 }
 
+static int save_log(struct call *c)
+{
+	bool in_memory, in_variable;
+
+	log_save(&in_memory, &in_variable);
+	if (!in_memory && !in_variable)
+		return command_fail(c, "firmware gave no place for it, neither memory nor a variable");
+	out_printf(c->out, "the next boot from this volume writes the log to \\tain\\log.txt (kept in %s)\n",
+		   in_memory && in_variable ? "memory, its end in a UEFI variable"
+		   : in_memory		    ? "memory"
+					    : "a UEFI variable, the end only");
+	return 0;
+}
+
 static int cmd_log(struct call *c)
 {
 	uint64_t lines = 1000, pos;
@@ -121,12 +135,14 @@ static int cmd_log(struct call *c)
 
 	if (c->argc == 2 && strcmp(c->argv[0], "level") == 0)
 		return log_level(c);
+	if (c->argc == 1 && strcmp(c->argv[0], "save") == 0)
+		return save_log(c);
 	if (c->argc == 1) {
 		lines = strtoull(c->argv[0], &end, 10);
 		if (*end || end == c->argv[0] || *c->argv[0] == '-')
-			return command_fail(c, "expected: log [LINES], or log level LEVEL");
+			return command_fail(c, "expected: log [LINES], log save, or log level LEVEL");
 	} else if (c->argc == 2) {
-		return command_fail(c, "expected: log [LINES], or log level LEVEL");
+		return command_fail(c, "expected: log [LINES], log save, or log level LEVEL");
 	}
 	pos = log_tail(lines);
 	while (lines && (n = log_read(&pos, buf, sizeof(buf) - 1))) {
@@ -230,9 +246,10 @@ const struct command basic_commands[] = {
 	  COMPLETE_COMMAND, COMMAND_JSON, NULL },
 	{ "version", "", "what runs here: Tain, firmware, VMX, TDX module", cmd_version, 0, 0,
 	  COMPLETE_NOTHING, COMMAND_JSON, NULL },
-	{ "log", "[LINES] | level LEVEL", "show the log, or set from which level on is logged",
+	{ "log", "[LINES] | save | level LEVEL", "show the log, keep it, or set from which level on is logged",
 	  cmd_log, 0, 2, COMPLETE_NOTHING, 0,
-	  "    Levels: error, warn, info, debug, trace." },
+	  "    Levels: error, warn, info, debug, trace.\n"
+	  "    save: the next boot's loader writes it to \\tain\\log.txt, as it does after a crash." },
 	{ "echo", "[WORD]...", "print the words", cmd_echo, 0, 31, COMPLETE_NOTHING, 0, NULL },
 	{ "sleep", "SECONDS", "let the guests run for a while", cmd_sleep, 1, 1, COMPLETE_NOTHING, 0,
 	  NULL },

@@ -9,7 +9,10 @@
 #include <string.h>
 
 #include "kernel/base/log.h"
+#include "kernel/base/trace.h"
+#include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
+#include "kernel/machine/crash.h"
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
 #include "kernel/monitor/command.h"
@@ -69,12 +72,39 @@ static void inject_remote(void)
 		cpu_call(1, crash_there, NULL);
 }
 
+/* With the locks held that every report would want. */
+static void inject_locked(void) { console_panic_locked(); }
+
+/* In the middle of a trace record: readers must not take it for one. */
+static void inject_trace(void)
+{
+	uint64_t number;
+	struct trace_record *r = trace_open(&number);
+
+	*r = (struct trace_record){ .tsc = tsc_now(), .kind = TRACE_KINDS + 1 };
+	panic("injected by the console, inside trace record %llu", (unsigned long long)number);
+}
+
+static void break_report(void (*say)(const char *text))
+{
+	say("(this step of the report breaks, on purpose)\n");
+	inject_fault();
+}
+
+/* The report itself breaks half way: the rest must come. */
+static void inject_report(void)
+{
+	crash_add_report(break_report);
+	panic("injected by the console, and again inside the report");
+}
+
 static const struct {
 	const char *name;
 	void (*run)(void);
 } injections[] = {
 	{ "panic", inject_panic },       { "fault", inject_fault },     { "opcode", inject_opcode },
 	{ "overflow", inject_overflow }, { "private", inject_private }, { "remote", inject_remote },
+	{ "locked", inject_locked },     { "trace", inject_trace },     { "report", inject_report },
 };
 
 /* ------------------------------------------------------------------ inject tdh */
@@ -86,6 +116,8 @@ static int parse_what(const char *word, struct tdx_inject *rule)
 		rule->kind = TDX_INJECT_INTERRUPT;
 	else if (strcmp(word, "delay") == 0)
 		rule->kind = TDX_INJECT_DELAY;
+	else if (strcmp(word, "crash") == 0)
+		rule->kind = TDX_INJECT_CRASH;
 	else
 		return tdx_parse_status(strcmp(word, "busy") == 0 ? "OPERAND_BUSY" : word,
 					&rule->value);
@@ -126,8 +158,9 @@ static void print_rule(struct out *out, const struct tdx_inject *r)
 
 	if (r->kind == TDX_INJECT_STATUS)
 		tdx_status_text((tdx_status_t){ r->value }, text, sizeof(text));
-	else if (r->kind == TDX_INJECT_INTERRUPT)
-		snprintf(text, sizeof(text), "interrupt");
+	else if (r->kind == TDX_INJECT_INTERRUPT || r->kind == TDX_INJECT_CRASH)
+		snprintf(text, sizeof(text), "%s",
+			 r->kind == TDX_INJECT_CRASH ? "crash" : "interrupt");
 	else
 		snprintf(text, sizeof(text), "delay %llu ticks", (unsigned long long)r->value);
 	out_printf(out, "%-22s %s nth=%u times=%u chance=%u seed=%llu: %llu calls, %llu hits\n",
@@ -143,7 +176,7 @@ static int add_rule(struct call *c, const struct tdx_inject_ops *ops)
 	int err;
 
 	if (c->argc < 3)
-		return command_fail(c, "expected: inject tdh LEAF STATUS|busy|interrupt|delay ...");
+		return command_fail(c, "expected: inject tdh LEAF STATUS|busy|interrupt|delay|crash ...");
 	if (strcmp(c->argv[1], "any") != 0 && tdx_parse_leaf(c->argv[1], &leaf) != 0)
 		return command_fail(c, "'%.40s' is no leaf: expected its number, its name or any",
 				    c->argv[1]);
@@ -151,7 +184,7 @@ static int add_rule(struct call *c, const struct tdx_inject_ops *ops)
 	if (parse_what(c->argv[2], &rule) != 0)
 		return command_fail(c,
 				    "'%.40s' is no status: expected hexadecimal, a name, busy, "
-				    "interrupt or delay",
+				    "interrupt, delay or crash",
 				    c->argv[2]);
 	for (int i = 3; i < c->argc; i++)
 		if (parse_option(c->argv[i], &rule) != 0)
@@ -196,7 +229,8 @@ static int cmd_inject(struct call *c)
 			injections[i].run();
 			return command_fail(c, "%s: this machine survived it", c->argv[0]);
 		}
-	return command_fail(c, "expected: inject panic|fault|opcode|overflow|private|remote|tdh");
+	return command_fail(c, "expected: inject panic|fault|opcode|overflow|private|remote|locked|trace|"
+			       "report|tdh");
 }
 
 /* clang-format off */
@@ -204,10 +238,11 @@ const struct command inject_commands[] = {
 	{ "inject", "KIND [...]", "fail on purpose, to see what that looks like", cmd_inject, 1, 8,
 	  COMPLETE_NOTHING, 0,
 	  "KIND is panic, fault, opcode, overflow (of the stack), private (a stray access to a page\n"
-	  "that the TDX module owns) or remote (on another CPU). The machine stops.\n"
+	  "that the TDX module owns), remote (on another CPU), locked (with the console's locks held),\n"
+	  "trace (inside a trace record) or report (and again inside the report). The machine stops.\n"
 	  "tdh: make the software TDX module fail. inject tdh LEAF|any WHAT [nth=N] [times=N]\n"
-	  "[chance=N] [seed=N] [ticks=N]: WHAT is a status (hexadecimal or name), busy, interrupt or\n"
-	  "delay. It concerns times=1 calls (0: all) from the nth=1 next one on, each with chance=1000\n"
+	  "[chance=N] [seed=N] [ticks=N]: WHAT is a status (hexadecimal or name), busy, interrupt,\n"
+	  "delay or crash (of the module). It concerns times=1 calls (0: all) from the nth=1 next one on, each with chance=1000\n"
 	  "of 1000, thrown by seed. inject tdh: the rules so far; inject tdh off: none." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };

@@ -73,6 +73,9 @@ void monitor_shut_down(void);
 /* monitor_shut_down(), then `tain: exit N`. @n < 0: 0, or 1 if something that counts has failed. */
 NORETURN void monitor_exit(int n);
 
+/* What the monitor knows when all has crashed. */
+void monitor_crash_report(void (*say)(const char *text));
+
 /* The configuration in force. */
 struct config *monitor_config(void);
 

@@ -22,6 +22,7 @@ enum tdx_inject_kind {
 	TDX_INJECT_INTERRUPT, /* an interrupt is pending: leaves that look stop, and keep their
 				 place */
 	TDX_INJECT_DELAY,     /* spend @value TSC ticks first */
+	TDX_INJECT_CRASH,     /* the module itself breaks, and with it the machine */
 };
 
 struct tdx_inject {

@@ -13,6 +13,8 @@
 
 #include <errno.h>
 
+#include "kernel/base/log.h"
+
 int soft_inject_add(struct soft_module *m, const struct tdx_inject *rule)
 {
 	unsigned n = m->inject_count;
@@ -95,6 +97,8 @@ bool inject_before(struct call *c, tdx_status_t *st)
 		case TDX_INJECT_DELAY:
 			delay(c, rule->value);
 			break;
+		case TDX_INJECT_CRASH:
+			panic("software TDX module: told to break in a call of leaf %u", c->leaf);
 		}
 	}
 	return false;

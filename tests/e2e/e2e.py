@@ -83,6 +83,14 @@ def boot(**how):
     return Boot(done.returncode, text, done.stderr.decode("utf-8", "replace"))
 
 
+def file_of(image, path):
+    """The text of file @path on the ESP of a disk image; '' if it is not there."""
+    done = subprocess.run(["mcopy", "-n", "-i", f"{image}@@1M", f"::/{path}", "-"], check=False,
+                          env={"PATH": "/usr/bin:/bin", "MTOOLS_SKIP_CHECK": "1"},
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return done.stdout.decode("utf-8", "replace")
+
+
 class Live:
     """A run with its keyboard: wait for what is printed, type, and leave at the end."""
 

@@ -12,34 +12,77 @@ CRASHES = (
     ("overflow", r"^\*\*\* crash: stack overflow at 0x"),
     ("private", r"^\*\*\* crash: #PF: host write of 0x[0-9a-f]+, page is private to a TD$"),
     ("remote", r"^cpu 1 \(apic id 1\), running: "),
+    ("trace", r"^\*\*\* crash: injected by the console, inside trace record \d+$"),
+    ("report", r"(?s)this step of the report breaks.*^\*\*\* crash inside this report: .*^tain: crash$"),
+    ("locked", r"^\*\*\* crash: .* the console's and the log's locks held$"),
 )
+FRAME = r"^  at ffffffff8[0-9a-f]{7}  [a-z]\w+\+0x[0-9a-f]+$"
+LOOP = e2e.ROOT + "/build/guests/bad_loop.elf"
+HELLO = e2e.ROOT + "/build/guests/hello.fd"
+LOOP_CONFIG = """[tain]
+start = loop
+[vm loop]
+image  = \\tain\\loop.elf
+memory = 16M
+[td hello]
+firmware = \\tain\\hello.fd
+memory = 32M
+"""
 
 
-def promises(machine, cpus):
-    b = boot(machine=machine, cpus=cpus, commands=["selftest"], timeout=120)
+def rows_hold(where, b):
     rows = re.findall(r"^(\w.*?)  +(yes|no)( +.*)?$", b.output_of("selftest"), re.M)
-    where = f"{machine}, {cpus} CPUs"
-    check(f"{where}: selftest ran and the machine went on", b.status == 0 and len(rows) > 8, b)
+    check(f"{where}: selftest ran", len(rows) > 8, b)
     for promise, kept, finding in rows:
         check(f"{where}: {promise}", kept == "yes", finding)
 
 
-def crash(kind, says):
-    b = boot(machine="qemu", cpus=2, commands=[f"inject {kind}"], timeout=60)
-    check(f"crash by {kind}: exit status 126", b.status == 126, b)
-    check(f"crash by {kind}: the report says what it was", b.has(says), b)
-    check(f"crash by {kind}: a backtrace, the last log lines, then the mark",
-          b.has(r"^  at ffffffff8[0-9a-f]{7}  [a-z]\w+\+0x[0-9a-f]+$") and b.has(r"^last log lines:$") and
-          b.text.rstrip().endswith("tain: crash"), b)
+def promises_in_qemu():
+    b = boot(machine="qemu", cpus=3, commands=["selftest"], timeout=120)
+    rows_hold("qemu, 3 CPUs", b)
+    check("qemu, 3 CPUs: and the machine went on", b.status == 0, b)
+
+
+def promises_in_bochs():
+    """This one ends when the software module breaks, while a guest does not leave CPU 1."""
+    b = boot(cpus=2, config=LOOP_CONFIG, files=[(LOOP, r"\tain\loop.elf"), (HELLO, r"\tain\hello.fd")], timeout=240,
+             commands=["selftest", "inject tdh MNG.CREATE crash", "start hello"])
+    rows_hold("bochs, 2 CPUs", b)
+    check("crash in the software module: exit status 126", b.status == 126, b)
+    check("crash in the software module: the report says so", b.has(r"^\*\*\* crash: software TDX module: "), b)
+    check("crash in the software module: names in the backtrace, from the module to the console",
+          b.has(r"  inject_before\+") and b.has(r"  seamcall_raw\+") and b.has(r"  monitor_poll\+"), b)
+    check("crash in the software module: the CPU in the guest stopped, too",
+          b.has(r"^cpu 1: stopped, running: ") and b.has(r"^other cpus: 1 stopped, 0 of them"), b)
+    check("crash in the software module: its last calls are shown",
+          b.has(r"^last trace records of cpu 0:$") and b.has(r"^  \[ *seamcall \d+ us before\] TDH\."), b)
+
+
+def crashes():
+    """One machine that resets itself after each crash, and brings its last words to the stick."""
+    image = e2e.scratch("disk.img")
+    b = boot(machine="qemu", cpus=2, config="[tain]\ncrash = reboot\n", timeout=400,
+             commands=[f"inject {kind}" for kind, _ in CRASHES],
+             extra=["--allow-reboot", "--keep-image", image])
+    parts = b.text.split("tain: ready")[1:]
+    check("after each crash the machine started again", b.status == 0 and len(parts) == len(CRASHES) + 1, b)
+    for (kind, says), part in zip(CRASHES, parts):
+        one = e2e.Boot(0, part, "")
+        check(f"crash by {kind}: the report says what it was", one.has(says), one)
+        check(f"crash by {kind}: a backtrace with names, all stopped, the last log lines, the mark",
+              one.has(FRAME) and one.has(r"^other cpus: 1 stopped, \d of them were idle; 0 did not stop$") and
+              one.has(r"^last log lines:$") and one.has(r"^tain: crash$"), one)
+        check(f"crash by {kind}: the next boot wrote the log", one.has(r"log of the boot before is in "), one)
+    log = e2e.file_of(image, "tain/log.txt")
+    check("the log on the stick is the last crash's, from its first line to the end of the report",
+          "ended in a crash" in log.splitlines()[0] and "machine: 2 CPUs listed" in log and
+          "locks held" in log and "other cpus: 1 stopped" in log, log)
 
 
 def main():
-    for machine, cpus in (("bochs", 2), ("qemu", 3)):
-        with theme(f"promises {machine}"):
-            promises(machine, cpus)
-    for kind, says in CRASHES:
-        with theme(f"crash {kind}"):
-            crash(kind, says)
+    for test in (promises_in_qemu, promises_in_bochs, crashes):
+        with theme(test.__name__):
+            test()
     e2e.finish()
 
 
