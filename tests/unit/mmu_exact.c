@@ -5,6 +5,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 /* links: mmu/[a-z]*.c tests/fake/sept.c */
+#include <time.h>
+
 #include "mmu/dead.h"
 #include "tests/fake/rig.h"
 
@@ -173,17 +175,18 @@ TEST(change_run_of_a_bugged_guest_does_nothing)
 
 /* ---- check.c ---- */
 
-static const char *found; /* what the first finding said */
+static struct mmu_finding found; /* the first one */
 
 static void find(void *arg, const struct mmu_finding *f)
 {
 	(void)arg;
-	found = *found ? found : f->what;
+	if (found.rule == 0)
+		found = *f;
 }
 
 static unsigned findings(void)
 {
-	found = "";
+	found = (struct mmu_finding){ .what = "" };
 	return mmu_check(&s.mmu, find, NULL);
 }
 
@@ -197,7 +200,7 @@ TEST(check_link_knows_where_a_chunk_ends)
 	CHECK(s.mmu.pool.first->next == NULL);
 	entry->raw = spte_make_table((hpa_t){ chunk + CHUNK_SIZE }).raw;
 	CHECK(findings() > 0);
-	CHECK(strstr(found, "what is no table") != NULL);
+	CHECK(strstr(found.what, "what is no table") != NULL);
 	*entry = was;
 	CHECK_INT(findings(), 0);
 	sept_end(&s);
@@ -213,7 +216,7 @@ TEST(check_link_tells_a_free_table_from_one_that_is_linked_twice)
 	CHECK_INT(findings(), 0);
 	s.mmu.pool.first->free |= place;
 	CHECK_INT(findings(), 1);
-	CHECK(strstr(found, "linked and free") != NULL);
+	CHECK(strstr(found.what, "linked and free") != NULL);
 	s.mmu.pool.first->free &= ~place;
 	CHECK_INT(findings(), 0);
 	sept_end(&s);
@@ -227,7 +230,7 @@ TEST(check_entry_that_is_frozen_is_one_finding)
 
 	entry->raw = SPTE_FROZEN_RAW;
 	CHECK_INT(findings(), 1);
-	CHECK(strstr(found, "frozen") != NULL);
+	CHECK(strstr(found.what, "frozen") != NULL);
 	entry->raw = SPTE_NONE_RAW;
 	CHECK_INT(findings(), 0);
 	sept_end(&s);
@@ -254,6 +257,115 @@ TEST(check_leaf_of_a_retired_root_needs_no_slot)
 	sept_end(&s);
 }
 
+/* More than two holds of the lock for each of two roots: nothing is looked at twice, or left out. */
+TEST(check_goes_on_where_it_stopped)
+{
+	const uint64_t tables = 509; /* with three above them just two times what one hold takes */
+
+	vm(MMU_AD_HARDWARE, 4 * G1);
+	struct mmu_page *two = mmu_root_get(&s.mmu, MMU_DIRECT_2);
+
+	for (uint64_t i = 0; i < tables; i++) {
+		CHECK_INT(fault_in(MMU_DIRECT, at(i * M2), MMU_WRITE, 0), 0);
+		CHECK_INT(fault_in(MMU_DIRECT_2, at(i * M2), MMU_WRITE, 0), 0);
+	}
+	CHECK_INT(findings(), 0);
+	for (unsigned root = MMU_DIRECT; root < MMU_ROOTS; root++)
+		for (uint64_t i = 0; root != MMU_MIRROR && i < tables; i += 37) {
+			spte_t *entry = walk_of((enum mmu_root)root, i * M2 + 1).entry;
+
+			entry->raw = SPTE_FROZEN_RAW;
+			CHECK_INT(findings(), 1);
+			entry->raw = SPTE_NONE_RAW;
+			entry--;
+			entry->raw += PAGE_SIZE;
+			CHECK_INT(findings(), 1);
+			CHECK(strstr(found.what, "not its slot's") != NULL);
+			CHECK_INT(found.root, root);
+			entry->raw -= PAGE_SIZE;
+		}
+	mmu_root_put(&s.mmu, two);
+	sept_end(&s);
+}
+
+TEST(check_mark_names_the_root_of_a_lost_table)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	struct mmu_page *two = mmu_root_get(&s.mmu, MMU_DIRECT_2);
+	struct mmu_page *lost = pool_get(&s.mmu, MMU_DIRECT, LEVEL_2M, at(0));
+
+	CHECK_INT(findings(), 1);
+	CHECK_INT(found.rule, 5);
+	CHECK_INT(found.root, MMU_DIRECT);
+	CHECK_INT(found.level, LEVEL_2M);
+	pool_put(&s.mmu, lost);
+	CHECK_INT(findings(), 0);
+	mmu_root_put(&s.mmu, two);
+	sept_end(&s);
+}
+
+static uint64_t some_pages(struct mmu *mmu)
+{
+	(void)mmu;
+	return 12345;
+}
+
+TEST(check_whole_balances_pages_of_a_mirror_alone)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	watch();
+	watched.external_pages = some_pages;
+	CHECK_INT(findings(), 0);
+	sept_end(&s);
+
+	td();
+	map_private(0, LEVEL_4K);
+	touch(M2, MMU_WRITE); /* the last table is a direct one */
+	CHECK_INT(findings(), 0);
+	const struct mmu_ops *was = s.mmu.ops;
+
+	watch();
+	watched.external_pages = some_pages;
+	CHECK_INT(findings(), 1);
+	CHECK_INT(found.rule, 7);
+	CHECK_INT(found.root, MMU_MIRROR);
+	s.mmu.ops = was;
+	sept_end(&s);
+}
+
+static bool second_is_done;
+
+static void *second_check(void *arg)
+{
+	(void)arg;
+	machine_cpu(1);
+	(void)mmu_check(&s.mmu, NULL, NULL);
+	__atomic_store_n(&second_is_done, true, __ATOMIC_RELEASE);
+	return NULL;
+}
+
+TEST(check_waits_for_another_check)
+{
+	pthread_t thread;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	second_is_done = false;
+	s.mmu.pool.new_mark = POOL_MARK_BORN;
+	CHECK_INT(pthread_create(&thread, NULL, second_check, NULL), 0);
+	nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+	CHECK(!__atomic_load_n(&second_is_done, __ATOMIC_ACQUIRE));
+	/* The other one ends: this one comes to its end, too, and leaves the marks free. */
+	for (int i = 0; i < 1000 && !__atomic_load_n(&second_is_done, __ATOMIC_ACQUIRE); i++) {
+		if (i == 0)
+			__atomic_store_n(&s.mmu.pool.new_mark, 0, __ATOMIC_RELEASE);
+		nanosleep(&(struct timespec){ .tv_nsec = 5000000 }, NULL);
+	}
+	CHECK(__atomic_load_n(&second_is_done, __ATOMIC_ACQUIRE));
+	CHECK_INT(pthread_join(thread, NULL), 0);
+	CHECK_INT(s.mmu.pool.new_mark, 0);
+	sept_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -269,6 +381,10 @@ int main(void)
 		cmocka_unit_test(check_link_tells_a_free_table_from_one_that_is_linked_twice),
 		cmocka_unit_test(check_entry_that_is_frozen_is_one_finding),
 		cmocka_unit_test(check_leaf_of_a_retired_root_needs_no_slot),
+		cmocka_unit_test(check_goes_on_where_it_stopped),
+		cmocka_unit_test(check_mark_names_the_root_of_a_lost_table),
+		cmocka_unit_test(check_whole_balances_pages_of_a_mirror_alone),
+		cmocka_unit_test(check_waits_for_another_check),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
