@@ -1,7 +1,8 @@
 """mutants: which mutations a C source of mmu/ allows, and one text that holds all of them at once.
 
 Of each function that is mutated the text has one copy for each mutant beside the original, and the
-original calls the copy whose number is in mmu_mutant: so mmu/ is compiled once for thousands of them.
+original calls the copy whose number is in mmu_mutant: so mmu/ is compiled once for thousands of them. It also
+marks in mmu_visited, by the number of its first mutant, that somebody came through it.
 """
 import collections
 import re
@@ -262,7 +263,8 @@ def copy_of(source, declaration, body_end, name, mutant, number):
 
 def multiplexed(path, source, numbered):
     """@source with a copy of its function for each (number, mutant); mmu_mutant says which one is called."""
-    tokens, out, at = tokens_of(source), ["extern unsigned mmu_mutant;\n", f'#line 1 "{path}"\n'], 0
+    out = ["extern unsigned mmu_mutant; extern unsigned char mmu_visited[];\n", f'#line 1 "{path}"\n']
+    tokens, at = tokens_of(source), 0
     for function, begin, first, end in functions(tokens):
         inside = [(n, m) for n, m in numbered if tokens[first - 1].start < m.start < tokens[end].end]
         if not inside:
@@ -279,6 +281,7 @@ def multiplexed(path, source, numbered):
         out += [copy_of(source, declaration, tokens[end].end, name, m, n) for n, m in inside]
         line = source.count("\n", 0, declaration[0].start) + 1
         out += [f'#line {line} "{path}"\n', source[declaration[0].start:tokens[first - 1].end],
+                f" mmu_visited[{inside[0][0]}] = 1;"
                 f" if (mmu_mutant - {inside[0][0]}u < {inside[-1][0] - inside[0][0] + 1}u)"
                 f" switch (mmu_mutant) {{{cases} }}"]
         at = tokens[first - 1].end
