@@ -84,14 +84,12 @@ static inline uint64_t reap_64(spte_t *entry, unsigned count)
 }
 
 /*
- * Take @bits from @count leaves from @entry on; bit i of the answer: leaf i had D. *last is one that
- * was changed. One turn is what every page of a log costs, so it is written out flat.
+ * Take @bits from @count leaves from @entry on. *last is one that was changed. One turn is what every
+ * page of a log costs, so it is written out flat.
  */
-static inline uint64_t sweep_64(spte_t *entry, unsigned count, uint64_t bits, unsigned *changed,
-				spte_t *last)
+static inline void sweep_64(spte_t *entry, unsigned count, uint64_t bits, unsigned *changed, spte_t *last)
 {
 	const uint64_t kind = SPTE_PRESENT | SPTE_LEAF | SPTE_BLOCKED_FOR;
-	uint64_t dirty = 0;
 
 	for (unsigned i = 0; i < count; i++) {
 		uint64_t was = spte_read(&entry[i]).raw;
@@ -101,26 +99,23 @@ static inline uint64_t sweep_64(spte_t *entry, unsigned count, uint64_t bits, un
 								  true, __ATOMIC_ACQ_REL,
 								  __ATOMIC_ACQUIRE)))
 				continue;
-			dirty |= (was & SPTE_DIRTY) / SPTE_DIRTY << i;
 			last->raw = was;
 			++*changed;
 			break;
 		}
 	}
-	return dirty;
 }
 
-/* Mark what bits of a word of leaves say, @frames each. */
-static void mark_word(struct memslot *slot, gfn_t gfn, uint64_t dirty, uint64_t frames)
+/* Mark up to 64 frames from @gfn on, in a slot whose words may begin elsewhere than the tables'. */
+static void mark_word(struct memslot *slot, gfn_t gfn, uint64_t dirty)
 {
 	uint64_t at = gfn.v - slot->base.v;
+	unsigned shift = at % 64;
+	uint64_t beyond = shift ? dirty >> (64 - shift) : 0;
 
-	if (frames == 1 && slot->dirty && is_aligned(at, 64)) {
-		__atomic_fetch_or(&slot->dirty[at / 64], dirty, __ATOMIC_RELAXED);
-		return;
-	}
-	for (; dirty; dirty &= dirty - 1)
-		slot_mark_dirty(slot, gfn_add(gfn, (uint64_t)__builtin_ctzll(dirty) * frames));
+	__atomic_fetch_or(&slot->dirty[at / 64], dirty << shift, __ATOMIC_RELAXED);
+	if (beyond)
+		__atomic_fetch_or(&slot->dirty[at / 64 + 1], beyond, __ATOMIC_RELAXED);
 }
 
 /* Take bits from all leaves of one table; mark what was dirty, if a slot wants to know. */
@@ -128,25 +123,27 @@ static int sweep_part(struct mmu *mmu, const struct part *part, void *arg)
 {
 	struct sweep *sweep = arg;
 	uint64_t bits = sweep->bits ? sweep->bits : log_bits(mmu, part->level);
-	uint64_t frames = level_frames(part->level);
 	spte_t last = SPTE_NONE;
 	unsigned count = 0;
 
+	if (sweep->slot && part->level != LEVEL_4K)
+		return 0; /* a large leaf is not writable while it is logged */
 	for (unsigned i = part->first; i < part->last; i += 64) {
 		unsigned some = part->last - i < 64 ? part->last - i : 64;
 		spte_t *entry = &part->sp->entries[i];
-		uint64_t dirty;
 
-		if (bits == SPTE_DIRTY) {
-			dirty = reap_64(entry, some);
-			count += (unsigned)__builtin_popcountll(dirty);
-			last.raw = spte_read(entry).raw | SPTE_DIRTY;
-		} else {
-			dirty = sweep_64(entry, some, bits, &count, &last);
+		if (bits != SPTE_DIRTY) {
+			sweep_64(entry, some, bits, &count, &last);
+			continue;
 		}
-		if (sweep->slot && dirty)
-			mark_word(sweep->slot, gfn_add(part->gfn, (i - part->first) * frames), dirty,
-				  frames);
+		uint64_t dirty = reap_64(entry, some);
+
+		if (!dirty)
+			continue;
+		count += (unsigned)__builtin_popcountll(dirty);
+		last.raw = spte_read(&entry[__builtin_ctzll(dirty)]).raw | SPTE_DIRTY;
+		if (sweep->slot)
+			mark_word(sweep->slot, gfn_add(part->gfn, i - part->first), dirty);
 	}
 	trace_part(mmu, part, last, bits, count);
 	sweep->count += count;
