@@ -84,6 +84,7 @@ void mmu_write_lock(struct mmu_lock *l) NO_TSA
 
 void mmu_write_unlock(struct mmu_lock *l) NO_TSA
 {
+	assert(mmu_write_held(l));
 	__atomic_store_n(&l->writing, 0, __ATOMIC_SEQ_CST);
 	spin_unlock(&l->writers);
 }
