@@ -366,6 +366,148 @@ TEST(check_waits_for_another_check)
 	sept_end(&s);
 }
 
+/* ---- dead.c ---- */
+
+/* The 1G entry over BASE is cut; what was below it. */
+static struct mmu_page *cut_1g(void)
+{
+	struct walk w = walk_to(&s.mmu, MMU_DIRECT, BASE, LEVEL_1G);
+	struct mmu_page *below = page_of_entry(table_of(&s.mmu, w.old));
+
+	change_direct(&s.mmu, &w, SPTE_NONE);
+	CHECK_INT(owed_flush(&s.mmu, MMU_DIRECT, at(0), at(G1)), 0);
+	return below;
+}
+
+TEST(dead_tables_are_counted_and_empty)
+{
+	struct dead_tables dead = { NULL };
+	unsigned listed = 0;
+
+	vm(MMU_AD_HARDWARE, 4 * G1);
+	for (unsigned i = 0; i < 5; i++)
+		touch(i * M2, MMU_WRITE);
+	mmu_write_lock(&s.mmu.lock);
+	CHECK_INT(dead_add_tree(&s.mmu, &dead, cut_1g()), 6);
+	for (struct mmu_page *sp = dead.first; sp; sp = sp->next, listed++)
+		CHECK_INT(page_population(sp), 0);
+	CHECK_INT(listed, 6);
+	dead_free(&s.mmu, &dead);
+	CHECK(dead.first == NULL);
+	mmu_write_unlock(&s.mmu.lock);
+	CHECK_INT(findings(), 0);
+	sept_end(&s);
+}
+
+static int looker; /* 1: may begin, 2: is inside, 3: is going */
+
+static void *look_for_a_while(void *arg)
+{
+	(void)arg;
+	machine_cpu(1);
+	while (__atomic_load_n(&looker, __ATOMIC_ACQUIRE) != 1)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	struct mmu_cpu *me = mmu_look_begin(&s.mmu.lock);
+
+	__atomic_store_n(&looker, 2, __ATOMIC_RELEASE);
+	nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+	__atomic_store_n(&looker, 3, __ATOMIC_RELEASE);
+	mmu_look_end(me);
+	return NULL;
+}
+
+/* Rule E7: who only looks may come in while the flag is up, and be in a table that was cut. */
+TEST(dead_free_waits_for_who_only_looks)
+{
+	struct dead_tables dead = { NULL };
+	pthread_t thread;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	touch(0, MMU_WRITE);
+	looker = 0;
+	CHECK_INT(pthread_create(&thread, NULL, look_for_a_while, NULL), 0);
+	mmu_write_lock(&s.mmu.lock);
+	__atomic_store_n(&looker, 1, __ATOMIC_RELEASE);
+	while (__atomic_load_n(&looker, __ATOMIC_ACQUIRE) < 2)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	CHECK_INT(dead_add_tree(&s.mmu, &dead, cut_1g()), 2);
+	dead_free(&s.mmu, &dead);
+	CHECK_INT(__atomic_load_n(&looker, __ATOMIC_ACQUIRE), 3);
+	mmu_write_unlock(&s.mmu.lock);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+	sept_end(&s);
+}
+
+/* ---- dirty.c ---- */
+
+TEST(sweep_tells_the_trace_of_one_leaf_too)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	touch(0, MMU_WRITE);
+	touch(600, MMU_WRITE);
+	spte_t was = direct(600);
+
+	watch();
+	CHECK_INT(mmu_wrprotect(&s.mmu, at(600), 1), 1);
+	CHECK_INT(traced.records, 1);
+	CHECK_INT(traced.leaves, 1);
+	CHECK_INT(traced.gfn.v, at(600).v);
+	CHECK_INT(traced.level, LEVEL_4K);
+	CHECK_INT(traced.old.raw, was.raw);
+	CHECK_INT(traced.new.raw, was.raw & ~SPTE_W);
+	sept_end(&s);
+}
+
+/* A slot that begins anywhere in a table: bits of one word of leaves lie in two words of its log. */
+TEST(log_harvest_marks_frames_of_a_slot_that_begins_anywhere)
+{
+	static const unsigned begins[] = { 0, 1, 63, 64, 500 };
+	static const unsigned frames[] = { 0, 11, 12, 62, 63, 64, 65, 126, 127, 128, 300 };
+
+	for (size_t b = 0; b < ARRAY_LEN(begins); b++) {
+		vm(MMU_AD_HARDWARE, 1);
+		fake_slot_add(&s, &slot2, at(512 + begins[b]), 301);
+		slot2.largest = LEVEL_4K;
+		mmu_log_start(&s.mmu, &slot2.slot, bitmap);
+		for (unsigned i = 0; i <= 300; i++)
+			touch(512 + begins[b] + i, MMU_WRITE);
+		memset(bitmap, 0, sizeof(bitmap));
+		CHECK_INT(mmu_log_harvest(&s.mmu, &slot2.slot), 301);
+		CHECK_INT(bits_in(bitmap, 5), 301);
+		CHECK_INT(bits_in(bitmap + 5, 60), 0);
+		memset(bitmap, 0, sizeof(bitmap));
+		for (size_t f = 0; f < ARRAY_LEN(frames); f++) {
+			walk_of(MMU_DIRECT, 512 + begins[b] + frames[f]).entry->raw |= SPTE_DIRTY;
+			CHECK_INT(mmu_log_harvest(&s.mmu, &slot2.slot), 1);
+			CHECK(bit(bitmap, frames[f]));
+			CHECK_INT(bits_in(bitmap, 65), f + 1);
+		}
+		mmu_log_stop(&s.mmu, &slot2.slot);
+		sept_end(&s);
+	}
+}
+
+TEST(log_harvest_tells_the_trace_of_a_dirty_leaf)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	for (unsigned i = 0; i < 128; i++)
+		touch(i, MMU_WRITE);
+	mmu_log_start(&s.mmu, &slot.slot, bitmap);
+	spte_t *entry = walk_of(MMU_DIRECT, 70).entry;
+
+	entry->raw |= SPTE_DIRTY;
+	spte_t was = *entry;
+
+	watch();
+	CHECK_INT(mmu_log_harvest(&s.mmu, &slot.slot), 1);
+	CHECK_INT(traced.records, 1);
+	CHECK_INT(traced.leaves, 1);
+	CHECK_INT(traced.old.raw, was.raw);
+	CHECK_INT(traced.new.raw, was.raw & ~SPTE_DIRTY);
+	mmu_log_stop(&s.mmu, &slot.slot);
+	sept_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -385,6 +527,11 @@ int main(void)
 		cmocka_unit_test(check_mark_names_the_root_of_a_lost_table),
 		cmocka_unit_test(check_whole_balances_pages_of_a_mirror_alone),
 		cmocka_unit_test(check_waits_for_another_check),
+		cmocka_unit_test(dead_tables_are_counted_and_empty),
+		cmocka_unit_test(dead_free_waits_for_who_only_looks),
+		cmocka_unit_test(sweep_tells_the_trace_of_one_leaf_too),
+		cmocka_unit_test(log_harvest_marks_frames_of_a_slot_that_begins_anywhere),
+		cmocka_unit_test(log_harvest_tells_the_trace_of_a_dirty_leaf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
