@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "kernel/machine/port.h"
+#include "kernel/vmx/tsc_ratio.h"
 #include "kernel/vmx/vm_room.h"
 
 #define LEAF_HYPERVISOR 0x40000000u
@@ -88,27 +89,12 @@ static void build_leaf7(struct vm *vm, struct cpuid_regs *r)
 	r->edx &= ~(uint32_t)EDX7_HIDE;
 }
 
-/*
- * The ratio of TSC to crystal as a fraction with a small numerator: Linux multiplies it with the
- * crystal's kHz in 32 bits. The best of them is some millionths off.
- */
-static struct cpuid_regs tsc_ratio(uint64_t hz)
+/* Linux multiplies the ratio's numerator with the crystal's kHz in 32 bits. */
+static struct cpuid_regs tsc_leaf(uint64_t hz)
 {
-	const uint64_t num_max = UINT32_MAX / (LAPIC_BUS_HZ / 1000);
-	struct cpuid_regs best = { .ecx = (uint32_t)LAPIC_BUS_HZ };
-	uint64_t least = ~UINT64_C(0);
+	struct tsc_ratio r = tsc_ratio_nearest(hz, LAPIC_BUS_HZ, UINT32_MAX / (LAPIC_BUS_HZ / 1000));
 
-	for (uint64_t den = 1; den * hz / LAPIC_BUS_HZ < num_max; den++) {
-		uint64_t num = (den * hz + LAPIC_BUS_HZ / 2) / LAPIC_BUS_HZ;
-		uint64_t is = num * LAPIC_BUS_HZ / den, off = is > hz ? is - hz : hz - is;
-
-		if (off < least) {
-			least = off;
-			best.eax = (uint32_t)den;
-			best.ebx = (uint32_t)num;
-		}
-	}
-	return best;
+	return (struct cpuid_regs){ .eax = r.den, .ebx = r.num, .ecx = (uint32_t)LAPIC_BUS_HZ };
 }
 
 /* Leaf 6: the timer never stops. Leaves 15h and 16h: crystal, TSC, and the base frequency by it. */
@@ -117,7 +103,7 @@ static void build_clocks(struct vm *vm)
 	uint64_t hz = tsc_hz();
 
 	vm->cpuid[6] = (struct cpuid_regs){ .eax = EAX6_ARAT };
-	vm->cpuid[0x15] = tsc_ratio(hz);
+	vm->cpuid[0x15] = tsc_leaf(hz);
 	vm->cpuid[0x16] = (struct cpuid_regs){ .eax = (uint32_t)(hz / 1000000),
 					       .ebx = (uint32_t)(hz / 1000000), .ecx = 100 };
 }
