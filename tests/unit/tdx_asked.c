@@ -279,6 +279,20 @@ static void cpuid_of_the_host(void **state)
 
 /* ---- HLT, interrupts, the local APIC ---- */
 
+/* All of them in HLT with interrupts on, and no timer: they wait, and that is said once. */
+static void nobody_is_left_to_wake_them(void **state)
+{
+	(void)state;
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < VCPUS; i++) {
+			td->vcpus[i].regs = (struct seam_regs){ .rcx = TDVMCALL_MASK_USUAL,
+								.r11 = TDVMCALL_HLT };
+			assert_int_equal(td_vmcall(&td->vcpus[i]), TD_NEXT_WAIT);
+			assert_int_equal(td->mistakes[TD_MISTAKE_ALL_ASLEEP],
+					 round ? i + 2 : i + 1 == VCPUS);
+		}
+}
+
 static void hlt_waits_for_what_is_posted(void **state)
 {
 	struct td_vcpu *v = &td->vcpus[0];
@@ -687,6 +701,7 @@ int main(void)
 		T(a_conversion_may_fail),
 		T(a_long_conversion_is_cut),
 		T(cpuid_of_the_host),
+		T(nobody_is_left_to_wake_them),
 		T(hlt_waits_for_what_is_posted),
 		T(whoever_is_inside_is_told),
 		T(the_apic_keeps_its_registers),
