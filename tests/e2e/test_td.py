@@ -8,7 +8,7 @@ import e2e
 from e2e import boot, check, theme
 
 GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "bad_fatal", "smp", "bad_loop", "bench",
-          "irq", "abi", "convert", "mistakes"]
+          "irq", "abi", "operands", "msrs", "convert", "mistakes"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
@@ -25,6 +25,8 @@ ENDS = {
     "bench": "stopped: powered off",
     "irq": "stopped: powered off",
     "abi": "stopped: powered off",
+    "operands": "stopped: powered off",
+    "msrs": "stopped: powered off",
     "convert": "stopped: powered off",
     "mistakes": "dead: triple fault at rip 0x",
     "bad_loop": "stopped: by command",
@@ -86,6 +88,10 @@ def all_kinds(cpus):
     check(at + "two vCPUs lost nothing", b.has(r"^smp\| smp: 2 of 2 vCPUs, counter 2000"), b)
     check(at + "interrupts, timers and HLT did what they should", b.has(r"^irq\| irq: all well$"), b)
     check(at + "each TDCALL and each #VE is as the ABI says", b.has(r"^abi\| abi: all well$"), b)
+    check(at + "TDCALL operands in each kind of memory, metadata, traps within traps",
+          b.has(r"^operands\| operands: all well$"), b)
+    check(at + "each MSR is done, refused or handed over as the ABI says",
+          b.has(r"^msrs\| msrs: all well$"), b)
     check(at + "memory changes sides under load", b.has(r"^convert\| convert: all well$"), b)
     for what, pattern in MISTAKES.items():
         check(at + "told on the console: " + what, b.has(pattern), b)

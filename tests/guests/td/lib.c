@@ -372,6 +372,12 @@ void td_init(void)
 	load_idt(idt, sizeof(idt) - 1);
 }
 
+void td_move_idt(void *to)
+{
+	memcpy(to, idt, sizeof(idt));
+	load_idt(to, sizeof(idt) - 1);
+}
+
 /* PML4 entry 1 maps, in 2 MiB pages, the first GiB of guest-physical memory with SHARED set. */
 void *map_shared(uint64_t gpa)
 {

@@ -108,6 +108,7 @@ void td_main(uint32_t index, uint64_t boot_parameter, uint32_t width);
 
 /* lib.c */
 void td_init(void); /* IDT and #VE handler; each vCPU calls it */
+void td_move_idt(void *to);   /* the same handlers by a table at @to, 4 KiB, which counts from now on */
 struct td_info td_info(void);
 uint32_t tdg_status(uint64_t rax);
 uint64_t tdg_accept(uint64_t gpa, unsigned level);
