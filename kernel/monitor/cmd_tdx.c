@@ -10,6 +10,7 @@
 
 #include "kernel/base/trace.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/explain_words.h"
 #include "tdx/abi/explain.h"
 #include "tdx/by_hand.h"
 #include "tdx/tdx.h"
@@ -18,18 +19,10 @@ static void text_line(void *ctx, const char *text) { out_printf(ctx, "%s\n", tex
 
 static int cmd_explain(struct call *c)
 {
-	uint64_t value;
-	int64_t leaf = TDX_LEAF_UNKNOWN;
+	char why[200];
 
-	if (tdx_parse_status(c->argv[0], &value) != 0)
-		return command_fail(c,
-				    "'%.40s' is no status: expected hexadecimal, as in explain "
-				    "0xc000010000000045 21",
-				    c->argv[0]);
-	if (c->argc == 2 && tdx_parse_leaf(c->argv[1], &leaf) != 0)
-		return command_fail(c, "'%.40s' is no leaf: expected its number or name",
-				    c->argv[1]);
-	tdx_explain((tdx_status_t){ value }, leaf, text_line, c->out);
+	if (explain_words(c->argc, c->argv, text_line, c->out, why, sizeof(why)))
+		return command_fail(c, "%s", why);
 	return 0;
 }
 
@@ -120,9 +113,8 @@ static int cmd_tdx(struct call *c)
 
 /* clang-format off */
 const struct command tdx_commands[] = {
-	{ "explain", "STATUS [LEAF]", "what a completion status of the TDX module means",
-	  cmd_explain, 1, 2, COMPLETE_NOTHING, 0,
-	  "    STATUS in hexadecimal; LEAF, if known: its number or name." },
+	{ "explain", EXPLAIN_USAGE, "what a number means: statuses, VM exits, #VEs, TDVMCALLs",
+	  cmd_explain, 1, 7, COMPLETE_NOTHING, 0, explain_details },
 	{ "status", "[NAME]", "check the completion status of the last SEAMCALL (made by hand, if any was)", cmd_status, 0, 1,
 	  COMPLETE_NOTHING, COMMAND_VERDICT,
 	  "    NAME as explain prints it, e.g. SUCCESS or OPERAND_BUSY. Without it: shows the status." },

@@ -18,6 +18,7 @@
 #include "tdx/abi/exit.h"
 #include "tdx/abi/leaf.h"
 #include "tdx/abi/operand.h"
+#include "tdx/abi/sept.h"
 
 struct status_row {
 	uint32_t hi;
@@ -227,59 +228,121 @@ const char *tdx_status_text(tdx_status_t st, char *buf, size_t size)
 	return buf;
 }
 
-/* What a status means beside this one leaf, where people were left in the dark by it. */
-static const struct {
-	int64_t leaf;
+/* What a status means beside this one leaf, what usually causes it, and what to try. */
+/* clang-format off */
+static const struct leaf_hint {
+	int64_t leaf; /* TDX_LEAF_UNKNOWN: any */
 	uint32_t hi;
 	int64_t detail; /* -1: any */
-	const char *text;
+	const char *text, *cause, *attempt;
 } leaf_hints[] = {
 	{ TDH_MNG_INIT, TDX_OPERAND_INVALID, TDX_OP_CPUID_CONFIG,
-	  "RCX[31:0] is the CPUID leaf, RCX[63:32] the sub-leaf (ffffffff: none) whose bits are "
-	  "not configurable" },
+	  "RCX[31:0] is the CPUID leaf, RCX[63:32] the sub-leaf (ffffffff: none) whose bits are not configurable",
+	  "TD_PARAMS asks for CPUID bits that this module does not let a TD choose; after a module update others",
+	  "allow only bits of CPUID_CONFIG_VALUES in the metadata; give `rcx=VALUE` here to see the leaf" },
 	{ TDH_MNG_INIT, TDX_OPERAND_INVALID, TDX_OP_ATTRIBUTES,
-	  "compare with ATTRIBUTES_FIXED0 and FIXED1 in the metadata" },
+	  "compare with ATTRIBUTES_FIXED0 and FIXED1 in the metadata",
+	  "an attribute that this module does not have, or two that exclude each other",
+	  "`metadata attributes` shows what may be set" },
 	{ TDH_MNG_INIT, TDX_OPERAND_INVALID, TDX_OP_XFAM,
-	  "compare with XFAM_FIXED0 and FIXED1; AVX-512, CET and AMX bits only together" },
+	  "compare with XFAM_FIXED0 and FIXED1; AVX-512, CET and AMX bits only together",
+	  "a feature that CPU or module does not offer, or half of a group", "drop the feature" },
 	{ TDH_SYS_INIT, TDX_INCORRECT_CPUID_VALUE, -1,
-	  "RCX leaf and sub-leaf, RDX and R8 the bits checked, R9 and R10 the values wanted; "
-	  "update the firmware" },
+	  "RCX leaf and sub-leaf, RDX and R8 the bits checked, R9 and R10 the values wanted; update the firmware",
+	  "firmware or microcode older than the module, or a CPU that it does not support",
+	  "update the firmware; `doctor cpuid` names the bit" },
+	{ TDH_SYS_INIT, TDX_INCORRECT_MSR_VALUE, 0x122,
+	  "the TSX switches: SYS.INIT wants to set IA32_TSX_CTRL itself, alike on every CPU",
+	  "firmware or an operating system before us has set TSX on some CPUs only",
+	  "switch off and on; update the firmware; `doctor tsx` compares the CPUs" },
+	{ TDH_SYS_INIT, TDX_INCORRECT_MSR_VALUE, -1,
+	  "the module checks this MSR against what it was built for",
+	  "a firmware setting, or microcode older than the module",
+	  "`doctor msrs`, `doctor archcaps` and `doctor mtrr` compare the MSRs with what is wanted" },
+	{ TDH_SYS_LP_INIT, TDX_INCONSISTENT_MSR, -1,
+	  "this CPU's MSR differs from the CPU that ran SYS.INIT",
+	  "one socket set up otherwise, or with other microcode", "`doctor same` names the CPU" },
+	{ TDH_SYS_LP_INIT, TDX_INCONSISTENT_CPUID_FIELD, -1,
+	  "RCX leaf and sub-leaf, RDX and R8 the bits that must agree",
+	  "processors of two kinds, or one socket with other microcode", "`doctor same` names the CPU" },
 	{ TDH_SYS_RD, TDX_SYS_NOT_READY, -1,
-	  "TDX module 1.0 has no SYS.RD: the module is too old" },
+	  "TDX module 1.0 has no SYS.RD: the module is too old",
+	  "a module that the firmware brought, older than its caller",
+	  "update the firmware, or put a newer module on the ESP: \\EFI\\TDX\\TDX-SEAM.so" },
 	{ TDH_SYS_RD, TDX_METADATA_FIELD_ID_INCORRECT, -1,
-	  "the caller asks for a field of a newer module: an optional one can be ignored" },
+	  "the caller asks for a field of a newer module: an optional one can be ignored",
+	  "the module is older than its caller expects", "ignore it if it is optional, or update the module" },
 	{ TDH_PHYMEM_PAGE_RECLAIM, TDX_PAGE_METADATA_INCORRECT, -1,
-	  "the page is free already: it was reclaimed or removed before, or never added" },
+	  "the page is free already: it was reclaimed or removed before, or never added",
+	  "teardown that reclaims a page twice, or that PAGE.REMOVE gave back while the TD was alive",
+	  "nothing is lost: skip the page; PHYMEM.PAGE.RDMD says whose it is" },
 	{ TDH_MEM_PAGE_DEMOTE, TDX_TLB_TRACKING_NOT_DONE, -1,
-	  "a race in the host: TRACK and kick must come between RANGE.BLOCK and DEMOTE" },
+	  "a race in the host: TRACK and kick must come between RANGE.BLOCK and DEMOTE",
+	  "another CPU blocked the range after this one had tracked",
+	  "MEM.TRACK, kick every vCPU of the TD, then DEMOTE again, all under one lock" },
 	{ TDH_VP_ENTER, TDX_OPERAND_BUSY, TDX_OP_SEPT_TREE,
-	  "zero-step defence: other CPUs change the S-EPT; retry" },
-	{ TDH_VP_ENTER, TDX_OPERAND_BUSY, TDX_OP_TD_EPOCH, "MEM.TRACK runs on another CPU; retry" },
-	{ TDH_VP_ENTER, TDX_INCONSISTENT_MSR, 0x3b, "IA32_TSC_ADJUST was changed after SYS.INIT" },
+	  "zero-step defence: other CPUs change the S-EPT; retry", NULL, NULL },
+	{ TDH_VP_ENTER, TDX_OPERAND_BUSY, TDX_OP_TD_EPOCH, "MEM.TRACK runs on another CPU; retry", NULL,
+	  NULL },
+	{ TDH_VP_ENTER, TDX_INCONSISTENT_MSR, 0x3b, "IA32_TSC_ADJUST was changed after SYS.INIT", NULL,
+	  "write the old value back" },
 	{ TDH_SYS_CONFIG, TDX_SYS_CONFIG_NOT_PENDING, -1,
-	  "every logical processor that the firmware enabled must have run SYS.LP.INIT" },
+	  "every logical processor that the firmware enabled must have run SYS.LP.INIT",
+	  "a CPU that was not started, or an earlier SYS.CONFIG", "`doctor cpus`; after a SYS.CONFIG only a "
+	  "reset helps" },
 };
+/* clang-format on */
+
+/* What to try after an error that no row above knows. */
+static const char *usual_attempt(tdx_status_t st)
+{
+	if (tdx_ok(st))
+		return NULL;
+	if (st.raw & TDX_STATUS_FATAL)
+		return "tear the TD down: nothing else works on it";
+	if (!(st.raw & TDX_STATUS_NON_RECOVERABLE))
+		return "call again; if it lasts, kick the vCPUs that may hold the object";
+	return "the same call will fail again: change what the detail names, or the order of calls";
+}
 
 struct printer {
 	void (*line)(void *ctx, const char *text);
 	void *ctx;
 };
 
+static void say(const struct printer *p, const char *label, const char *text)
+{
+	char buf[240];
+
+	snprintf(buf, sizeof(buf), "%-8s %s", label, text);
+	p->line(p->ctx, buf);
+}
+
+static const struct leaf_hint *find_hint(tdx_status_t st, int64_t leaf)
+{
+	for (size_t i = 0; i < ARRAY_LEN(leaf_hints); i++) {
+		const struct leaf_hint *h = &leaf_hints[i];
+
+		if (h->leaf == leaf && h->hi == (uint32_t)(st.raw >> 32) &&
+		    (h->detail < 0 || h->detail == tdx_detail(st)))
+			return h;
+	}
+	return NULL;
+}
+
 static void explain_hints(const struct status_row *row, tdx_status_t st, int64_t leaf,
 			  const struct printer *p)
 {
-	char buf[200];
+	const struct leaf_hint *hint = find_hint(st, leaf);
+	const char *attempt = hint && hint->attempt ? hint->attempt : usual_attempt(st);
 
-	snprintf(buf, sizeof(buf), "meaning  %s", row->hint);
-	p->line(p->ctx, buf);
-	for (size_t i = 0; i < ARRAY_LEN(leaf_hints); i++) {
-		if (leaf_hints[i].leaf != leaf || leaf_hints[i].hi != row->hi)
-			continue;
-		if (leaf_hints[i].detail >= 0 && leaf_hints[i].detail != tdx_detail(st))
-			continue;
-		snprintf(buf, sizeof(buf), "here     %s", leaf_hints[i].text);
-		p->line(p->ctx, buf);
-	}
+	say(p, "meaning", row->hint);
+	if (hint)
+		say(p, "here", hint->text);
+	if (hint && hint->cause)
+		say(p, "cause", hint->cause);
+	if (attempt)
+		say(p, "try", attempt);
 }
 
 static void explain_bits(tdx_status_t st, const struct printer *p)
@@ -304,6 +367,17 @@ static const struct seamldr_row *find_seamldr(tdx_status_t st)
 		if (seamldr_rows[i].value == st.raw)
 			return &seamldr_rows[i];
 	return NULL;
+}
+
+const char *tdx_seamldr_text(uint64_t status)
+{
+	static char text[160];
+	const struct seamldr_row *row = find_seamldr((tdx_status_t){ status });
+
+	if (!row)
+		return "not a status that the SEAM loaders are known to return";
+	snprintf(text, sizeof(text), "%s: %s", row->name, row->hint);
+	return text;
 }
 
 /* False: no status of a SEAM loader. */
@@ -333,6 +407,67 @@ static void explain_seamldr(tdx_status_t st, uint64_t leaf, const struct printer
 	p->line(p->ctx, buf);
 	if (!say_seamldr(st, p))
 		p->line(p->ctx, "meaning  not a status that the P-SEAMLDR is known to return");
+}
+
+/* ---- output registers ---- */
+
+static bool names_cpuid(tdx_status_t st)
+{
+	return tdx_is(st, TDX_INCORRECT_CPUID_VALUE) || tdx_is(st, TDX_INCONSISTENT_CPUID_FIELD) ||
+	       (tdx_is(st, TDX_OPERAND_INVALID) && tdx_detail(st) == TDX_OP_CPUID_CONFIG);
+}
+
+static void explain_cpuid_regs(const struct tdx_explain_regs *r, const struct printer *p)
+{
+	char buf[200];
+
+	if (r->rcx >> 32 == UINT32_MAX)
+		snprintf(buf, sizeof(buf), "CPUID leaf %#llx, without sub-leaves",
+			 (unsigned long long)(r->rcx & UINT32_MAX));
+	else
+		snprintf(buf, sizeof(buf), "CPUID leaf %#llx, sub-leaf %#llx",
+			 (unsigned long long)(r->rcx & UINT32_MAX), (unsigned long long)(r->rcx >> 32));
+	say(p, "rcx", buf);
+	if (!r->has_rdx)
+		return;
+	snprintf(buf, sizeof(buf), "bits checked: EAX %#x EBX %#x ECX %#x EDX %#x", (uint32_t)r->rdx,
+		 (uint32_t)(r->rdx >> 32), (uint32_t)r->r8, (uint32_t)(r->r8 >> 32));
+	say(p, "rdx r8", buf);
+	if (!r->has_r9)
+		return;
+	snprintf(buf, sizeof(buf), "values wanted: EAX %#x EBX %#x ECX %#x EDX %#x", (uint32_t)r->r9,
+		 (uint32_t)(r->r9 >> 32), (uint32_t)r->r10, (uint32_t)(r->r10 >> 32));
+	say(p, "r9 r10", buf);
+}
+
+/* Statuses of class B come with the S-EPT entry where the walk stopped. */
+static void explain_sept_regs(const struct tdx_explain_regs *r, const struct printer *p)
+{
+	static const char *const levels[] = { "?", "4K", "2M", "1G", "512G", "256T" };
+	struct sept_info i = sept_decode(r->rcx, r->rdx);
+	char buf[160];
+
+	snprintf(buf, sizeof(buf), "S-EPT entry of level %s, state %s, rights %llx, page %#llx",
+		 i.level < (int)ARRAY_LEN(levels) ? levels[i.level] : "?",
+		 or_unknown(sept_state_name((unsigned)i.state)),
+		 (unsigned long long)(r->rcx & SEPT_INFO_RWX), (unsigned long long)i.page.v);
+	say(p, "rcx rdx", buf);
+}
+
+void tdx_explain_with(tdx_status_t st, int64_t leaf, const struct tdx_explain_regs *regs,
+		      void (*line)(void *ctx, const char *text), void *ctx)
+{
+	const struct printer p = { line, ctx };
+
+	tdx_explain(st, leaf, line, ctx);
+	if (!regs->has_rcx)
+		return;
+	if (names_cpuid(st))
+		explain_cpuid_regs(regs, &p);
+	else if ((st.raw >> 40 & 0xff) == 0x0b && regs->has_rdx)
+		explain_sept_regs(regs, &p);
+	else
+		say(&p, "rcx", "says nothing beside this status");
 }
 
 void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text),

@@ -31,6 +31,19 @@ const char *tdx_status_text(tdx_status_t st, char *buf, size_t size);
 void tdx_explain(tdx_status_t st, int64_t leaf, void (*line)(void *ctx, const char *text),
 		 void *ctx);
 
+/* A status of the SEAM loaders in one line: "P-SEAMLDR EBADSIG: the signature is not good". */
+const char *tdx_seamldr_text(uint64_t status);
+
+/* Registers that came back with the status, where the user has them. */
+struct tdx_explain_regs {
+	bool has_rcx, has_rdx, has_r8, has_r9, has_r10;
+	uint64_t rcx, rdx, r8, r9, r10;
+};
+
+/* tdx_explain(), and what the registers say beside that status. */
+void tdx_explain_with(tdx_status_t st, int64_t leaf, const struct tdx_explain_regs *regs,
+		      void (*line)(void *ctx, const char *text), void *ctx);
+
 /*
  * Read a status or leaf as a person types it: hex with or without 0x, or a name, any case, with or
  * without "TDX_" or "TDH.". 0 or -EINVAL.

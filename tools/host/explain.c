@@ -1,13 +1,15 @@
 /*
- * explain.c - tain explain STATUS [LEAF]: a completion status in words, offline.
+ * explain.c - tain explain: statuses, VM exits, #VEs and TDVMCALLs in words, offline. The words are
+ * the console's.
  *
- * links: tdx/abi/[a-z]*.c
+ * links: tdx/abi/[a-z]*.c kernel/machine/vmx_exit.c kernel/machine/vmx_explain.c
+ * kernel/monitor/explain_words.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <stdio.h>
 
-#include "tdx/abi/explain.h"
+#include "kernel/monitor/explain_words.h"
 #include "tools/host/commands.h"
 
 static void print(void *ctx, const char *text)
@@ -18,19 +20,10 @@ static void print(void *ctx, const char *text)
 
 int cmd_explain(int argc, char **argv)
 {
-	uint64_t value;
-	int64_t leaf = TDX_LEAF_UNKNOWN;
+	char why[200];
 
-	if (tdx_parse_status(argv[0], &value)) {
-		fprintf(stderr, "tain: %s: not a status: up to 16 hex digits, with or without 0x\n",
-			argv[0]);
-		return 1;
-	}
-	if (argc > 1 && tdx_parse_leaf(argv[1], &leaf)) {
-		fprintf(stderr, "tain: %s: not a leaf: a number, or a name as TDH.MNG.INIT\n",
-			argv[1]);
-		return 1;
-	}
-	tdx_explain((tdx_status_t){ value }, leaf, print, NULL);
-	return 0;
+	if (explain_words(argc, argv, print, NULL, why, sizeof(why)) == 0)
+		return 0;
+	fprintf(stderr, "tain: %s\n", why);
+	return 1;
 }

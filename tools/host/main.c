@@ -9,13 +9,14 @@
 #include <string.h>
 
 #include "kernel/base/types.h"
+#include "kernel/monitor/explain_words.h"
 
 static const struct command {
 	const char *name, *arguments;
 	int min_args;
 	int (*run)(int argc, char **argv);
 } commands[] = {
-	{ "explain", "STATUS [LEAF]", 1, cmd_explain },
+	{ "explain", EXPLAIN_USAGE, 1, cmd_explain },
 	{ "tdvf", "FILE", 1, cmd_tdvf },
 	{ "mrtd", "[--log] [--measure ORDER] [--accept MODE] [--memory SIZE] FILE | --config TAIN.CFG NAME", 1,
 	  cmd_mrtd },
