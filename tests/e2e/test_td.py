@@ -7,8 +7,8 @@ import re
 import e2e
 from e2e import boot, check, theme
 
-GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "bad_fatal", "smp", "bad_loop", "bench",
-          "irq", "abi", "operands", "msrs", "convert", "mistakes"]
+GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "bad_fatal", "bad_halt",
+          "smp", "bad_loop", "bench", "irq", "abi", "operands", "msrs", "convert", "mistakes"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
@@ -30,6 +30,7 @@ ENDS = {
     "convert": "stopped: powered off",
     "mistakes": "dead: triple fault at rip 0x",
     "bad_loop": "stopped: by command",
+    "bad_halt": "stopped: halted with interrupts blocked",
 }
 
 
@@ -59,10 +60,11 @@ def pages(text):
 def all_kinds(cpus):
     config = "[tain]\n" + section("hello", attributes="debug")
     config += section("bad_pending", attributes="sept-ve-disable") + section("smp", vcpus=2)
+    config += section("bad_halt", vcpus=2)
     config += section("irq", vcpus=3) + section("convert", vcpus=3, memory="48M")
     config += section("mistakes", attributes="debug, no-rbp-mod")
     config += "".join(section(g) for g in GUESTS
-                      if g not in ("hello", "bad_pending", "smp", "irq", "convert", "mistakes"))
+                      if g not in ("hello", "bad_pending", "bad_halt", "smp", "irq", "convert", "mistakes"))
     # The first start brings the module up, whose memory stays.
     commands = ["start hello", "wait hello 30", "memory", "start bad_loop"]
     for g in GUESTS[1:]:
