@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """Several at once, and one again and again: four TDs and two VMs on two CPUs each get on and leave nothing
-behind; a Linux TD is started and stopped five times (STARTS=50 for a soak), and no page is lost."""
+behind, and those that never rest share the CPUs evenly; a Linux TD is started and stopped five times (STARTS=50 for a soak), and no page is lost."""
 import os
 import re
 
@@ -22,8 +22,22 @@ def counts(text, command="memory"):
             for part in re.findall(rf"tain> {command}\n(.*?)\ntain> ", text, re.S)]
 
 
+def shares(text):
+    """{cpu: {vCPU: ticks}} between the first and the last `stats` of each guest that spins."""
+    seen, result = {}, {}
+    for name, part in re.findall(r"tain> stats (\w+)\n(.*?)(?=\ntain> )", text, re.S):
+        rows = {(int(n), what): int(value) for n, what, value in
+                re.findall(r"^vcpu(\d+) (cpu|ticks) +(\d+)$", part, re.M)}
+        for n, what in rows:
+            if what == "ticks":
+                seen.setdefault((name, n), []).append((rows[n, "cpu"], rows[n, "ticks"]))
+    for vcpu, values in seen.items():
+        result.setdefault(values[-1][0], {})[vcpu] = values[-1][1] - values[0][1]
+    return result
+
+
 def many():
-    config = "[tain]\n"
+    config = "[tain]\n[td busy]\nfirmware = \\tain\\bad_loop.fd\nmemory = 32M\nvcpus = 4\n"
     files = []
     for name, (image, vcpus) in TDS.items():
         config += f"[td {name}]\nfirmware = \\tain\\{image}.fd\nmemory = 32M\nvcpus = {vcpus}\n"
@@ -33,8 +47,9 @@ def many():
         files.append((os.path.join(GUESTS, f"{image}.elf"), rf"\tain\{image}.elf"))
     ending = [g for g in (*TDS, *VMS) if "spin" not in g]
     commands = ["start spin", "start vmspin"] + [f"start {g}" for g in ending]
-    commands += [f"wait {g} 120" for g in ending] + ["stats spin", "stats vmspin", "guests"]
-    commands += ["stop spin", "stop vmspin", "check"]
+    commands += [f"wait {g} 120" for g in ending] + ["guests", "start busy", "expect busy ever 30"]
+    spinning = [f"stats {g}" for g in ("busy", "spin", "vmspin")]
+    commands += spinning + ["sleep 1"] + spinning + ["stop busy", "stop spin", "stop vmspin", "check"]
     b = boot(cpus=2, config=config, files=files, commands=commands, timeout=400)
 
     check("six at once: the run ends with 0", b.status == 0, b)
@@ -45,6 +60,12 @@ def many():
         check(f"six at once: {name} had its turns", slices and int(slices[1]) > 10,
               b.output_of(f"stats {name}"))
         check(f"six at once: {name} ran to its stop", b.has(rf"^tain: {name}: stopped: by command$"), b)
+    by_cpu = shares(b.text)
+    check("six vCPUs that never rest: three on each of two CPUs",
+          sorted(len(v) for v in by_cpu.values()) == [3, 3], by_cpu)
+    for cpu, ticks in by_cpu.items():
+        check(f"six vCPUs that never rest: even shares on CPU {cpu}",
+              min(ticks.values()) > 0 and max(ticks.values()) < 1.4 * min(ticks.values()), by_cpu)
     check("six at once: no page is lost", b.has(r"^no page is lost +yes") and
           b.has(r"^pages of ended guests are back +yes"), b.output_of("check"))
 
