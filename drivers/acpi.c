@@ -231,6 +231,31 @@ int acpi_read_madt(const struct acpi *a, struct acpi_madt *out,
 	return 0;
 }
 
+/* --- SRAT ---------------------------------------------------------------------------------- */
+
+/* clang-format off */
+enum { SRAT_FIRST = 48, SRAT_MEMORY = 1, SRAT_MEMORY_BYTES = 40 };
+/* clang-format on */
+
+int acpi_read_srat(const struct acpi *a, void (*range)(void *ctx, const struct acpi_node *n), void *ctx)
+{
+	uint32_t length;
+	const uint8_t *t = acpi_find(a, "SRAT", 0, &length);
+
+	if (!t || length < SRAT_FIRST)
+		return -ENOENT;
+	for (uint32_t at = SRAT_FIRST; at + 2 <= length;) {
+		const uint8_t *e = t + at;
+
+		if (e[1] < 2 || e[1] > length - at)
+			break;
+		if (e[0] == SRAT_MEMORY && e[1] >= SRAT_MEMORY_BYTES && (rd32(e + 28) & 1))
+			range(ctx, &(struct acpi_node){ rd32(e + 2), rd64(e + 8), rd64(e + 16) });
+		at += e[1];
+	}
+	return 0;
+}
+
 /* --- FADT ---------------------------------------------------------------------------------- */
 
 /* clang-format off */

@@ -6,7 +6,7 @@
  *     wrong. A malformed table is as good as absent; the reason is in acpi.note.
  *   - Knows no VM and allocates nothing: results are plain values.
  *
- * Tables: ACPI specification 6.5, "RSDP", "XSDT", "MADT", "FADT", "SPCR"; Microsoft DBG2.
+ * Tables: ACPI specification 6.5, "RSDP", "XSDT", "MADT", "SRAT", "FADT", "SPCR"; Microsoft DBG2.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -66,6 +66,15 @@ struct acpi_madt {
 /* Calls @cpu for each processor. Returns 0, -ENOENT without a valid MADT. */
 int acpi_read_madt(const struct acpi *a, struct acpi_madt *out,
 		   void (*cpu)(void *ctx, const struct acpi_cpu *c), void *ctx) MUST_CHECK;
+
+/* A memory range of the SRAT and the proximity domain (NUMA node) that it belongs to. */
+struct acpi_node {
+	uint32_t node;
+	uint64_t base, size;
+};
+/* Calls @range for each enabled memory range. Returns 0, -ENOENT without a valid SRAT. */
+int acpi_read_srat(const struct acpi *a, void (*range)(void *ctx, const struct acpi_node *n),
+		   void *ctx) MUST_CHECK;
 
 struct acpi_fadt {
 	uint16_t sci;

@@ -21,6 +21,7 @@
 
 #include "kernel/base/log.h"
 #include "tdx/abi/explain.h"
+#include "tdx/bringup_log.h"
 #include "tdx/keyid.h"
 #include "tdx/retry.h"
 #include "tdx/state.h"
@@ -42,6 +43,8 @@ static int refused(const char *leaf, tdx_status_t st)
 {
 	char text[120];
 
+	tdx_state.failed_step = leaf;
+	tdx_state.failed_status = st;
 	return tdx_step_failed(tdx_is_unreachable(st) ? -ENODEV : -EIO, leaf,
 		      tdx_status_text(st, text, sizeof(text)));
 }
@@ -260,20 +263,30 @@ static int counters(void)
 static const struct step {
 	const char *name;
 	int (*run)(void);
+	const char *changes; /* for who is asked first; NULL: changes nothing for good */
 } steps[] = {
-	{ "counters",     counters },
-	{ "CPUs",         find_packages },
-	{ "SYS.INIT",     sys_init },
-	{ "LP.INIT",      lp_init },
-	{ "metadata",     read_metadata },
-	{ "KeyIDs",       find_keyids },
-	{ "memory plan",  plan_memory },
-	{ "SYS.CONFIG",   sys_config },
-	{ "caches",       write_back_caches },
-	{ "KEY.CONFIG",   key_config },
-	{ "TDMR.INIT",    first_memory },
+	{ "counters",     counters,      NULL },
+	{ "CPUs",         find_packages, NULL },
+	{ "SYS.INIT",     sys_init,      "initialises the module, once until it is loaded again" },
+	{ "LP.INIT",      lp_init,       "prepares every CPU for SEAMCALLs" },
+	{ "metadata",     read_metadata, NULL },
+	{ "KeyIDs",       find_keyids,   NULL },
+	{ "memory plan",  plan_memory,   NULL },
+	{ "SYS.CONFIG",   sys_config,    "gives the module its memory map and its PAMTs, until a reset" },
+	{ "caches",       write_back_caches, NULL },
+	{ "KEY.CONFIG",   key_config,    "makes the module's own key on each package" },
+	{ "TDMR.INIT",    first_memory,  "makes the first memory usable for TDs" },
 };
 /* clang-format on */
+
+/* The host may want to decide before each step that changes something. */
+static int may_go_on(const struct step *step)
+{
+	if (!step->changes || !tdx_state.host.may_go_on ||
+	    tdx_state.host.may_go_on(step->name, step->changes))
+		return 0;
+	return tdx_step_failed(-EIO, step->name, "stopped before it, as asked: `tdx retry` goes on");
+}
 
 static void report_ready(void)
 {
@@ -314,17 +327,27 @@ static int bring_up(void)
 	struct tdx_state *s = &tdx_state;
 
 	s->reason[0] = 0;
+	s->failed_step = NULL;
+	bringup_log_start();
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		uint64_t start = tsc_now();
-		int err = steps[i].run();
+		int err = may_go_on(&steps[i]);
+
+		err = err ? err : steps[i].run();
 
 		log_debug("tdx: %s took %llu ticks", steps[i].name,
 			  (unsigned long long)(tsc_now() - start));
 		if (err) {
+			bringup_log_stop();
+			if (!s->failed_step) {
+				s->failed_step = steps[i].name;
+				s->failed_status = (tdx_status_t){ ~UINT64_C(0) };
+			}
 			undo(err);
 			return err;
 		}
 	}
+	bringup_log_stop();
 	s->phase = TDX_READY;
 	report_ready();
 	return 0;

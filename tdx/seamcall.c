@@ -117,9 +117,17 @@ static void count(unsigned leaf, tdx_status_t st, uint64_t ticks)
 	}
 }
 
+void (*volatile seamcall_watch)(uint64_t leaf, tdx_status_t st, uint64_t ticks);
+
+/* The P-SEAMLDR counts its leaves from 0 too: they are not the module's. */
+static unsigned leaf_number(uint64_t leaf)
+{
+	return (unsigned)(leaf & TDX_RAX_LEAF) | (leaf & TDX_RAX_SEAMLDR ? BIT32(31) : 0);
+}
+
 tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r)
 {
-	const unsigned number = (unsigned)(leaf & TDX_RAX_LEAF);
+	const unsigned number = leaf_number(leaf);
 	const uint64_t in[3] = { r->rcx, r->rdx, r->r8 };
 	uint64_t start = tsc_now(), ticks;
 	tdx_status_t st;
@@ -129,6 +137,8 @@ tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r)
 	st = (tdx_status_t){ r->rax };
 	ticks = tsc_now() - start;
 	count(number, st, ticks);
+	if (unlikely(seamcall_watch != NULL))
+		seamcall_watch(leaf, st, ticks);
 	/* A stay in a guest is traced by who understands its exit. */
 	if (number != TDH_VP_ENTER && trace_on(TRACE_SEAMCALL))
 		trace_add(&(struct trace_record){

@@ -21,6 +21,9 @@ void seamcall_raw(struct seam_regs *regs);
 /* @leaf: number, with a version in 23:16. Registers in and out in *@r; r->rax is the status. */
 tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r);
 
+/* Who wants to see every call; NULL: nobody. @leaf as the wrapper gave it. Any CPU. */
+extern void (*volatile seamcall_watch)(uint64_t leaf, tdx_status_t st, uint64_t ticks);
+
 /* Ticks of a call fall into buckets, two for each power of two. */
 #define SEAMCALL_BUCKETS 64
 

@@ -12,6 +12,7 @@
 
 #include "kernel/base/lock.h"
 #include "kernel/machine/port.h"
+#include "tdx/abi/status.h"
 #include "tdx/metadata.h"
 #include "tdx/tdmr.h"
 #include "tdx/tdx.h"
@@ -32,6 +33,8 @@ struct tdx_state {
 	struct tdx_metadata md;
 	enum tdx_phase phase;
 	char reason[160];
+	const char *failed_step; /* of the last attempt: a leaf or a step; NULL: none */
+	tdx_status_t failed_status; /* what the module said; ~0: it was not the module */
 	struct tdmr_plan *plan; /* in pages of its own; NULL before */
 	/* One CPU of each package: where per-package leaves run. */
 	unsigned packages;

@@ -6,8 +6,8 @@
  *
  * Invariants
  *   - One table of steps; the first that fails says why, and td_teardown() undoes all of them.
- *   - What was hashed here, now or when the same was built before, must be what the module
- *     measured; else the TD never runs.
+ *   - What was hashed here, now or when the same was built before, or what tain.cfg names, must be
+ *     what the module measured; else the TD never runs.
  *
  * Facts: TDX module 1.5 ABI, "TD Build Sequence".
  *
@@ -262,6 +262,15 @@ static int extend_page(void *ctx, const struct measure_run *run, gpa_t page)
 	return 0;
 }
 
+/* tain.cfg says what it must be: it was worked out elsewhere. */
+static bool config_mrtd(struct td *td)
+{
+	_Static_assert(sizeof(td->predicted) == GUEST_MRTD_BYTES, "as tain.cfg has it");
+	if (td->config->has_mrtd)
+		memcpy(td->predicted, td->config->mrtd, sizeof(td->predicted));
+	return td->config->has_mrtd;
+}
+
 static int make_contents(struct td *td, uint8_t *hob)
 {
 	static const struct measure_ops ops = { add_page, extend_page };
@@ -292,7 +301,7 @@ static int make_contents(struct td *td, uint8_t *hob)
 	} else {
 		measure_plan_make(td->plan, &in);
 		td->fingerprint = measure_fingerprint(td->plan);
-		td->known = measure_known_get(td->fingerprint, td->predicted);
+		td->known = config_mrtd(td) || measure_known_get(td->fingerprint, td->predicted);
 		sha384_init(&td->measured);
 		err = measure_walk(td->plan, &ops, &a);
 	}
@@ -345,7 +354,8 @@ static int shout(struct td *td)
 	hex(text, td->predicted, sizeof(td->predicted));
 	snprintf(line, sizeof(line), "tain: td %s: MRTD DIFFERS, predicted %s", td->name, text);
 	tdx_state.host.say(line);
-	return td_fail(td, -EIO, "the module's MRTD is not what was added: computed %s", text);
+	return td_fail(td, -EIO, "the module's MRTD is not what %s %s",
+		       td->config->has_mrtd ? "tain.cfg says:" : "was added: computed", text);
 }
 
 static int finalize(struct td *td)

@@ -104,6 +104,9 @@ static enum td_next shared_fault(struct td_vcpu *v, uint64_t gpa)
 	err = td_memory_fault(v->td, &fault);
 	if (!err || err == -EAGAIN)
 		return TD_NEXT_ENTER;
+	if (err == -ENOMEM)
+		return td_dead(v, "the machine has no memory left for its shared page 0x%llx",
+			       (unsigned long long)gpa);
 	return td_dead(v, "shared page 0x%llx could not be mapped (%d)", (unsigned long long)gpa,
 		       -err);
 }

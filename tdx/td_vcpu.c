@@ -158,7 +158,7 @@ static bool fault_resolved(struct td_vcpu *v, enum td_next *next)
 		*next = td_dead(v, "touched private memory that it does not have, at 0x%llx",
 				(unsigned long long)gfn_to_gpa(v->fault.gfn).v);
 	} else if (err == -ENOMEM) {
-		*next = td_dead(v, "no memory for its page 0x%llx",
+		*next = td_dead(v, "the machine has no memory left for its page 0x%llx",
 				(unsigned long long)gfn_to_gpa(v->fault.gfn).v);
 	} else {
 		*next = td_dead(v, "page 0x%llx could not be mapped (%d)",

@@ -66,6 +66,11 @@ struct tdx_host {
 	int (*restrict_pages)(const struct boot_mem *ranges, size_t count);
 	/* How to tell the module to fail. NULL: it cannot be told. */
 	const struct tdx_inject_ops *inject;
+	/*
+	 * Asked before each step of the bring-up that changes something, with what that is; false
+	 * stops there. NULL: every step is taken.
+	 */
+	bool (*may_go_on)(const char *step, const char *changes);
 	/* One whole line for the console, without newline: lines that programs wait for. */
 	void (*say)(const char *line);
 	/* CPUID as the CPU answers it. */

@@ -425,6 +425,35 @@ static void set_start(struct parser *p, const struct key *k, const char *value)
 	}
 }
 
+static int hex_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c + 32 : c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+static void set_mrtd(struct parser *p, const struct key *k, const char *value)
+{
+	uint8_t hash[GUEST_MRTD_BYTES] = { 0 };
+	size_t digits = strlen(value);
+
+	for (size_t i = 0; i < digits && i < 2 * sizeof(hash); i++) {
+		int digit = hex_digit(value[i]);
+
+		if (digit < 0)
+			digits = 0;
+		else
+			hash[i / 2] = (uint8_t)(hash[i / 2] << 4 | digit);
+	}
+	if (digits != 2 * sizeof(hash)) {
+		complain(p, "%s: expected 96 hexadecimal digits, as `tain mrtd` prints them", k->name);
+		return;
+	}
+	memcpy(p->guest->mrtd, hash, sizeof(hash));
+	p->guest->has_mrtd = true;
+}
+
 #define T(f) offsetof(struct tain_config, f)
 #define G(f) offsetof(struct guest_config, f)
 #define L(f) offsetof(struct config_lines, f)
@@ -456,6 +485,7 @@ static const struct key keys[] = {
 	{ "attributes", IN_TD,    set_bits,       G(attributes), 0, attribute_words, 0, 0 },
 	{ "accept",     IN_TD,    set_words,      G(accept), 0, accept_words, 0, 0 },
 	{ "page",       IN_TD,    set_words,      G(page_level), 0, page_words, 0, 0 },
+	{ "mrtd",       IN_TD,    set_mrtd,       G(mrtd), 0, NULL, 0, 0 },
 	{ "measure",    IN_TD,    set_words,      G(measure), 0, measure_words, 0, 0 },
 };
 /* clang-format on */

@@ -21,6 +21,7 @@
 #define GUEST_CMDLINE_MAX 2047
 #define GUEST_VCPUS_MAX   64
 #define GUEST_PATH_MAX    255
+#define GUEST_MRTD_BYTES  48
 
 enum guest_kind { GUEST_VM, GUEST_TD };
 
@@ -67,6 +68,8 @@ struct guest_config {
 	uint32_t attributes; /* GUEST_ATTR_* */
 	enum td_accept accept;
 	enum td_measure measure;
+	bool has_mrtd; /* mrtd = HEX: what the measurement must be */
+	uint8_t mrtd[GUEST_MRTD_BYTES];
 	int page_level; /* LEVEL_4K, LEVEL_2M or LEVEL_1G: the largest page to use */
 
 	char refusal[160]; /* why it is disabled; empty: it may be started */

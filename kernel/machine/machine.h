@@ -36,6 +36,9 @@ const struct boot_file *boot_files(size_t *count);
 /* The file that tain.cfg calls @path, whatever its status; NULL if the loader was not told of it. */
 const struct boot_file *boot_file_find(const char *path);
 
+/* The firmware's tables lie in RAM: @bytes of them at @hpa, or NULL where there is none. */
+const void *machine_map_table(uint64_t hpa, uint64_t bytes);
+
 /* The machine's ACPI tables (none: count 0), for the console and for platform drivers. */
 struct acpi;
 const struct acpi *machine_acpi(void);

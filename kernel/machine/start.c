@@ -71,7 +71,7 @@ const struct boot_file *boot_file_find(const char *path)
 /* --- ACPI and the list of CPUs ------------------------------------------------------------- */
 
 /* Tables are read through the direct map: only where the memory map has RAM. */
-static const void *map_table(uint64_t hpa, uint64_t bytes)
+const void *machine_map_table(uint64_t hpa, uint64_t bytes)
 {
 	hpa_t where;
 
@@ -102,7 +102,7 @@ static void add_listed_cpus(void)
 
 static void read_acpi(void)
 {
-	if (acpi_init(&acpi_tables, boot.rsdp, map_table))
+	if (acpi_init(&acpi_tables, boot.rsdp, machine_map_table))
 		return;
 	if (acpi_tables.rejected)
 		log_warn("acpi: %u table(s) left out, last: %s", acpi_tables.rejected,

@@ -195,40 +195,15 @@ void monitor_machine_stats(void (*line)(void *ctx, const char *text), void *ctx)
 		tdx_stats(line, ctx);
 }
 
-/* ------------------------------------------------------------------ doctor */
-
-static void doctor_row(void *ctx, const struct doctor_finding *f)
-{
-	static const char *const verdicts[] = { "ok", "note", "FAIL" };
-	struct out *o = ctx;
-
-	out_row(o);
-	out_text(o, "check", f->check);
-	out_text(o, "verdict", verdicts[f->verdict]);
-	out_text(o, "finding", f->finding);
-	out_text(o, "advice", f->advice);
-}
-
-static void detail_line(void *ctx, const char *text) { out_printf(ctx, "  %s\n", text); }
-
-static int cmd_doctor(struct call *c)
-{
-	out_table(c->out);
-	doctor_examine(doctor_row, c->out);
-	out_end(c->out);
-	if (tdx_phase() == TDX_READY && !c->json)
-		tdx_describe(detail_line, c->out);
-	return 0;
-}
-
 /* clang-format off */
 const struct command machine_commands[] = {
 	{ "cpus", "", "the CPUs and what they did", cmd_cpus, 0, 0, COMPLETE_NOTHING, COMMAND_JSON,
 	  NULL },
 	{ "memory", "[map]", "pages by owner, or the memory map of the firmware", cmd_memory, 0, 1,
 	  COMPLETE_NOTHING, COMMAND_JSON, NULL },
-	{ "doctor", "", "can this machine run guests and trust domains; if not, what is wrong",
-	  cmd_doctor, 0, 0, COMPLETE_NOTHING, COMMAND_JSON, NULL },
+	{ "doctor", "[ROW|all]", "can this machine have TDX; if not, what is wrong and what to set",
+	  cmd_doctor, 0, 1, COMPLETE_NOTHING, COMMAND_JSON,
+	  "    Every CPU is asked, and compared with the others. --json gives all rows." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */

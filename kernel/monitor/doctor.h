@@ -1,8 +1,11 @@
 /*
- * doctor.h - what this machine can do and, where it cannot, why and what to change.
+ * doctor.h - the commands about what this machine can do and, where it cannot, why.
+ *
+ *   doctor_collect.c   this machine as plain data      doctor_rules.c   what that means
+ *   cmd_doctor.c       how it is shown                 cmd_report.c     what is sent to others
  *
  * Invariants
- *   - Only reads; an MSR that is missing is a finding, never a fault.
+ *   - They only read; an MSR that is missing is a finding, never a fault.
  *   - A finding is said of what was read on this machine, raw: the software TDX module's stand-in
  *     answers do not count as hardware.
  *
@@ -13,15 +16,15 @@
 
 #include "kernel/base/types.h"
 
-enum doctor_verdict { DOCTOR_OK, DOCTOR_NOTE, DOCTOR_FAIL };
+struct call;
+struct out;
 
-struct doctor_finding {
-	const char *check;
-	enum doctor_verdict verdict;
-	char finding[120];
-	const char *advice; /* never NULL, may be empty */
-};
+int cmd_doctor(struct call *c);
+int cmd_report(struct call *c);
 
-void doctor_examine(void (*row)(void *ctx, const struct doctor_finding *f), void *ctx);
+struct doctor_report;
+
+/* All rows as the table that `doctor --json` prints; in text if @o is. */
+void doctor_table(struct out *o, const struct doctor_report *r);
 
 #endif

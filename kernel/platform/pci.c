@@ -129,7 +129,7 @@ void pci_address_write(void *device, unsigned offset, unsigned bytes, uint32_t v
 
 /* ---- configuration space ---- */
 
-static uint32_t config_read(struct pci *pci, const struct pci_function *fn, unsigned at,
+static uint32_t config_read(struct pci *pci, struct pci_function *fn, unsigned at,
 			    unsigned bytes)
 {
 	uint32_t value = 0;
@@ -139,6 +139,7 @@ static uint32_t config_read(struct pci *pci, const struct pci_function *fn, unsi
 		pci->absent++;
 		return ~UINT32_C(0);
 	}
+	pci_bar_access(fn, at, bytes, false);
 	for (unsigned i = 0; i < bytes && at + i < CONFIG_BYTES; i++)
 		value |= (uint32_t)fn->config[at + i] << (8 * i);
 	return value;
@@ -158,6 +159,7 @@ static void config_write(struct pci *pci, struct pci_function *fn, unsigned at, 
 		fn->config[at + i] = (uint8_t)((fn->config[at + i] & ~mask) | (v & mask));
 	}
 	pci_config_changed(fn);
+	pci_bar_access(fn, at, bytes, true);
 }
 
 /* The function that CF8h selects, or NULL. */
@@ -184,20 +186,26 @@ void pci_data_write(void *device, unsigned offset, unsigned bytes, uint32_t valu
 	config_write(pci, selected(pci), (pci->address & 0xfc) + offset, bytes, value);
 }
 
+/* Configuration space is four bytes wide: eight are two accesses. */
 uint64_t pci_ecam_read(void *device, uint64_t offset, unsigned bytes)
 {
 	struct pci *pci = device;
+	struct pci_function *fn = find(pci, ECAM_DEVICE(offset), ECAM_FUNCTION(offset));
+	uint64_t value = config_read(pci, fn, ECAM_REGISTER(offset), bytes < 4 ? bytes : 4);
 
-	return config_read(pci, find(pci, ECAM_DEVICE(offset), ECAM_FUNCTION(offset)),
-			   ECAM_REGISTER(offset), bytes);
+	if (bytes == 8)
+		value |= (uint64_t)config_read(pci, fn, ECAM_REGISTER(offset) + 4, 4) << 32;
+	return value;
 }
 
 void pci_ecam_write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
 {
 	struct pci *pci = device;
+	struct pci_function *fn = find(pci, ECAM_DEVICE(offset), ECAM_FUNCTION(offset));
 
-	config_write(pci, find(pci, ECAM_DEVICE(offset), ECAM_FUNCTION(offset)),
-		     ECAM_REGISTER(offset), bytes, (uint32_t)value);
+	config_write(pci, fn, ECAM_REGISTER(offset), bytes < 4 ? bytes : 4, (uint32_t)value);
+	if (bytes == 8)
+		config_write(pci, fn, ECAM_REGISTER(offset) + 4, 4, (uint32_t)(value >> 32));
 }
 
 /* ---- BARs ---- */

@@ -53,6 +53,7 @@ struct pci_function {
 	uint8_t last_capability; /* 0: none yet */
 	unsigned next_free;      /* where the next capability goes */
 	uint8_t msix_at;         /* of its capability; 0: none */
+	uint8_t access_at;       /* of virtio's window into the BARs; 0: none */
 	unsigned msix_vectors;
 	struct pci_msix_entry msix[PCI_MSIX_MAX];
 	uint32_t msix_pending;
@@ -106,6 +107,12 @@ uint8_t pci_add_capability(struct pci_function *fn, uint8_t id, const void *body
 /* MSI-X with @vectors (PCI_MSIX_MAX at most), table and pending bits in BAR @bar. 0 or -ENOSPC. */
 int pci_add_msix(struct pci_function *fn, unsigned vectors, unsigned bar, uint32_t table,
 		 uint32_t pending) MUST_CHECK;
+
+/*
+ * virtio's capability through which a driver without a mapping reaches the BARs: it writes BAR, offset
+ * and length, and then reads or writes four bytes of data. 0 or -ENOSPC.
+ */
+int pci_add_bar_access(struct pci_function *fn) MUST_CHECK;
 
 /* ---- for device models, while it runs; under the platform's lock ---- */
 

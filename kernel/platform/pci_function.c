@@ -60,6 +60,48 @@ int pci_add_msix(struct pci_function *fn, unsigned vectors, unsigned bar, uint32
 	return fn->msix_at ? 0 : -ENOSPC;
 }
 
+/* From the capability's header; virtio's "struct virtio_pci_cfg_cap". */
+enum { ACCESS_BAR = 4, ACCESS_OFFSET = 8, ACCESS_LENGTH = 12, ACCESS_DATA = 16, ACCESS_END = 20 };
+#define ACCESS_TYPE 5
+
+int pci_add_bar_access(struct pci_function *fn)
+{
+	static const uint8_t body[ACCESS_END - 2] = { ACCESS_END, ACCESS_TYPE };
+	static const uint8_t writable[ACCESS_END - 2] = {
+		[ACCESS_BAR - 2] = 0xff,
+		[ACCESS_OFFSET - 2 ... ACCESS_END - 3] = 0xff,
+	};
+
+	fn->access_at = pci_add_capability(fn, PCI_CAP_VENDOR, body, writable, sizeof(body));
+	return fn->access_at ? 0 : -ENOSPC;
+}
+
+void pci_bar_access(struct pci_function *fn, unsigned at, unsigned bytes, bool write)
+{
+	uint8_t *cap = &fn->config[fn->access_at], *data = cap + ACCESS_DATA;
+	unsigned first = fn->access_at + ACCESS_DATA;
+	uint32_t offset, length;
+	uint64_t value = 0;
+
+	if (!fn->access_at || at + bytes <= first || at >= first + 4)
+		return;
+	memcpy(&offset, cap + ACCESS_OFFSET, 4);
+	memcpy(&length, cap + ACCESS_LENGTH, 4);
+
+	const struct pci_bar *bar = cap[ACCESS_BAR] < ARRAY_LEN(fn->bar) ? &fn->bar[cap[ACCESS_BAR]] : NULL;
+	bool there = bar && bar->size && (length == 1 || length == 2 || length == 4) &&
+		     is_aligned(offset, length) && offset < bar->size;
+
+	if (there && write) {
+		memcpy(&value, data, length);
+		bar->write(bar->device, offset, length, value);
+	} else if (!write) {
+		value = there ? bar->read(bar->device, offset, length) : ~UINT64_C(0);
+		memset(data, 0, 4);
+		memcpy(data, &value, there ? length : 4);
+	}
+}
+
 bool pci_is_master(const struct pci_function *fn)
 {
 	return (fn->config[CFG_COMMAND] & COMMAND_MASTER) != 0;

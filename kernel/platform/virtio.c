@@ -343,6 +343,7 @@ int virtio_add(struct virtio *v, struct pci *pci, unsigned slot, const struct dm
 	err |= add_capability(v, CAP_ISR, AT_ISR, 1);
 	err |= add_capability(v, CAP_DEVICE, AT_DEVICE, VIRTIO_CONFIG_MAX);
 	err |= pci_add_msix(v->fn, model->queues + 1, 0, AT_MSIX, AT_PENDING);
+	err |= pci_add_bar_access(v->fn);
 	reset(v);
 	return err ? -ENOSPC : 0;
 }

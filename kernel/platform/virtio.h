@@ -2,7 +2,7 @@
  * virtio.h - virtio-pci, modern: the transport that the devices of virtio_*.c share.
  *
  * One BAR of 16 KiB: common configuration, interrupt status, device configuration, notification,
- * MSI-X table and pending bits. Interrupts by MSI-X, or by INTx where the driver has it off.
+ * MSI-X table and pending bits; through configuration space it is reached too. Interrupts by MSI-X, or by INTx where the driver has it off.
  *
  * Invariants
  *   - VERSION_1 and ACCESS_PLATFORM must be accepted by the driver: nobody drives the device

@@ -43,6 +43,11 @@ static void expect_message(unsigned line, const char *part)
 	fail_msg("no message '%s' for line %u", part, line);
 }
 
+#define MRTD_SHORT                                       \
+	"4c7206f0f483c524f12c366c711e9049030a8d47c471ee5" \
+	"aa9c4999a08de4057fb887fed0744d5631a212967fb231c4"
+#define MRTD_TEXT MRTD_SHORT "7"
+
 #define MANUAL                                                     \
 	"[tain]\n"                                                 \
 	"console = auto            # ACPI SPCR, DBG2, else com1\n" \
@@ -67,6 +72,7 @@ static void expect_message(unsigned line, const char *part)
 	"accept   = eager\n"                                       \
 	"page     = 4K\n"                                          \
 	"measure  = two-pass\n"                                    \
+	"mrtd = " MRTD_TEXT "\n"                                   \
 	"[vm plain]\r\n"                                           \
 	"image    = \\tain\\plain.bin\r\n"                         \
 	"load     = 1M\r\n"                                        \
@@ -105,6 +111,9 @@ static void every_key_of_the_manual_is_understood(void **state)
 	assert_int_equal(h->accept, TD_ACCEPT_EAGER);
 	assert_int_equal(h->page_level, LEVEL_4K);
 	assert_int_equal(h->measure, TD_MEASURE_TWO_PASS);
+	assert_true(h->has_mrtd && !p->has_mrtd);
+	assert_int_equal(h->mrtd[0], 0x4c);
+	assert_int_equal(h->mrtd[GUEST_MRTD_BYTES - 1], 0x47);
 	assert_string_equal(h->refusal, "");
 	assert_non_null(p);
 	assert_int_equal(p->kind, GUEST_VM);
@@ -138,6 +147,9 @@ static const struct bad_guest {
 	{ "firmware = a\nmemory = 0x3fffffffffffffffK\n", 3, "does not fit in 64 bits" },
 	{ "firmware = a\nmemory = 9000G\n", 3, "is outside" },
 	{ "firmware = a\nmemory = 4K\n", 3, "is outside" },
+	{ "firmware = a\nmrtd = 4C7206\n", 3, "96 hexadecimal digits" },
+	{ "firmware = a\nmrtd = " MRTD_TEXT "0\n", 3, "96 hexadecimal digits" },
+	{ "firmware = a\nmrtd = x" MRTD_SHORT "\n", 3, "96 hexadecimal digits" },
 	{ "firmware = a\nmemory_low = 4G\n", 3, "is outside" },
 	{ "firmware = a\nmemory = 1000001\n", 3, "not a multiple of 4K" },
 	{ "firmware = a\nmemory = 1M\nmemory = 2M\n", 4, "given twice" },

@@ -305,6 +305,10 @@ static void a_bar_is_sized_placed_and_found(void **state)
 	assert_int_equal(ecam(4, 0), 0xffffffff);
 	ecam_set(3, 0x10, 0xffffffff);
 	assert_int_equal(ecam(3, 0x10), 0xffffc000);
+	platform_mmio_write(&pc, (gpa_t){ PCI_ECAM_GPA + (3 << 15) + 0x38 }, 8, UINT64_C(0x0b) << 32);
+	assert_int_equal(ecam(3, 0x3c), 0x0b);
+	assert_int_equal(platform_mmio_read(&pc, (gpa_t){ PCI_ECAM_GPA + (3 << 15) + 0x38 }, 8),
+			 UINT64_C(0x0b) << 32);
 	ecam_set(3, 0x14, 0xffffffff);
 	assert_int_equal(ecam(3, 0x14), 0); /* no such BAR */
 	ecam_set(3, 0x10, 0xc0010000);

@@ -372,6 +372,74 @@ static void nothing_runs_before_the_driver_is_ready(void **state)
 	assert_int_equal(bar(RNG, 24, 2), SIZE);
 }
 
+/* ---- the window in configuration space ---- */
+
+static uint32_t config_read(unsigned slot, unsigned reg, unsigned bytes)
+{
+	return (uint32_t)platform_mmio_read(&pc, (gpa_t){ PCI_ECAM_GPA + (slot << 15) + reg }, bytes);
+}
+
+/* The capability of @type, by the list that a driver walks; 0: none. */
+static unsigned capability(unsigned slot, uint8_t type)
+{
+	for (unsigned at = config_read(slot, 0x34, 1); at; at = config_read(slot, at + 1, 1))
+		if (config_read(slot, at, 1) == 0x09 && config_read(slot, at + 3, 1) == type)
+			return at;
+	return 0;
+}
+
+static void aim(unsigned slot, unsigned window, uint32_t bar_index, uint32_t offset, uint32_t length)
+{
+	config_write(slot, window + 4, bar_index);
+	config_write(slot, window + 8, offset);
+	config_write(slot, window + 12, length);
+}
+
+static void a_driver_without_a_mapping_uses_configuration_space(void **state)
+{
+	unsigned window = capability(RNG, 5);
+
+	(void)state;
+	assert_int_not_equal(window, 0);
+	assert_int_equal(config_read(RNG, window + 2, 1), 20);
+	/* The BAR is nowhere yet: features are read and the status is written all the same. */
+	aim(RNG, window, 0, 0, 4);
+	config_write(RNG, window + 16, 1);
+	aim(RNG, window, 0, 4, 4);
+	assert_int_equal(config_read(RNG, window + 16, 4), 3); /* VERSION_1, ACCESS_PLATFORM */
+	aim(RNG, window, 0, 20, 1);
+	config_write(RNG, window + 16, 0xffffff03);
+	assert_int_equal(config_read(RNG, window + 16, 4), 3); /* one byte of four */
+	assert_int_equal(config_read(RNG, window + 16, 1), 3);
+	config_write(RNG, 0x10, (uint32_t)(BAR + RNG * 0x10000));
+	config_write(RNG, 0x04, 0x06);
+	assert_int_equal(bar(RNG, 20, 1), 3);
+}
+
+static void its_window_leads_nowhere_else(void **state)
+{
+	static const struct {
+		uint32_t bar, offset, length;
+	} bad[] = { { 1, 20, 1 }, { 6, 20, 1 }, { 255, 20, 1 }, { 0, 20, 0 }, { 0, 20, 3 }, { 0, 20, 8 },
+		    { 0, 21, 4 }, { 0, 0x4000, 1 }, { 0, 0xffffffff, 1 }, { 0, 0xfffffffc, 4 } };
+	unsigned window = capability(RNG, 5);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		aim(RNG, window, bad[i].bar, bad[i].offset, bad[i].length);
+		config_write(RNG, window + 16, 0x3);
+		assert_int_equal(config_read(RNG, window + 16, 4), 0xffffffff);
+	}
+	aim(RNG, window, 0, 20, 1);
+	assert_int_equal(config_read(RNG, window + 16, 4), 0); /* the status is as it was */
+	/* An access beside the data touches nothing. */
+	bring_up(RNG, 0);
+	aim(RNG, window, 0, 20, 1);
+	config_write(RNG, window + 16, 15);
+	config_write(RNG, window + 12, 1);
+	assert_int_equal(bar(RNG, 20, 1), 15);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, start, stop)
 
 int main(void)
@@ -384,6 +452,8 @@ int main(void)
 		T(the_console_prints_and_takes_what_is_typed),
 		T(broken_rings_stop_the_device_alone),
 		T(nothing_runs_before_the_driver_is_ready),
+		T(a_driver_without_a_mapping_uses_configuration_space),
+		T(its_window_leads_nowhere_else),
 	};
 
 	if (vtimer_start())

@@ -194,6 +194,32 @@ static void another_mrtd_is_shouted(void **state)
 	}
 }
 
+/* What tain.cfg names is compared with the module's; with another the TD does not run. */
+static void the_mrtd_of_the_configuration_is_the_one(void **state)
+{
+	uint8_t its_own[TDX_HASH_BYTES];
+	struct td *td;
+
+	(void)state;
+	set_up();
+	assert_int_equal(make(&td), 0);
+	memcpy(its_own, td->mrtd, sizeof(its_own));
+	(void)td_destroy(td);
+	platform_fini(&platform);
+	for (unsigned spoiled = 0; spoiled < 2; spoiled++) {
+		set_up();
+		memcpy(config.mrtd, its_own, sizeof(its_own));
+		config.mrtd[47] = (uint8_t)(config.mrtd[47] ^ spoiled);
+		config.has_mrtd = true;
+		assert_int_equal(make(&td), spoiled ? -EIO : 0);
+		if (spoiled)
+			assert_non_null(strstr(why, "the module's MRTD is not what tain.cfg says"));
+		else
+			(void)td_destroy(td);
+		platform_fini(&platform);
+	}
+}
+
 /* ---- requested, allowed, granted ---- */
 
 static struct td_grant grants[200];
@@ -336,6 +362,7 @@ int main(void)
 		cmocka_unit_test(the_log_is_what_was_measured),
 		cmocka_unit_test(a_full_log_says_so),
 		cmocka_unit_test(another_mrtd_is_shouted),
+		cmocka_unit_test(the_mrtd_of_the_configuration_is_the_one),
 		cmocka_unit_test(what_is_granted_is_told_with_reasons),
 		cmocka_unit_test(differences_have_their_reasons),
 		cmocka_unit_test(what_is_not_told_is_said),
