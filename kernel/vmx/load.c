@@ -195,6 +195,20 @@ static int write_info(const struct loader *l)
 	return 0;
 }
 
+/* It learns of its memory and command line as a multiboot image does, unless it lies where that would. */
+static int load_flat(const struct loader *l, struct start_state *start)
+{
+	uint64_t at = l->vm->config->image_load, info_end = INFO_CMDLINE + GUEST_CMDLINE_MAX + 1;
+	int err = load_place(l, "the flat image", at, 0, l->size, l->size);
+
+	start->rip = at;
+	if (err || (at < info_end && at + l->size > INFO_GPA))
+		return err;
+	start->rax = MB_BOOT_MAGIC;
+	start->rbx = INFO_GPA;
+	return write_info(l);
+}
+
 static int load_image(const struct loader *l, struct start_state *start)
 {
 	struct mb_header h;
@@ -204,10 +218,8 @@ static int load_image(const struct loader *l, struct start_state *start)
 	*start = (struct start_state){ .mode = START_FLAT32 };
 	if (at < 0 && l->size >= 4 && !memcmp(l->image, ELF_MAGIC, 4))
 		return load_refuse(l, "an ELF file without a multiboot header in its first 8 KiB");
-	if (at < 0) {
-		start->rip = l->vm->config->image_load;
-		return load_place(l, "the flat image", l->vm->config->image_load, 0, l->size, l->size);
-	}
+	if (at < 0)
+		return load_flat(l, start);
 	if (h.flags & MB_MANDATORY)
 		return load_refuse(l, "the multiboot header asks for what is not offered (flags %#x)",
 			      (unsigned)h.flags);

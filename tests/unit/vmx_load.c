@@ -114,6 +114,16 @@ static void a_flat_image_starts_where_it_is_put(void **state)
 	assert_int_equal(first.mode, START_FLAT32);
 	assert_int_equal(first.rip, 0x200000);
 	assert_int_equal(guest32(0x200000), 0xfeedface);
+	assert_int_equal(first.rax, 0x2badb002);
+	assert_int_equal(guest32(first.rbx + 16), 0x9200);
+	assert_int_equal(guest32(0x9200), 0x623d61); /* "a=b" */
+	config.image_load = 0x8000; /* over the boot information: the image counts */
+	assert_int_equal(load(0x1001), 0);
+	assert_int_equal(first.rax, 0);
+	assert_int_equal(guest32(0x9000), 0);
+	config.image_load = 0x7c00;
+	assert_int_equal(load(0x1400), 0);
+	assert_int_equal(first.rax, 0x2badb002);
 }
 
 static void a_flat_image_must_fit(void **state)
