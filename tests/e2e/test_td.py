@@ -8,7 +8,7 @@ import e2e
 from e2e import boot, check, theme
 
 GUESTS = ["hello", "bad_triple", "bad_pending", "bad_memory", "bad_vmcall", "bad_fatal", "bad_halt",
-          "smp", "bad_loop", "bench", "irq", "abi", "operands", "msrs", "convert", "mistakes"]
+          "smp", "bad_loop", "bench", "irq", "abi", "operands", "msrs", "user", "convert", "mistakes"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 OVMF = "/usr/share/ovmf/OVMF.fd"
 OVMF_MRTD = ("4c7206f0f483c524f12c366c711e9049030a8d47c471ee5aa9c4999a08de4057"
@@ -27,6 +27,7 @@ ENDS = {
     "abi": "stopped: powered off",
     "operands": "stopped: powered off",
     "msrs": "stopped: powered off",
+    "user": "stopped: powered off",
     "convert": "stopped: powered off",
     "mistakes": "dead: triple fault at rip 0x",
     "bad_loop": "stopped: by command",
@@ -94,6 +95,8 @@ def all_kinds(cpus):
           b.has(r"^operands\| operands: all well$"), b)
     check(at + "each MSR is done, refused or handed over as the ABI says",
           b.has(r"^msrs\| msrs: all well$"), b)
+    check(at + "user mode has no TDCALL, and the #VEs that it must have",
+          b.has(r"^user\| user: all well$"), b)
     check(at + "memory changes sides under load", b.has(r"^convert\| convert: all well$"), b)
     for what, pattern in MISTAKES.items():
         check(at + "told on the console: " + what, b.has(pattern), b)
