@@ -36,9 +36,19 @@ enum attempt {
 	ATTEMPT_SETTLE,    /* with the write side: undo what is blocked */
 };
 
+/* Which of the two kinds of fault: a constant where it matters, so that neither has the other's
+ * branches. */
+enum half { HALF_DIRECT, HALF_PRIVATE };
+
+static inline ALWAYS_INLINE enum half half_of(const struct mmu_fault *f)
+{
+	return f->root == MMU_MIRROR ? HALF_PRIVATE : HALF_DIRECT;
+}
+
+/* A private leaf that the guest cannot accept. */
 static inline ALWAYS_INLINE bool too_large(const struct mmu_fault *f, const struct walk *w)
 {
-	return f->root == MMU_MIRROR && f->max_level != 0 && w->level > f->max_level;
+	return f->max_level != 0 && w->level > f->max_level;
 }
 
 static inline ALWAYS_INLINE void found(struct mmu_fault *f, const struct walk *w, bool spurious)
@@ -49,15 +59,20 @@ static inline ALWAYS_INLINE void found(struct mmu_fault *f, const struct walk *w
 }
 
 /* Rule D4. A private leaf allows everything (rule C8). */
-static inline ALWAYS_INLINE bool is_spurious(const struct mmu_fault *f, const struct walk *w)
+static inline ALWAYS_INLINE bool is_spurious(const struct mmu_fault *f, const struct walk *w,
+					     enum half half)
 {
-	return spte_is_accessible_leaf(w->old) && !too_large(f, w) &&
-	       (f->root == MMU_MIRROR || f->prefetch || leaf_allows(w->old, f->access));
+	if (!spte_is_accessible_leaf(w->old))
+		return false;
+	if (half == HALF_PRIVATE)
+		return !too_large(f, w);
+	return leaf_allows(w->old, f->access) || f->prefetch;
 }
 
 /* The largest level that a new leaf at this hole may have (rule D1). */
 static inline ALWAYS_INLINE int largest_level(const struct mmu *mmu, const struct mmu_fault *f,
-					      const struct memslot *slot, int hole)
+					      const struct memslot *slot, int hole,
+					      enum half half, bool plain)
 {
 	int level = mmu->max_level[f->root];
 
@@ -67,7 +82,8 @@ static inline ALWAYS_INLINE int largest_level(const struct mmu *mmu, const struc
 		level = hole;
 	if (f->max_level != 0 && level > f->max_level)
 		level = f->max_level;
-	if (f->root == MMU_MIRROR ? mmu->phase == MMU_BUILDING : (slot->dirty || slot->tracked))
+	if (half == HALF_PRIVATE ? mmu->phase == MMU_BUILDING
+				 : !plain && (slot->dirty || slot->tracked))
 		level = LEVEL_4K;
 	while (level > LEVEL_4K && !slot_holds_block(slot, f->gfn, level))
 		level--;
@@ -108,14 +124,16 @@ static __attribute__((noinline)) int link_down(struct mmu *mmu, struct walk *w, 
 
 /* The hole @w, of the leaf's level, gets the leaf. */
 static inline ALWAYS_INLINE int install(struct mmu *mmu, const struct mmu_fault *f,
-					struct memslot *slot, struct walk w, pfn_t first)
+					struct memslot *slot, struct walk w, pfn_t first,
+					enum half half, bool plain)
 {
-	if (f->root == MMU_MIRROR)
+	if (half == HALF_PRIVATE)
 		return change_add_private(mmu, w.entry, w.gfn, w.level, first);
-	spte_t leaf = leaf_make(mmu, slot, f->gfn, first, f->access, f->prefetch);
+	spte_t leaf = plain ? leaf_make_plain(mmu, first)
+			    : leaf_make(mmu, slot, f->gfn, first, f->access, f->prefetch);
 
 	/* Marked before it can be written: the other order could lose the write. */
-	if (unlikely(slot->dirty) && (f->access & MMU_WRITE) && !(slot->flags & MEMSLOT_READONLY))
+	if (!plain && slot->dirty && (f->access & MMU_WRITE) && !(slot->flags & MEMSLOT_READONLY))
 		slot_mark_dirty(slot, f->gfn);
 	w.old = SPTE_NONE;
 	return change_direct_shared(mmu, &w, leaf) ? 0 : -EBUSY;
@@ -129,14 +147,14 @@ static __attribute__((noinline)) int not_mapped(const struct mmu_fault *f, struc
 	return err == -EBUSY ? ATTEMPT_AGAIN : err;
 }
 
-/* The entry @w is none, and the slot is there and stays. */
+/* The entry @w is none, and the slot is there and stays. @plain: nothing is special about it. */
 static inline ALWAYS_INLINE int map_hole(struct mmu *mmu, struct mmu_fault *f, struct memslot *slot,
-					 struct walk w)
+					 struct walk w, enum half half, bool plain)
 {
-	enum mmu_root half = f->root == MMU_MIRROR ? MMU_MIRROR : MMU_DIRECT;
-	int most = largest_level(mmu, f, slot, w.level), level = most;
+	enum mmu_root root = half == HALF_PRIVATE ? MMU_MIRROR : MMU_DIRECT;
+	int most = largest_level(mmu, f, slot, w.level, half, plain), level = most;
 	pfn_t pfn;
-	int err = slot->ops->resolve(slot, half, f->gfn, &pfn, &level);
+	int err = slot->ops->resolve(slot, root, f->gfn, &pfn, &level);
 
 	if (err)
 		return err;
@@ -157,7 +175,7 @@ static inline ALWAYS_INLINE int map_hole(struct mmu *mmu, struct mmu_fault *f, s
 		w = below;
 	}
 	if (likely(!err))
-		err = install(mmu, f, slot, w, first);
+		err = install(mmu, f, slot, w, first, half, plain);
 	if (unlikely(err))
 		return not_mapped(f, slot, first, level, err);
 	f->level = (uint8_t)level;
@@ -245,9 +263,9 @@ static __attribute__((noinline)) int attempt(struct mmu *mmu, struct mmu_fault *
 			cpu_relax();
 		return ATTEMPT_AGAIN;
 	case SPTE_IS_NONE:
-		return map_hole(mmu, f, slot, *w);
+		return map_hole(mmu, f, slot, *w, half_of(f), false);
 	case SPTE_IS_LEAF:
-		if (is_spurious(f, w)) {
+		if (is_spurious(f, w, half_of(f))) {
 			found(f, w, true);
 			return 0;
 		}
@@ -292,32 +310,43 @@ static __attribute__((noinline)) int attempt_again(struct mmu *mmu, struct mmu_f
 }
 
 /* The usual case apart: a hole in a slot that nothing is special about. Else all that may be. */
-static inline ALWAYS_INLINE int first_attempt(struct mmu *mmu, struct mmu_fault *f, struct walk w)
+static inline ALWAYS_INLINE int first_attempt(struct mmu *mmu, struct mmu_fault *f, struct walk w,
+					      enum half half)
 {
 	struct memslot *slot = slot_find(mmu, f->gfn);
 
-	if (likely(slot && slot->flags == 0 && spte_equal(w.old, SPTE_NONE)))
-		return map_hole(mmu, f, slot, w);
+	if (likely(slot && spte_equal(w.old, SPTE_NONE) &&
+		   (half == HALF_PRIVATE ? slot->flags == 0 : slot_is_plain(slot) && !f->prefetch)))
+		return map_hole(mmu, f, slot, w, half, true);
 	struct walk copy = w;
 
 	return attempt(mmu, f, &copy);
 }
 
-int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *f)
+static inline ALWAYS_INLINE int handle(struct mmu *mmu, struct mmu_fault *f, enum half half)
 {
+	enum mmu_root root = half == HALF_PRIVATE ? MMU_MIRROR : f->root;
 	struct mmu_cpu *me = mmu_look_begin(&mmu->lock);
-	struct walk w = walk_down(mmu, me, f->root, f->gfn);
+	struct walk w = walk_down(mmu, me, root, f->gfn);
 	int result = ATTEMPT_AGAIN;
 
-	if (is_spurious(f, &w)) {
+	if (is_spurious(f, &w, half)) {
 		found(f, &w, true);
-		result = 0;
-	} else if (mmu_look_to_read(&mmu->lock)) {
-		result = first_attempt(mmu, f, w);
+		mmu_look_end(me);
+		return 0;
+	}
+	if (mmu_look_to_read(&mmu->lock)) {
+		result = first_attempt(mmu, f, w, half);
 		mmu_read_to_look(&mmu->lock);
 	}
 	mmu_look_end(me);
 	return likely(result <= 0) ? result : attempt_again(mmu, f, result);
+}
+
+int mmu_handle_fault(struct mmu *mmu, struct mmu_fault *f)
+{
+	return half_of(f) == HALF_PRIVATE ? handle(mmu, f, HALF_PRIVATE)
+					  : handle(mmu, f, HALF_DIRECT);
 }
 
 int mmu_map_private(struct mmu *mmu, gfn_t gfn, pfn_t pfn)

@@ -39,21 +39,26 @@ static inline uint64_t leaf_write_bits(const struct mmu *mmu, const struct memsl
 	return bits;
 }
 
-static inline ALWAYS_INLINE spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot,
-					     gfn_t gfn, pfn_t pfn, unsigned access, bool prefetch)
+/* Of a slot that is neither read-only nor logged nor tracked. */
+static inline ALWAYS_INLINE spte_t leaf_make_plain(const struct mmu *mmu, pfn_t pfn)
 {
 	/* Said again, for the compiler: it is a leaf. */
-	uint64_t raw = mmu->leaf_bits | SPTE_PRESENT | SPTE_LEAF | pfn.v << PAGE_SHIFT;
-	bool has_ad = mmu->ad != MMU_AD_NONE;
+	return (spte_t){ mmu->plain_leaf | SPTE_PRESENT | SPTE_LEAF | pfn.v << PAGE_SHIFT };
+}
 
-	if (has_ad && !prefetch)
-		raw |= SPTE_ACCESSED;
-	if (slot->flags & MEMSLOT_READONLY)
-		return (spte_t){ raw };
-	if (unlikely(slot->dirty || slot->tracked))
-		return (spte_t){ raw | leaf_write_bits(mmu, slot, gfn, access) };
-	return (spte_t){ raw | SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | SPTE_W |
-			 (has_ad ? SPTE_DIRTY : 0) };
+static inline spte_t leaf_make(const struct mmu *mmu, const struct memslot *slot, gfn_t gfn,
+			       pfn_t pfn, unsigned access, bool prefetch)
+{
+	spte_t leaf = leaf_make_plain(mmu, pfn);
+
+	if (prefetch)
+		leaf.raw &= ~SPTE_ACCESSED;
+	if (likely(slot_is_plain(slot)))
+		return leaf;
+	leaf.raw &= ~(SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | SPTE_W | SPTE_DIRTY);
+	if (!(slot->flags & MEMSLOT_READONLY))
+		leaf.raw |= leaf_write_bits(mmu, slot, gfn, access);
+	return leaf;
 }
 
 /* R and X again as they were before ageing took them. */

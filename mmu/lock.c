@@ -17,7 +17,7 @@ void mmu_lock_join(struct mmu_lock *l, unsigned cpu)
 	assert(cpu < MMU_MAX_CPUS);
 	if (!(__atomic_load_n(&l->cpus[cpu / 64], __ATOMIC_RELAXED) & BIT64(cpu % 64)))
 		__atomic_fetch_or(&l->cpus[cpu / 64], BIT64(cpu % 64), __ATOMIC_SEQ_CST);
-	me->last_block = MMU_NO_BLOCK;
+	me->last_4k.block = me->last_2m.block = MMU_NO_BLOCK;
 	__atomic_store_n(&me->joined, l, __ATOMIC_RELAXED);
 }
 

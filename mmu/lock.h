@@ -16,7 +16,7 @@
  *   - A CPU is inside at most one MMU, once; nothing blocks inside. Guest mode and idle are
  * outside, so nobody has to report that it passed through them (rule E7).
  *   - Slots of CPUs that never entered this MMU are not looked at.
- *   - A CPU remembers the last 4K table it went through, until somebody counts a cut: `cuts` moves
+ *   - A CPU remembers the last 4K and the last 2M table it went through, until somebody counts a cut: `cuts` moves
  *     when a table is cut or blocked, before the grace period that it waits for. So what is
  *     remembered and still counted as now was linked when this visit began.
  *
@@ -41,15 +41,20 @@ struct TSA(capability("mmu_lock")) mmu_lock {
 	uint64_t cpus[MMU_MAX_CPUS / 64]; /* those that were ever inside; bits are only added */
 };
 
+/* A table that a CPU went through: which GFNs of which root, and where it is. */
+struct mmu_note {
+	uint64_t block;
+	void *entries;
+};
+
 /* One line per CPU, for all MMUs: written by its CPU only. */
 struct mmu_cpu {
 	struct mmu_lock *inside; /* NULL: outside */
 	uint64_t visits;         /* tells one visit from the next */
 	/* For itself: */
 	const struct mmu_lock *joined; /* its bit is in this lock's `cpus` */
-	uint64_t last_block;           /* of the joined MMU: which 4K table was it */
-	void *last_entries;            /* and where */
-	uint64_t last_cuts;            /* and when */
+	uint64_t last_cuts;            /* of the joined MMU, when it wrote these: */
+	struct mmu_note last_4k, last_2m;
 } ALIGNED(64);
 _Static_assert(sizeof(struct mmu_cpu) == 64, "one line per CPU");
 

@@ -50,8 +50,9 @@ int mmu_init(struct mmu *mmu, const struct mmu_config *c)
 			       [MMU_DIRECT_2] = c->max_level,
 			       [MMU_MIRROR] = c->mirror_max_level },
 		.gfn_bits = { [MMU_DIRECT] = shared, [MMU_DIRECT_2] = shared },
-		.leaf_bits =
-			SPTE_PRESENT | SPTE_LEAF | SPTE_R | SPTE_X | SPTE_SUPPRESS_VE | c->memtype,
+		.plain_leaf = SPTE_PRESENT | SPTE_LEAF | SPTE_RWX | SPTE_HOST_WRITABLE |
+			      SPTE_MMU_WRITABLE | SPTE_SUPPRESS_VE | c->memtype |
+			      (c->ad != MMU_AD_NONE ? SPTE_ACCESSED | SPTE_DIRTY : 0),
 		.ad = c->ad,
 		.mmio = c->mmio,
 	};

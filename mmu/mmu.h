@@ -192,7 +192,7 @@ struct mmu {
 	struct mmu_page *root[MMU_ROOTS]; /* valid ones; changed under lock for write */
 	struct mmu_page *retired;         /* invalid ones that somebody still holds; lock */
 	uint64_t gfn_bits[MMU_ROOTS];     /* added to index the tables: a TD's SHARED bit */
-	uint64_t leaf_bits;               /* what every direct leaf carries */
+	uint64_t plain_leaf;              /* a direct leaf that may be written, without its frame */
 	struct mmu_lock lock;
 	enum mmu_phase phase; /* written under lock for write; release/acquire */
 	bool is_bugged;       /* no more changes of the mirror */

@@ -22,6 +22,12 @@ static inline struct memslot *slot_find(const struct mmu *mmu, gfn_t gfn)
 	return NULL;
 }
 
+/* Nothing is special about it: no flags, no log, no tracking. */
+static inline ALWAYS_INLINE bool slot_is_plain(const struct memslot *slot)
+{
+	return slot->flags == 0 && ((uintptr_t)slot->dirty | (uintptr_t)slot->tracked) == 0;
+}
+
 /* Frames that the roots can reach; a TD's GPAs end where the SHARED bit begins. */
 static inline uint64_t mmu_gfn_limit(const struct mmu *mmu)
 {

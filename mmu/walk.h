@@ -69,28 +69,6 @@ static inline struct walk walk_from(const struct mmu *mmu, enum mmu_root root, s
 	}
 }
 
-/*
- * From a root of four levels to the 4K entry over @gfn, or where the way ends. The same as
- * walk_to(); written out by the compiler, because every fault comes this way.
- */
-static inline ALWAYS_INLINE struct walk walk_four_levels(const struct mmu *mmu, enum mmu_root root,
-							 gfn_t gfn)
-{
-	uint64_t at = gfn.v | mmu->gfn_bits[root];
-	spte_t *entries = mmu->root[root]->entries, *entry = entries;
-	spte_t s = SPTE_NONE;
-
-#pragma GCC unroll 4
-	for (int level = LEVEL_512G; level >= LEVEL_4K; level--) {
-		entry = &entries[(at >> table_shift(level)) % TABLE_ENTRIES];
-		s = spte_read(entry);
-		if (level > LEVEL_4K && !spte_is_open_table(s))
-			return (struct walk){ entry, s, gfn_align(gfn, level), level, root };
-		entries = table_of(mmu, s);
-	}
-	return (struct walk){ entry, s, gfn, LEVEL_4K, root };
-}
-
 /* From the root to @gfn, not below level @stop. */
 static inline struct walk walk_to(const struct mmu *mmu, enum mmu_root root, gfn_t gfn, int stop)
 {
@@ -98,29 +76,87 @@ static inline struct walk walk_to(const struct mmu *mmu, enum mmu_root root, gfn
 }
 
 /*
+ * From a root of four levels to the 2M entry over @gfn, or where the way ends. The same as walk_to();
+ * written out by the compiler, because faults come this way.
+ */
+static inline ALWAYS_INLINE struct walk walk_three_levels(const struct mmu *mmu, enum mmu_root root,
+							  gfn_t gfn)
+{
+	uint64_t at = gfn.v | mmu->gfn_bits[root];
+	spte_t *entries = mmu->root[root]->entries, *entry = entries;
+	spte_t s = SPTE_NONE;
+
+#pragma GCC unroll 3
+	for (int level = LEVEL_512G; level >= LEVEL_2M; level--) {
+		entry = &entries[(at >> table_shift(level)) % TABLE_ENTRIES];
+		s = spte_read(entry);
+		if (level > LEVEL_2M && !spte_is_open_table(s))
+			return (struct walk){ entry, s, gfn_align(gfn, level), level, root };
+		entries = table_of(mmu, s);
+	}
+	return (struct walk){ entry, s, gfn_align(gfn, LEVEL_2M), LEVEL_2M, root };
+}
+
+/* Names the table of @level over @gfn: the root's number above all bits of a GFN. */
+static inline ALWAYS_INLINE uint64_t block_of(enum mmu_root root, gfn_t gfn, int level)
+{
+	return gfn.v >> table_shift(level + 1) | (uint64_t)root << 62;
+}
+_Static_assert(MMU_ROOTS <= 4, "two bits hold a root's number");
+
+/* On from a 2M table, whose @entry was read as @s. */
+static inline ALWAYS_INLINE struct walk walk_below_2m(const struct mmu *mmu, struct mmu_cpu *me,
+						      enum mmu_root root, gfn_t gfn, spte_t *entry,
+						      spte_t s)
+{
+	if (!spte_is_open_table(s))
+		return (struct walk){ entry, s, gfn_align(gfn, LEVEL_2M), LEVEL_2M, root };
+	spte_t *entries = table_of(mmu, s);
+
+	me->last_4k = (struct mmu_note){ block_of(root, gfn, LEVEL_4K), entries };
+	entry = &entries[gfn.v % TABLE_ENTRIES];
+	return (struct walk){ entry, spte_read(entry), gfn, LEVEL_4K, root };
+}
+
+/* From the root. */
+static inline ALWAYS_INLINE struct walk walk_all_down(const struct mmu *mmu, struct mmu_cpu *me,
+						      enum mmu_root root, gfn_t gfn)
+{
+	struct walk w = likely(mmu->levels == 4) ? walk_three_levels(mmu, root, gfn)
+						 : walk_to(mmu, root, gfn, LEVEL_2M);
+
+	if (w.level != LEVEL_2M)
+		return w;
+	me->last_2m = (struct mmu_note){ block_of(root, gfn, LEVEL_2M),
+					 w.entry - (gfn.v >> TABLE_BITS) % TABLE_ENTRIES };
+	return walk_below_2m(mmu, me, root, gfn, w.entry, w.old);
+}
+
+/*
  * To the 4K entry over @gfn, or where the way ends, by a CPU that is inside and remembers the last
- * 4K table that it went through.
+ * tables that it went through.
  */
 static inline ALWAYS_INLINE struct walk walk_down(const struct mmu *mmu, struct mmu_cpu *me,
 						  enum mmu_root root, gfn_t gfn)
 {
-	uint64_t block = (gfn.v >> TABLE_BITS) * MMU_ROOTS + root;
 	uint64_t cuts = __atomic_load_n(&mmu->lock.cuts, __ATOMIC_ACQUIRE);
 
-	if (me->last_block == block && me->last_cuts == cuts) {
-		spte_t *entry = (spte_t *)me->last_entries + gfn.v % TABLE_ENTRIES;
+	if (unlikely(me->last_cuts != cuts)) {
+		me->last_4k.block = me->last_2m.block = MMU_NO_BLOCK;
+		me->last_cuts = cuts;
+	}
+	if (me->last_4k.block == block_of(root, gfn, LEVEL_4K)) {
+		spte_t *entry = (spte_t *)me->last_4k.entries + gfn.v % TABLE_ENTRIES;
 
 		return (struct walk){ entry, spte_read(entry), gfn, LEVEL_4K, root };
 	}
-	struct walk w = likely(mmu->levels == 4) ? walk_four_levels(mmu, root, gfn)
-						 : walk_to(mmu, root, gfn, LEVEL_4K);
+	if (me->last_2m.block == block_of(root, gfn, LEVEL_2M)) {
+		spte_t *entry = (spte_t *)me->last_2m.entries +
+				(gfn.v >> TABLE_BITS) % TABLE_ENTRIES;
 
-	if (w.level == LEVEL_4K) {
-		me->last_block = block;
-		me->last_entries = w.entry - gfn.v % TABLE_ENTRIES;
-		me->last_cuts = cuts;
+		return walk_below_2m(mmu, me, root, gfn, entry, spte_read(entry));
 	}
-	return w;
+	return walk_all_down(mmu, me, root, gfn);
 }
 
 /* The frame behind @gfn, if the walk ended at a leaf. */

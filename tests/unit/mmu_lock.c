@@ -52,7 +52,7 @@ TEST(a_remembered_table_is_not_entered_after_it_was_cut)
 		spte_t *entry = walk_to(&s.mmu, root, at(3), LEVEL_4K).entry;
 
 		CHECK_INT(kind(root, 3), SPTE_IS_LEAF); /* by what CPU 0 remembers */
-		CHECK(mmu_cpus[0].last_entries == entry - (at(3).v & 511));
+		CHECK(mmu_cpus[0].last_4k.entries == entry - (at(3).v & 511));
 		CHECK_INT(mmu_zap_all(&s.mmu, root), 0);
 		/* The page goes to another table, which has a leaf at the same place. */
 		fault(root, 512 + 3);
@@ -61,6 +61,36 @@ TEST(a_remembered_table_is_not_entered_after_it_was_cut)
 		CHECK_INT(kind(root, 3), SPTE_IS_NONE);
 		fault(root, 3);
 		CHECK(walk_to(&s.mmu, root, at(3), LEVEL_4K).level == LEVEL_4K);
+		CHECK_INT(mmu_check(&s.mmu, NULL, NULL), 0);
+		sept_end(&s);
+	}
+}
+
+/* A walk that ends in a 2M table is remembered as well; its entries say whether it goes on below. */
+TEST(a_2M_table_is_remembered_and_left_after_a_cut)
+{
+	for (unsigned root = MMU_DIRECT; root <= MMU_MIRROR; root++) {
+		td();
+		slot.largest = LEVEL_2M;
+		fault(root, 3);
+		spte_t *entry = walk_to(&s.mmu, root, at(3), LEVEL_2M).entry;
+
+		CHECK_INT(kind(root, 512 + 3), SPTE_IS_NONE); /* by what CPU 0 remembers */
+		CHECK(mmu_cpus[0].last_2m.entries == entry - (at(3).v >> 9 & 511));
+		fault(root, 512 + 3);
+		CHECK(walk_to(&s.mmu, root, at(512 + 3), LEVEL_2M).entry == entry + 1);
+		/* Below it: a table of its own for a block that is not whole any more. */
+		slot.largest = LEVEL_4K;
+		fault(root, 1024 + 7);
+		CHECK_INT(kind(root, 512 + 3), SPTE_IS_LEAF);
+		CHECK_INT(kind(root, 1024 + 7), SPTE_IS_LEAF);
+		CHECK_INT(kind(root, 1024 + 8), SPTE_IS_NONE);
+		CHECK_INT(kind(root, 512 + 3), SPTE_IS_LEAF);
+		CHECK_INT(mmu_zap_all(&s.mmu, root), 0);
+		fault(root, 4096 + 3); /* the pages of those tables serve others now */
+		machine_cpu(0);
+		CHECK_INT(kind(root, 512 + 3), SPTE_IS_NONE);
+		fault(root, 512 + 3);
 		CHECK_INT(mmu_check(&s.mmu, NULL, NULL), 0);
 		sept_end(&s);
 	}
@@ -244,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_remembered_table_is_not_entered_after_it_was_cut),
+		cmocka_unit_test(a_2M_table_is_remembered_and_left_after_a_cut),
 		cmocka_unit_test(each_cpu_learns_of_a_cut),
 		cmocka_unit_test(a_table_that_was_joined_is_not_remembered),
 		cmocka_unit_test(a_lock_where_another_was_is_joined_anew),
