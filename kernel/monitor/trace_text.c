@@ -85,7 +85,10 @@ static void text_tdvmcall(const struct trace_record *r, char *buf, size_t size)
 
 	switch (r->leaf) {
 	case TDVMCALL_IO:
-		if (a[1])
+		if (r->status)
+			snprintf(buf, size, "IO of %llu bytes in direction %llu, port %llx: R10 %llx",
+				 (ull)a[0], (ull)a[1], (ull)a[2], (ull)r->status);
+		else if (a[1])
 			snprintf(buf, size, "IO out %llx%s, %llu bytes: %llx", (ull)a[2],
 				 port_name(a[2]), (ull)a[0], (ull)a[3]);
 		else
@@ -104,8 +107,8 @@ static void text_tdvmcall(const struct trace_record *r, char *buf, size_t size)
 			 (ull)r->status);
 		return;
 	case TDVMCALL_MAP_GPA:
-		snprintf(buf, size, "MAP_GPA %llx, %llu bytes: R10 %llx", (ull)a[0], (ull)a[1],
-			 (ull)r->status);
+		snprintf(buf, size, "MAP_GPA %llx, %llu bytes: R10 %llx, at %llx", (ull)a[0], (ull)a[1],
+			 (ull)r->status, (ull)a[4]);
 		return;
 	default:
 		snprintf(buf, size, "%s(%x) R12 %llx R13 %llx R14 %llx R15 %llx: R10 %llx R11 %llx",

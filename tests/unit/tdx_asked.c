@@ -197,6 +197,11 @@ static void each_call_is_answered(void **state)
 		if (R(10) != rows[i].status || (rows[i].r11 != ANY && R(11) != rows[i].r11))
 			fail_msg("row %zu (%s): R10 0x%llx, R11 0x%llx", i, tdvmcall_name(in[0]),
 				 (unsigned long long)R(10), (unsigned long long)R(11));
+		/* Granted or refused, it is in the trace with its status. */
+		const struct trace_record *last = &trace_ring[(trace_now() - 1) % TRACE_RING_RECORDS].record;
+
+		assert_int_equal(last->leaf, (uint32_t)in[0]);
+		assert_true(last->status == rows[i].status);
 	}
 	assert_int_equal(td->vcpus[0].notify_vector, 64);
 	/* Another vendor's calls are not ours. */
@@ -222,6 +227,46 @@ static void calls_that_end_it(void **state)
 						.r14 = UINT64_C(0x0141424320666c61) };
 	assert_int_equal(td_vmcall(&td->vcpus[0]), TD_NEXT_DEAD);
 	assert_non_null(strstr(runs[0].reason, "fatal error 0x3: alf CBA."));
+}
+
+/* ReportFatalError with a page of text at @r13. */
+static void give_up(uint64_t r13)
+{
+	td->vcpus[0].regs = (struct seam_regs){ .rcx = TDVMCALL_MASK_USUAL,
+						.r11 = TDVMCALL_REPORT_FATAL_ERROR,
+						.r12 = BIT64(63) | 5,
+						.r13 = r13 };
+	machine_log_clear();
+	assert_int_equal(td_vmcall(&td->vcpus[0]), TD_NEXT_DEAD);
+	assert_non_null(strstr(runs[0].reason, "fatal error 0x5"));
+}
+
+static void last_words_come_from_a_shared_page(void **state)
+{
+	const uint64_t shared = BIT64(47);
+	char page[PAGE_SIZE];
+
+	(void)state;
+	memset(page, 'x', sizeof(page)); /* no zero in all of it */
+	memcpy(page, "it was\x01the disk", 15);
+	assert_int_equal(guest_memory_write(&td->shared, (gpa_t){ 0x300000 }, page, sizeof(page)), 0);
+	give_up(shared | 0x300000);
+	assert_true(machine_logged("adds: it was.the diskxx"));
+	page[130] = 0;
+	page[200] = 'z';
+	assert_int_equal(guest_memory_write(&td->shared, (gpa_t){ 0x300000 }, page, sizeof(page)), 0);
+	give_up(shared | 0x300000);
+	assert_true(machine_logged("adds: xx"));
+	assert_false(machine_logged("z"));
+	give_up(0x300000); /* its private side is not ours to read */
+	assert_true(machine_logged("not the address of a shared page"));
+	assert_false(machine_logged("adds"));
+	give_up(shared | 0x300008);
+	assert_true(machine_logged("not the address of a shared page"));
+	give_up(2 * shared);
+	assert_true(machine_logged("not the address of a shared page"));
+	give_up(shared | (shared - PAGE_SIZE));
+	assert_true(machine_logged("no memory there"));
 }
 
 /* A conversion that the module will not carry out. */
@@ -698,6 +743,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		T(each_call_is_answered),
 		T(calls_that_end_it),
+		T(last_words_come_from_a_shared_page),
 		T(a_conversion_may_fail),
 		T(a_long_conversion_is_cut),
 		T(cpuid_of_the_host),
