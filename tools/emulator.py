@@ -48,7 +48,7 @@ ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 ata0-master: type=disk, path="{image}", mode=flat
 boot: disk
 com1: enabled=1, mode=socket-client, dev=127.0.0.1:{port}
-com2: enabled=1, mode=null
+com2: enabled=1, {com2}
 log: {folder}/bochs.log
 panic: action=fatal
 error: action=ignore
@@ -67,6 +67,8 @@ class Emulator:
         self.listener = None
         self.terminal = None
         self.guard = None
+        self.gdb = None
+        self.gdbline = None  # who listens for COM2 (gdbline.py)
         self.qemu_words = []  # more words for QEMU, its serial lines among them
 
     def start_guard(self):
@@ -74,7 +76,9 @@ class Emulator:
                                       stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                                       stderr=subprocess.DEVNULL, start_new_session=True)
 
-    def start(self, machine, image, cpus, memory, allow_reboot=False, secure_boot=False):
+    def start(self, machine, image, cpus, memory, allow_reboot=False, secure_boot=False, gdb=None):
+        """@gdb: the port of this machine where somebody listens for COM2."""
+        self.gdb = gdb
         if not os.path.exists(FIRMWARE):
             raise StartError(f"{FIRMWARE} is missing (package ovmf); run make once")
         if machine == "bochs":
@@ -103,7 +107,9 @@ class Emulator:
         with open(rc, "w", encoding="ascii") as out:
             out.write(BOCHS_RC.format(firmware=FIRMWARE, cpus=cpus, ips=IPS, memory=memory,
                                       image=image, folder=self.folder,
-                                      port=self.listener.getsockname()[1]))
+                                      port=self.listener.getsockname()[1],
+                                      com2=f"mode=socket-client, dev=127.0.0.1:{self.gdb}"
+                                      if self.gdb else "mode=null"))
         with open(commands, "w", encoding="ascii") as out:
             out.write("c\n")  # the package has the debugger compiled in: continue
         self.terminal, slave = pty.openpty()
@@ -133,6 +139,9 @@ class Emulator:
             "-device", "qemu-xhci", "-device", "usb-storage,drive=stick,bootindex=0",
             "-device", "isa-debug-exit,iobase=0xf4,iosize=4", "-vga", "std",
         ]
+        if self.gdb:
+            words += ["-chardev", f"socket,id=com2,host=127.0.0.1,port={self.gdb}",
+                      "-device", "isa-serial,chardev=com2,iobase=0x2f8,irq=3,index=1"]
         words += self.qemu_words
         words += self.secure_firmware() if secure_boot else ["-bios", FIRMWARE]
         if not allow_reboot:
@@ -188,6 +197,8 @@ class Emulator:
         for sock in (self.serial, self.listener):
             if sock:
                 sock.close()
+        if self.gdbline:
+            self.gdbline.stop()
         if self.terminal is not None:
             os.close(self.terminal)
             self.terminal = None

@@ -17,6 +17,7 @@
 #include "kernel/machine/apic.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/cpu.h"
+#include "kernel/machine/wire.h"
 #include "kernel/machine/time.h"
 #include "kernel/machine/vtimer.h"
 
@@ -202,11 +203,11 @@ static void idle(struct sched_cpu *c)
 		until = vtimer_next();
 	if (cpu_index() == 0) {
 		/* A key that came after the monitor's look has had its interrupt already. */
-		if (!sched.in_hook && console_key_waiting())
+		if (!sched.in_hook && (console_key_waiting() || wire_waiting()))
 			return;
 		struct console_stats console;
 		console_stats(&console);
-		bool soon = sched.in_hook || !console.interrupts;
+		bool soon = sched.in_hook || !console.interrupts || wire_is_polled();
 		uint64_t look = tsc_now() + us_to_ticks(soon ? CONSOLE_POLL_US : SCREEN_POLL_US);
 
 		if ((soon || console.screen_stale) && look < until)

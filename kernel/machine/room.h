@@ -47,6 +47,7 @@ bool crash_under_way(void);
 struct uart;
 void console_init(void);
 void console_start_interrupts(const struct acpi_madt *madt);
+void wire_init(const struct acpi_madt *madt); /* wire.c */
 void console_choose(const struct acpi *acpi);
 void console_last_words(const char *text);
 void console_use(const struct uart *u, const char *name);

@@ -144,6 +144,7 @@ void machine_init(const struct boot_info *bi)
 	power_init(&boot, &fadt, has_fadt);
 	irq_init(has_madt ? &madt : NULL);
 	console_start_interrupts(has_madt ? &madt : NULL);
+	wire_init(has_madt ? &madt : NULL);
 	add_listed_cpus();
 	if (has_madt)
 		(void)!acpi_read_madt(&acpi_tables, &madt, add_madt_cpu, NULL);

@@ -32,7 +32,8 @@ enum {
 
 	VEC_PIC_BASE = 0x20,  /* 16 legacy lines, only when the PIC delivers */
 	VEC_KEYBOARD = 0x21,  /* IRQ 1 */
-	VEC_SERIAL = 0x24,    /* IRQ 4, by PIC or I/O APIC */
+	VEC_SERIAL2 = 0x23,   /* IRQ 3, by PIC or I/O APIC */
+	VEC_SERIAL = 0x24,    /* IRQ 4, likewise */
 	VEC_DYNAMIC = 0x30,   /* first of trap_vector_alloc() */
 	VEC_TIMER = 0xf0,
 	VEC_CALL = 0xf1,      /* cpu_call and wake */

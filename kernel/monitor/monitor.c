@@ -19,6 +19,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/gdb_serial.h"
 #include "kernel/monitor/line.h"
 #include "kernel/monitor/script.h"
 #include "tdx/tdx.h"
@@ -88,6 +89,7 @@ enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_
 		if (timeout_us && time_us() - start >= timeout_us)
 			return WAIT_TIMEOUT;
 		sched_poll();
+		gdb_serial_poll();
 		take_keys();
 	}
 }
@@ -113,6 +115,17 @@ static enum command_result run_text(const char *text)
 	if (verdict)
 		mon.failed = true;
 	return result;
+}
+
+void monitor_run_for(const char *text, void (*write)(void *ctx, const char *text, size_t n), void *ctx)
+{
+	char line[LINE_BYTES];
+	bool was_busy = mon.busy, verdict;
+
+	snprintf(line, sizeof(line), "%s", text);
+	mon.busy = true;
+	(void)command_run(line, write, ctx, &verdict); /* what a debugger asks counts in no exit status */
+	mon.busy = was_busy;
 }
 
 bool monitor_run_line(const char *text) { return run_text(text) != COMMAND_FAILED; }
@@ -296,6 +309,7 @@ static void start(void)
 	mon.started = mon.busy = true;
 	monitor_check_begin();
 	report_configuration(cfg);
+	gdb_serial_start(cfg);
 	start_guests(cfg);
 	guests_open_td_gate(); /* the console shows a module also where no TD was started */
 	run_script(&cfg->tain.script);
@@ -320,6 +334,7 @@ void monitor_poll(void)
 		return;
 	if (!mon.started)
 		start();
+	gdb_serial_poll();
 	take_keys();
 	if (mon.attached && guest_ended(mon.attached))
 		detach("it has ended");

@@ -8,7 +8,7 @@
  *   monitor.c   keys and lines, waiting, start-up     command.c  a line to a row's function
  *   line.c      editing                               words.c    quoting
  *   script.c    files of commands                     out.c      text and JSON
- *   cmd_*.c     the commands, by theme
+ *   cmd_*.c     the commands, by theme                gdb.h      the GDB stub
  *
  * Invariants
  *   - One command runs at a time, on the boot CPU. Keys typed meanwhile are kept for later, but ^C
@@ -57,6 +57,9 @@ bool monitor_end_script(void);
 
 /* What a line of a script or of the user did. */
 bool monitor_run_line(const char *text);
+
+/* The same for who is not at the console: its output goes to @write. */
+void monitor_run_for(const char *text, void (*write)(void *ctx, const char *text, size_t n), void *ctx);
 
 /* Counters of the machine, each a line "NAME COUNT". */
 void monitor_machine_stats(void (*line)(void *ctx, const char *text), void *ctx);

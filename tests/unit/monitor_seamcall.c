@@ -56,7 +56,8 @@ const struct command basic_commands[] = {
 const struct command machine_commands[] = NO_COMMANDS, guest_commands[] = NO_COMMANDS,
 		     trace_commands[] = NO_COMMANDS, check_commands[] = NO_COMMANDS,
 		     tdx_commands[] = NO_COMMANDS, inject_commands[] = NO_COMMANDS,
-		     bench_commands[] = NO_COMMANDS, mmu_commands[] = NO_COMMANDS;
+		     bench_commands[] = NO_COMMANDS, mmu_commands[] = NO_COMMANDS,
+		     gdb_commands[] = NO_COMMANDS;
 
 uint64_t time_us(void) { return 0; }
 enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_us)
