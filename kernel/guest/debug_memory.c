@@ -15,6 +15,7 @@
 #include "kernel/guest/debug_room.h"
 #include "kernel/machine/port.h"
 #include "kernel/platform/memory.h"
+#include "mmu/mmu.h"
 #include "tdx/td.h"
 
 #define CR0_PG   BIT64(31)
@@ -95,7 +96,10 @@ static bool page_part_write(struct guest *g, gpa_t at, const void *from, size_t 
 		return private_write(g, at, from, bytes);
 	if (g->td)
 		at.v &= ~td_shared_bit(g->td);
-	return !guest_memory_write(guest_ram(g), at, from, bytes);
+	if (guest_memory_write(guest_ram(g), at, from, bytes))
+		return false;
+	mmu_log_host_write(guest_mmu(g), at); /* a copy of the guest follows its log */
+	return true;
 }
 
 static size_t to_page_end(uint64_t at, size_t bytes)
