@@ -29,6 +29,7 @@
 #include "kernel/machine/trap.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/monitor/monitor.h"
+#include "kernel/monitor/step.h"
 #include "tdx/soft/vmx/start.h"
 #include "tdx/tdx.h"
 
@@ -259,14 +260,14 @@ static void start_tdx(void)
 {
 	const struct tain_config *t = &config.tain;
 
-	if (!vmx_available() || !provide_module(t))
-		return;
 	if (t->bringup == BRINGUP_PROBE) {
-		log_info("tdx: not brought up, by bringup = probe");
+		log_info("tdx: not brought up, by bringup = probe: `doctor` looks, `report` tells others");
 		return;
 	}
+	if (!vmx_available() || !provide_module(t))
+		return;
 	if (t->bringup == BRINGUP_STEP)
-		log_warn("tdx: bringup = step is not there yet: all phases are gone through");
+		tdx_host.may_go_on = monitor_ask_step;
 	tdx_host.maxphyaddr = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
 	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
 	irq_register(VEC_POSTED, on_notification);

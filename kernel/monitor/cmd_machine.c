@@ -204,6 +204,9 @@ const struct command machine_commands[] = {
 	{ "doctor", "[ROW|all]", "can this machine have TDX; if not, what is wrong and what to set",
 	  cmd_doctor, 0, 1, COMPLETE_NOTHING, COMMAND_JSON,
 	  "    Every CPU is asked, and compared with the others. --json gives all rows." },
+	{ "report", "", "one block to send to whoever helps: doctor, registers, bring-up, log", cmd_report,
+	  0, 0, COMPLETE_NOTHING, 0,
+	  "    No serial numbers are in it. A terminal's log keeps it: cut between BEGIN and END." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */

@@ -76,6 +76,16 @@ static int next_key(void)
 	return mon.ahead[mon.ahead_head++ % TYPE_AHEAD];
 }
 
+int monitor_take_key(void)
+{
+	take_keys();
+	if (mon.interrupted) {
+		mon.interrupted = false;
+		return KEY_INTERRUPT;
+	}
+	return next_key();
+}
+
 enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_us)
 {
 	uint64_t start = time_us();

@@ -46,6 +46,9 @@ enum wait_end { WAIT_DONE, WAIT_TIMEOUT, WAIT_INTERRUPTED };
  */
 enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_us) MUST_CHECK;
 
+/* A key for a command that asks something; ^C as 3; -1: none is there. */
+int monitor_take_key(void);
+
 /* Keys go to @g from now on, and its output comes raw, until ^] or its end. */
 void monitor_attach(struct guest *g);
 
