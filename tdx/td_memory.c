@@ -20,6 +20,8 @@ static int resolve_private(struct td *td, gfn_t gfn, pfn_t *pfn, int *level)
 {
 	hpa_t base = HPA_NONE;
 
+	if (page_count_for_tdx() < GUEST_RESERVE_PAGES)
+		return -ENOMEM; /* our caller extends first */
 	if (*level >= LEVEL_2M) {
 		*level = LEVEL_2M;
 		base = tdx_pages_alloc(PAGE_TDX_PRIVATE, PRIVATE_ORDER_2M);

@@ -65,6 +65,9 @@ int page_restrict_tdx(const struct boot_mem *ranges, size_t count) MUST_CHECK;
 /* Free pages that the TDX module takes (all free ones, if it was never said which). */
 uint64_t page_count_for_tdx(void);
 
+/* Guests leave so many pages to their tables and to the hypervisor. */
+#define GUEST_RESERVE_PAGES UINT64_C(512)
+
 /* Pages that belong to @owner now (PAGE_FREE: free ones). */
 uint64_t page_count(enum page_owner owner);
 

@@ -185,7 +185,7 @@ static int make_frame(struct guest_memory *m, const struct guest_region *r, gfn_
 	unsigned index = (unsigned)(gfn.v % CHUNK_FRAMES);
 	int err = 0;
 
-	if (!chunk)
+	if (!chunk || page_count(PAGE_FREE) < GUEST_RESERVE_PAGES)
 		return -ENOMEM;
 	if (pfn_is_none(chunk->block) && !chunk->pages)
 		err = back_chunk(m, r, gfn, chunk, block_wanted);
