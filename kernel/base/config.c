@@ -484,7 +484,7 @@ static const struct key keys[] = {
 	{ "vcpus",      IN_GUEST, set_number,     G(vcpus), 0, NULL, 1, GUEST_VCPUS_MAX },
 	{ "attributes", IN_TD,    set_bits,       G(attributes), 0, attribute_words, 0, 0 },
 	{ "accept",     IN_TD,    set_words,      G(accept), 0, accept_words, 0, 0 },
-	{ "page",       IN_TD,    set_words,      G(page_level), 0, page_words, 0, 0 },
+	{ "page",       IN_GUEST, set_words,      G(page_level), 0, page_words, 0, 0 },
 	{ "mrtd",       IN_TD,    set_mrtd,       G(mrtd), 0, NULL, 0, 0 },
 	{ "measure",    IN_TD,    set_words,      G(measure), 0, measure_words, 0, 0 },
 };

@@ -2,7 +2,8 @@
  * memory.c - regions, chunks and frames of a guest's memory.
  *
  * A chunk is the 2 MiB of guest-physical space around a GFN, as far as it lies in one region. It
- * is backed whole (one 2 MiB block) or by single pages, decided when the first frame of it is asked for.
+ * is backed whole (one 2 MiB block, or its part of a 1 GiB block) or by single pages, decided when the first
+ * frame of it is asked for.
  *
  * Whatever is there is found without the lock: leaves, blocks, page lists and pages are published by
  * release stores under it, and none of them goes before guest_memory_fini().
@@ -18,6 +19,8 @@
 
 #define CHUNK_FRAMES  UINT64_C(512)
 #define CHUNK_ORDER   9
+#define ORDER_1G      18
+#define FRAMES_1G     BIT64(ORDER_1G)
 #define LEAF_CHUNKS   UINT64_C(256) /* of one leaf: 512 MiB of guest memory, 4 KiB of ours */
 #define GFN_END_LIMIT BIT64(40) /* 52-bit guest-physical addresses */
 
@@ -25,6 +28,9 @@ struct guest_chunk {
 	pfn_t block;  /* whole backing; PFN_NONE: none (yet) */
 	pfn_t *pages; /* CHUNK_FRAMES of them, PFN_NONE where there is none yet; NULL: none */
 };
+
+/* In the place of `pages`: the block is part of a whole GiB. */
+static pfn_t in_1g[1];
 
 void guest_memory_init(struct guest_memory *m)
 {
@@ -53,7 +59,7 @@ int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool r
 		return -ENOMEM;
 	memmove(&m->regions[at + 1], &m->regions[at],
 		(m->region_count - at) * sizeof(m->regions[0]));
-	m->regions[at] = (struct guest_region){ base, frames, rom, leaves, leaf_count };
+	m->regions[at] = (struct guest_region){ base, frames, rom, leaves, leaf_count, false };
 	m->region_count++;
 	return 0;
 }
@@ -115,7 +121,7 @@ static inline bool look_up(const struct guest_region *r, gfn_t gfn, pfn_t *pfn, 
 
 	if (likely(!pfn_is_none(block))) {
 		*pfn = pfn_add(block, gfn.v % CHUNK_FRAMES);
-		*level = LEVEL_2M;
+		*level = unlikely(chunk->pages == in_1g) ? LEVEL_1G : LEVEL_2M;
 		return true;
 	}
 
@@ -176,6 +182,45 @@ static struct guest_chunk *find_chunk(const struct guest_region *r, gfn_t gfn)
 		__atomic_store_n(at, leaf, __ATOMIC_RELEASE);
 	}
 	return leaf ? &leaf[index % LEAF_CHUNKS] : NULL;
+}
+
+/* All chunks of the GiB at @gfn, in which nothing is backed yet. */
+static int back_gib(struct guest_memory *m, struct guest_region *r, gfn_t gfn)
+{
+	struct guest_chunk *chunk;
+	hpa_t block = HPA_NONE;
+
+	for (uint64_t at = 0; at < FRAMES_1G; at += CHUNK_FRAMES) {
+		chunk = find_chunk(r, gfn_add(gfn, at));
+		if (!chunk)
+			return -ENOMEM;
+		if (at == 0)
+			block = pages_alloc(PAGE_GUEST, ORDER_1G);
+		if (hpa_is_none(block))
+			return 0;
+		chunk->pages = in_1g;
+		publish(&chunk->block, hpa_add(block, at << PAGE_SHIFT));
+	}
+	r->has_1g = true;
+	m->blocks_1g++;
+	m->pages += FRAMES_1G;
+	return 0;
+}
+
+int guest_memory_back_1g(struct guest_memory *m)
+{
+	for (unsigned i = 0; i < m->region_count; i++) {
+		struct guest_region *r = &m->regions[i];
+		gfn_t gfn = { align_up(r->base.v, FRAMES_1G) };
+
+		for (; gfn.v + FRAMES_1G <= r->base.v + r->frames; gfn.v += FRAMES_1G) {
+			int err = back_gib(m, r, gfn);
+
+			if (err)
+				return err;
+		}
+	}
+	return 0;
 }
 
 static int make_frame(struct guest_memory *m, const struct guest_region *r, gfn_t gfn,
@@ -299,6 +344,14 @@ int guest_memory_read(struct guest_memory *m, void *to, gpa_t from, uint64_t byt
 
 static void free_chunk(struct guest_memory *m, struct guest_chunk *chunk)
 {
+	if (chunk->pages == in_1g) {
+		if (chunk->block.v % FRAMES_1G != 0)
+			return; /* goes with the first chunk of its GiB */
+		pages_free(pfn_to_hpa(chunk->block), PAGE_GUEST, ORDER_1G);
+		m->blocks_1g--;
+		m->pages -= FRAMES_1G;
+		return;
+	}
 	if (!pfn_is_none(chunk->block)) {
 		pages_free(pfn_to_hpa(chunk->block), PAGE_GUEST, CHUNK_ORDER);
 		m->chunks_2m--;
@@ -357,7 +410,7 @@ int guest_memory_move(struct guest_memory *m, gfn_t base, gfn_t to)
 
 	struct guest_region r = m->regions[at];
 
-	if ((base.v ^ to.v) % CHUNK_FRAMES || to.v > GFN_END_LIMIT - r.frames)
+	if ((base.v ^ to.v) % (r.has_1g ? FRAMES_1G : CHUNK_FRAMES) || to.v > GFN_END_LIMIT - r.frames)
 		return -EINVAL;
 	take_out(m, at);
 	while (place < m->region_count && m->regions[place].base.v + m->regions[place].frames <= to.v)

@@ -8,6 +8,8 @@
  *   - Memory comes in zeroed 2 MiB chunks where the region holds a whole aligned one and the
  *     machine has one left, else, and where the host writes only a little, page by page; all of it
  *     is PAGE_GUEST and all of it goes back.
+ *   - Who wants 1 GiB pages gets the memory for them before the guest runs, as far as the machine has whole
+ *     GiBs: zeroing one takes too long for a fault.
  *   - ROM regions hold their content from the start, and a guest may read and execute them only.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -30,6 +32,7 @@ struct guest_region {
 	/* One chunk for each 2 MiB that the region touches, in leaves that appear when needed. */
 	struct guest_chunk **leaves;
 	uint64_t leaf_count;
+	bool has_1g; /* some of it is in whole GiBs */
 };
 
 struct guest_memory {
@@ -38,6 +41,7 @@ struct guest_memory {
 	spinlock_t lock;      /* frames appear under it */
 	uint64_t pages;       /* frames held now */
 	uint64_t chunks_2m;   /* of these, in whole 2 MiB chunks: how many chunks */
+	uint64_t blocks_1g;   /* and in whole GiBs: how many */
 };
 
 void guest_memory_init(struct guest_memory *m);
@@ -52,8 +56,15 @@ int guest_memory_add(struct guest_memory *m, gfn_t base, uint64_t frames, bool r
 int guest_memory_add_ram(struct guest_memory *m, struct guest_ram ram) MUST_CHECK;
 
 /*
+ * Back with one block each GiB that lies whole in a region, aligned on both sides, as long as there are
+ * blocks; the rest is backed as usual. Before anything else is backed. Returns 0, or -ENOMEM: no memory for
+ * the books.
+ */
+int guest_memory_back_1g(struct guest_memory *m) MUST_CHECK;
+
+/*
  * The region that begins at @base goes, with its frames; or begins at @to from now on, contents kept.
- * -ENOENT; -EINVAL: @to overlaps or is at another place within 2 MiB. No table maps any of it, and
+ * -ENOENT; -EINVAL: @to overlaps or is at another place within 2 MiB (or 1 GiB, if it has such blocks). No table maps any of it, and
  * nobody else looks: not while the guest runs.
  */
 void guest_memory_remove(struct guest_memory *m, gfn_t base);

@@ -25,6 +25,7 @@
 #define CAP_WALK_4 BIT64(6)
 #define CAP_WB     BIT64(14)
 #define CAP_2M     BIT64(16)
+#define CAP_1G     BIT64(17)
 #define CAP_AD     BIT64(21)
 
 /* ---- what the MMU asks ---- */
@@ -100,6 +101,17 @@ static bool check_machine(struct vm *vm, char *why, size_t size)
 	return true;
 }
 
+/* What tain.cfg asks for, as far as the CPU has it. */
+static int largest_page(const struct vm *vm)
+{
+	uint64_t ept = vmx_caps()->ept_vpid;
+	int wanted = vm->config->page_level;
+
+	if (wanted >= LEVEL_1G && (ept & CAP_1G))
+		return LEVEL_1G;
+	return wanted >= LEVEL_2M && (ept & CAP_2M) ? LEVEL_2M : LEVEL_4K;
+}
+
 static bool add_memory(struct vm *vm, char *why, size_t size)
 {
 	const struct guest_config *c = vm->config;
@@ -112,6 +124,8 @@ static bool add_memory(struct vm *vm, char *why, size_t size)
 				       (gfn_t){ (GUEST_HIGH_BASE >> PAGE_SHIFT) - frames }, frames,
 				       true);
 	}
+	if (!err && largest_page(vm) == LEVEL_1G)
+		err = guest_memory_back_1g(&vm->memory);
 	if (err)
 		return say(why, size, err == -ENOMEM ? "no memory for its memory map"
 						     : "its memory map does not fit");
@@ -125,8 +139,7 @@ static bool build_mmu(struct vm *vm, char *why, size_t size)
 		.ops = &mmu_ops,
 		.name = vm->config->name,
 		.levels = 4,
-		.max_level = (uint8_t)(ept & CAP_2M && vm->config->page_level != LEVEL_4K
-					       ? LEVEL_2M : LEVEL_4K),
+		.max_level = (uint8_t)largest_page(vm),
 		.memtype = SPTE_MEMTYPE_WB,
 		.ad = ept & CAP_AD ? MMU_AD_HARDWARE : MMU_AD_NONE,
 		.mmio = MMU_MMIO_MISCONFIG,
