@@ -33,7 +33,8 @@ struct sched_cpu {
 	struct sched_queue queue; /* lock */
 	uint64_t slices, rounds, kicks;
 	uint64_t began;      /* TSC at which this CPU entered the loop */
-	uint64_t busy_ticks; /* of it in rounds, without what a round slept */
+	uint64_t busy_ticks; /* of it in rounds that are over, without what they slept */
+	uint64_t round_began, round_slept; /* TSC and idle_ticks when the round under way began */
 } ALIGNED(64);
 
 static struct {
@@ -244,18 +245,25 @@ void sched_poll(void)
 	irq_restore(flags);
 }
 
-/* A command that waits sleeps within a round: that is not busy. */
+/* A command that waits sleeps within a round: that is not busy. A script is all within one. */
+static uint64_t this_round(const struct sched_cpu *c)
+{
+	if (!c->round_began)
+		return 0;
+	return tsc_now() - c->round_began - (this_cpu()->idle_ticks - c->round_slept);
+}
+
 static bool busy_round(struct sched_cpu *c)
 {
-	const struct cpu *me = this_cpu();
-	uint64_t start = tsc_now(), slept = me->idle_ticks;
-
+	c->round_began = tsc_now();
+	c->round_slept = this_cpu()->idle_ticks;
 	if (cpu_index() == 0)
 		poll_console();
 
 	bool ran = one_round();
 
-	c->busy_ticks += tsc_now() - start - (me->idle_ticks - slept);
+	c->busy_ticks += this_round(c);
+	c->round_began = 0;
 	return ran;
 }
 
@@ -274,6 +282,7 @@ NORETURN void sched_run(void)
 void sched_stats(unsigned cpu, struct sched_stats *out)
 {
 	const struct sched_cpu *c = &sched.cpu[cpu];
+	uint64_t under_way = cpu == cpu_index() ? this_round(c) : 0; /* the others' are short */
 
 	*out = (struct sched_stats){
 		.slices = c->slices,
@@ -281,7 +290,7 @@ void sched_stats(unsigned cpu, struct sched_stats *out)
 		.rounds = c->rounds,
 		.kicks = c->kicks,
 		.total_ticks = tsc_now() - c->began,
-		.busy_ticks = c->busy_ticks,
+		.busy_ticks = c->busy_ticks + under_way,
 		.vcpus = c->queue.count,
 	};
 }

@@ -67,7 +67,7 @@ void sched_kick(unsigned cpu);
 struct sched_stats {
 	uint64_t slices, idle_ticks, rounds, kicks;
 	uint64_t total_ticks; /* since this CPU entered the loop */
-	uint64_t busy_ticks;  /* of them; of a round under way nothing yet */
+	uint64_t busy_ticks;  /* of them; a round under way on another CPU is not in it yet */
 	unsigned vcpus;
 };
 void sched_stats(unsigned cpu, struct sched_stats *out);

@@ -117,14 +117,21 @@ static int cmd_wait(struct call *c)
 struct expectation {
 	struct guest *guest;
 	const char *text;
+	uint64_t from; /* where to look: what lies before has been looked at */
 	bool met;
 };
 
+/* It is asked each round: what was there the last time is not searched again. */
 static bool text_came(void *arg)
 {
 	struct expectation *e = arg;
+	struct output *o = &e->guest->output;
+	uint64_t total = __atomic_load_n(&o->total, __ATOMIC_ACQUIRE), length = strlen(e->text);
 
-	e->met = output_contains(&e->guest->output, e->guest->expect_from, e->text);
+	if (!e->met && total >= e->from + length) {
+		e->met = output_contains(o, e->from, e->text);
+		e->from = total - length + 1;
+	}
 	return e->met || guest_ended(e->guest);
 }
 
@@ -135,6 +142,7 @@ static int cmd_expect(struct call *c)
 
 	if (!e.guest)
 		return -1;
+	e.from = e.guest->expect_from;
 	if (!*e.text || !command_seconds(c->argv[2], &us) || us == 0)
 		return command_fail(c, "expected: expect NAME TEXT SECONDS");
 	switch (monitor_wait(text_came, &e, us)) {
