@@ -240,8 +240,10 @@ static uint64_t bar_read(void *device, uint64_t offset, unsigned bytes)
 
 static void ring(struct virtio *v, unsigned queue)
 {
-	if (queue < v->model->queues && virtio_is_running(v) && v->queue[queue].ready)
-		v->model->notify(v, queue);
+	if (queue >= v->model->queues || !virtio_is_running(v) || !v->queue[queue].ready)
+		return;
+	virtio_begin(v);
+	v->model->notify(v, queue);
 }
 
 static void bar_write(void *device, uint64_t offset, unsigned bytes, uint64_t value)
@@ -280,9 +282,10 @@ static void tell(struct virtio *v, uint16_t vector, uint8_t isr)
 
 bool virtio_next(struct virtio *v, unsigned queue)
 {
-	int got = virtq_next(&v->queue[queue], &v->chain);
+	int got = v->left ? virtq_next(&v->queue[queue], &v->chain) : 0;
 
 	if (got >= 0) {
+		v->left -= got > 0;
 		v->requests += got > 0;
 		return got > 0;
 	}

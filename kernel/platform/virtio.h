@@ -50,6 +50,7 @@ struct virtio {
 	struct virtq queue[VIRTIO_QUEUES_MAX];
 	uint8_t config[VIRTIO_CONFIG_MAX]; /* device configuration: read-only */
 	struct virtq_chain chain;          /* too large for a stack */
+	unsigned left;                     /* chains that this piece of work may still take */
 	uint64_t requests, errors, resets, broken;
 };
 
@@ -59,7 +60,13 @@ int virtio_add(struct virtio *v, struct pci *pci, unsigned slot, const struct dm
 
 /* ---- for models; under the platform's lock ---- */
 
-/* The next chain of queue @queue into v->chain; false: none, or the ring is broken. */
+/*
+ * A piece of work begins: it takes at most what a full ring holds. What other vCPUs add meanwhile has
+ * bells of its own, and cannot keep this one busy for ever.
+ */
+static inline void virtio_begin(struct virtio *v) { v->left = VIRTQ_SIZE_MAX; }
+
+/* The next chain of queue @queue into v->chain; false: none (for now), or the ring is broken. */
 bool virtio_next(struct virtio *v, unsigned queue);
 
 /* v->chain is done. */

@@ -86,6 +86,7 @@ bool virtio_console_receive(struct virtio_console *c, uint8_t byte)
 	if (c->count == CONSOLE_FIFO)
 		return false;
 	c->fifo[(c->head + c->count++) % CONSOLE_FIFO] = byte;
+	virtio_begin(&c->v);
 	give_typed(c);
 	return true;
 }

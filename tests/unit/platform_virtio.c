@@ -33,6 +33,7 @@ static uint8_t image[9 * 512]; /* not a whole number of pages */
 static char printed[256];
 static unsigned printed_count, interrupts;
 static struct intr_message last;
+static bool endless; /* another vCPU adds an entry each time the device looks */
 
 static void deliver(void *ctx, const struct intr_message *m)
 {
@@ -52,6 +53,8 @@ static void entropy(uint8_t *to, size_t n) { memset(to, 0x5a, n); }
 static int mem_read(void *ctx, uint64_t gpa, void *to, uint64_t n)
 {
 	(void)ctx;
+	if (endless && gpa == AVAIL + 2)
+		memory[gpa]++;
 	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
 		return -ENOENT;
 	memcpy(to, memory + gpa, n);
@@ -78,6 +81,7 @@ static int start(void **state)
 
 	(void)state;
 	printed_count = interrupts = 0;
+	endless = false;
 	memset(memory, 0, sizeof(memory));
 	for (size_t i = 0; i < sizeof(image); i++)
 		image[i] = (uint8_t)(i / 512);
@@ -351,6 +355,22 @@ static void broken_rings_stop_the_device_alone(void **state)
 	assert_int_equal(*dword(USED + 8), 0);
 }
 
+static void a_ring_that_never_runs_dry_does_not_hold_the_device(void **state)
+{
+	(void)state;
+	bring_up(RNG, 0);
+	desc(0, DATA, 4, WRITE, 0);
+	endless = true;
+	bar_set(RNG, 0x3000, 2, 0);
+	assert_int_equal(used(), 128);
+	bring_up(CONSOLE, 0);
+	memset(memory + AVAIL, 0, 64);
+	memset(memory + USED, 0, 64);
+	desc(0, DATA, 0, WRITE, 0); /* takes no byte */
+	assert_true(virtio_console_receive(&pc.console, 'x'));
+	assert_int_equal(used(), 128);
+}
+
 static void nothing_runs_before_the_driver_is_ready(void **state)
 {
 	(void)state;
@@ -451,6 +471,7 @@ int main(void)
 		T(the_disk_reads_writes_and_keeps_its_image),
 		T(the_console_prints_and_takes_what_is_typed),
 		T(broken_rings_stop_the_device_alone),
+		T(a_ring_that_never_runs_dry_does_not_hold_the_device),
 		T(nothing_runs_before_the_driver_is_ready),
 		T(a_driver_without_a_mapping_uses_configuration_space),
 		T(its_window_leads_nowhere_else),
