@@ -9,6 +9,7 @@ from e2e import boot, check, theme, write
 
 GUESTS = ["plain", "bench", "bad_triple", "bad_memory", "bad_loop", "modes"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.elf"), rf"\tain\{g}.elf") for g in GUESTS]
+RAW = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.bin"), rf"\tain\{g}.bin") for g in ("flat", "real")]
 CPUID_TICKS_MAX = 120  # measured 116; the aim
 
 
@@ -24,11 +25,13 @@ def rows(text):
 
 def all_kinds(cpus):
     config = "[tain]\n" + "".join(section(g, f"{g}.elf") for g in GUESTS)
-    commands = ["memory"] + [f"start {g}" for g in GUESTS]
-    commands += [f"wait {g} 20" for g in GUESTS if g != "bad_loop"]
+    config += section("flat", "flat.bin", load="3M", cmdline="one two=3")
+    config += "[vm real]\nfirmware = \\tain\\real.bin\nmemory = 2M\n"
+    commands = ["memory"] + [f"start {g}" for g in GUESTS + ["flat", "real"]]
+    commands += [f"wait {g} 20" for g in GUESTS + ["flat", "real"] if g != "bad_loop"]
     commands += ["guests", "stop bad_loop", "wait bad_loop 20", "start plain", "wait plain 20",
                  "memory", "version"]
-    b = boot(cpus=cpus, config=config, files=FILES, commands=commands)
+    b = boot(cpus=cpus, config=config, files=FILES + RAW, commands=commands)
     at = f"{cpus} CPU: "
 
     check(at + "the run ends with 0", b.status == 0, b)
@@ -52,6 +55,14 @@ def all_kinds(cpus):
     check(at + "long mode, XCR0 and MSRs survive exits",
           b.has(r"^modes\| registers, MSRs and XCR0 kept$"), b)
     check(at + "power-off by ACPI is told as such", b.has(r"^tain: modes: stopped: powered off$"), b)
+    for line in ["flat image at 00300000", "command line: one two=3", "memory at 00000000 bytes 000a0000",
+                 "memory at 00100000 bytes 00700000"]:
+        check(at + f"a flat image says '{line}'", b.has(rf"^flat\| {line}$"), b)
+    check(at + "and ends with the 42 that it wrote to port F4h", b.has(r"^tain: flat: stopped: exit 42$"), b)
+    for line in ["real mode, from the reset vector", "its own interrupt table",
+                 "three ticks of the 8254 by the 8259"]:
+        check(at + f"firmware in real mode: '{line}'", b.has(rf"^real\| {line}$"), b)
+    check(at + "and it ends with its 7", b.has(r"^tain: real: stopped: exit 7$"), b)
     ticks = re.search(r"^bench\| CPUID exit: (\d+) ticks", b.text, re.M)
     check(at + f"a CPUID exit costs at most {CPUID_TICKS_MAX} ticks",
           ticks and int(ticks[1]) <= CPUID_TICKS_MAX, ticks[0] if ticks else b)

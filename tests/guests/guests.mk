@@ -54,8 +54,16 @@ VM_GUESTS    := $(VM_ASM_NAMES:%=$(GUEST_DIR)/%.elf) $(VM_C_NAMES:%=$(GUEST_DIR)
 VM_LINK      := ld -m elf_i386 -nostdlib -z noexecstack --no-warn-rwx-segments -N -Ttext 0x100000
 VM_GUEST_CFLAGS := $(filter-out -fpie,$(TD_GUEST_CFLAGS)) -m32 -fno-pic -fno-pie
 
-guests: $(VM_GUESTS)
-all: $(VM_GUESTS)
+# Images without a header: build/guests/NAME.bin.
+VM_RAW       := $(patsubst tests/guests/vm/raw/%.asm,$(GUEST_DIR)/%.bin,$(wildcard tests/guests/vm/raw/*.asm))
+
+guests: $(VM_GUESTS) $(VM_RAW)
+all: $(VM_GUESTS) $(VM_RAW)
+
+$(VM_RAW): $(GUEST_DIR)/%.bin: tests/guests/vm/raw/%.asm
+	@mkdir -p $(@D)
+	$(call say,NASM,$<)
+	$(Q)$(NASM) -f bin -w+all -Werror -o $@ $<
 
 $(GUEST_DIR)/vm/%.o: tests/guests/vm/%.asm tests/guests/vm/vm.inc
 	@mkdir -p $(@D)
