@@ -14,11 +14,12 @@ $(LINUX_DIR)/tdreport: tests/guests/linux/tdreport.c
 	$(Q)mkdir -p $(@D) && $(CC) -std=gnu11 -Os -static -s $(WARN) $< -o $@
 
 # The modules' names are only known when the kernels have come.
-$(LINUX_INITRD): $(LINUX_DIR)/tdreport tests/guests/linux/init tools/mkcpio $(LINUX_KERNELS)
+$(LINUX_INITRD): $(LINUX_DIR)/tdreport $(wildcard tests/guests/linux/*) tools/mkcpio $(LINUX_KERNELS)
 	$(call say,CPIO,$@)
 	$(Q)cd build/guests && ../../tools/mkcpio linux-initrd.gz dir:bin dir:dev dir:proc dir:sys dir:mnt \
 		dir:lib dir:lib/modules node:dev/console:c:5:1 /usr/bin/busybox=bin/busybox:755 \
 		link:bin/sh=busybox ../../tests/guests/linux/init=init:755 linux/tdreport=bin/tdreport:755 \
+		../../tests/guests/linux/virtio=bin/virtio:755 \
 		$$(cd modules && for r in *; do echo "dir:lib/modules/$$r"; \
 			for m in $$r/*.ko; do echo "modules/$$m=lib/modules/$$m"; done; done)
 

@@ -2,19 +2,22 @@
 """A stock Linux kernel as a trust domain, started by the TD loader: it knows what it runs on, its clock is
 right, its shell answers, its report agrees with the console and with `tain mrtd`, its ends are told.
 
-Two of them at once on two CPUs: `one` with one vCPU, that powers off; `four` with four, that panics."""
+Two of them at once on two CPUs: `one` with one vCPU and virtio devices, whose disk holds what is written
+also while a driver's rings change sides, and that powers off; `four` with four vCPUs, that panics."""
 import hashlib
 import os
 import re
 import subprocess
 
 import e2e
-from e2e import boot, check, theme
+from e2e import boot, check, scratch, theme
 
 GUESTS = os.path.join(e2e.ROOT, "build", "guests")
 TAIN = os.path.join(e2e.ROOT, "build", "host", "tain")
 FILES = [(os.path.join(GUESTS, "debian13-vmlinuz"), r"\tain\vmlinuz"),
          (os.path.join(GUESTS, "linux-initrd.gz"), r"\tain\initrd.gz")]
+DISK = [(scratch("disk.img"), r"\tain\disk.img")]
+DEVICES = {"one": "disk = \\tain\\disk.img\nvirtio = console, rng\n", "four": ""}
 CMDLINE = {"one": "console=ttyS0", "four": "console=ttyS0 panic=-1"}
 VCPUS = {"one": 1, "four": 4}
 TICKS_PER_SECOND = 200_000_000  # the emulator's
@@ -24,14 +27,20 @@ MARK = "Memory Encryption Features active: Intel TDX"
 def section(name):
     return (f"[td {name}]\nkernel = \\tain\\vmlinuz\ninitrd = \\tain\\initrd.gz\n"
             f"cmdline = {CMDLINE[name]}\nmemory = 256M\nvcpus = {VCPUS[name]}\n"
-            "attributes = debug, sept-ve-disable\n")
+            "attributes = debug, sept-ve-disable\n" + DEVICES[name])
+
+
+def make_disk():
+    with open(DISK[0][0], "wb") as out:
+        out.truncate(4 << 20)
+    subprocess.run(["/sbin/mke2fs", "-q", "-t", "ext2", "-F", DISK[0][0]], check=True)
 
 
 def predicted(config, name):
     """What the host program says the MRTD will be."""
     folder = e2e.scratch("esp")
     os.makedirs(os.path.join(folder, "tain"), exist_ok=True)
-    for host, path in FILES:
+    for host, path in FILES + DISK:
         link = os.path.join(folder, *path.strip("\\").split("\\"))
         if not os.path.exists(link):
             os.symlink(host, link)
@@ -59,7 +68,7 @@ def shell_commands(name, typed):
     """Wait for the shell; type each line and wait for what it must print."""
     commands = [f'expect {name} "init: up" 300', f'expect {name} "/ # " 60']
     for line, answer in typed:
-        commands += [f'type {name} "{line}"', f'expect {name} "{answer}" 60']
+        commands += [f'type {name} "{line}"', f'expect {name} "{answer}" 120']
     return commands
 
 
@@ -86,21 +95,46 @@ def checks(b, config, name):
 
 def two():
     config = "[tain]\n" + section("one") + section("four")
+    make_disk()
     typed = [("echo typed $((40+2))", "typed 42"),
              ("echo $(nproc) CPUs; tdreport x", "REPORTDATA"),
              ("a=$(date +%s); sleep 1; b=$(date +%s); echo slept $((b-a))", "slept 1")]
     commands = ["start one", "start four"]
-    commands += shell_commands("one", typed) + ["info one", "stats one"]
+    report = "/sys/kernel/config/tsm/report/a"
+    quote = [(f"mount -t configfs c /sys/kernel/config; mkdir {report}; head -c 64 /dev/urandom > {report}/inblob",
+              "/ #"), (f"cat {report}/outblob; echo asked $((3*3))", "asked 9")]
+    virtio = [("virtio disk", "virtio: disk as written"), ("virtio rest", "printed on 0hvc"),
+              ("virtio load", "under load"), ("virtio intx", "by 3 pins"),
+              ("virtio disk; echo pins $((6*9))", "pins 54")]
+    commands += shell_commands("one", typed + quote + virtio) + ["info one", "stats one"]
     commands += shell_commands("four", typed) + ["info four", "stats four", "stats"]
     commands += ["stats one", "-wait one 4", "stats one"]
     commands += ['type one "poweroff -f"', "wait one 60", 'type four "echo c > /proc/sysrq-trigger"',
                  "wait four 60", "check"]
-    b = boot(cpus=2, memory=1024, config=config, files=FILES, commands=commands, timeout=870)
+    b = boot(cpus=2, memory=1024, config=config, files=FILES + DISK, commands=commands,
+             timeout=870)
 
     check("the run ends with 0", b.status == 0, b)
     for name in VCPUS:
         checks(b, config, name)
         check(f"{name}: the shell answers", "typed 42" in lines_of(b.text, name), b)
+    out = lines_of(b.text, "one")
+    for what, pattern in {
+            "a file on the disk is read back after remounting": r"^virtio: disk as written$",
+            "so it is while a driver's rings are converted, again and again":
+                r"^virtio: disk as written under load$",
+            "virtio-rng gives bytes": r"virtio: 9 bytes of entropy",
+            "virtio-console prints": r"virtio: printed on 0hvc",
+            "all three devices by pins of the I/O APIC": r"^virtio: rng at \S+ by 3 pins$",
+            "the disk's data is right by its pin too":
+                r"by 3 pins$(.|\n)*^virtio: disk as written$(.|\n)*^pins 54$"}.items():
+        check("one: " + what, re.search(pattern, out, re.M), out[-3000:])
+    check("one: nothing of it failed", "virtio: FAIL" not in out, out[-3000:])
+    check("one: a quote is refused at once, as an error of the driver's, and the guest goes on",
+          re.search(r"GetQuote hypercall failed, status:8000000000000003$", out, re.M) and
+          re.search(r"^cat: .*Input/output error$(.|\n)*^asked 9$", out, re.M), out)
+    maps = re.search(r"^vcpu 0: TDVMCALL MapGPA +(\d+)$", b.output_of("stats one"), re.M)
+    check("one: the driver's rings did change sides", maps and int(maps[1]) > 30, f"{maps}")
     ran = [int(t) for t in re.findall(r"tain> stats one\n.*?^vcpu0 ticks +(\d+)$", b.text, re.M | re.S)]
     check("an idle guest costs next to nothing: 4 s of it, less than 3 % of a CPU",
           len(ran) >= 2 and ran[-1] - ran[-2] < 0.03 * 4 * TICKS_PER_SECOND, f"{ran}")

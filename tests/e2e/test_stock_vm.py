@@ -31,6 +31,8 @@ def linux():
              (make_disk(), r"\tain\disk.img")]
     disk = ("mount /dev/vda /mnt && echo disk-$((6*7)) > /mnt/f && umount /mnt && "
             "mount /dev/vda /mnt && cat /mnt/f")
+    alarm = ("echo +2 > /sys/class/rtc/rtc0/wakealarm; sleep 4; "
+             "echo alarms-$(awk '/rtc0/{n=$2+$3+$4+$5}END{print n}' /proc/interrupts)")
     b = boot(cpus=2, memory=768, config=config, files=files, timeout=600, commands=[
         "memory", "start linux", 'expect linux "/ #" 400',
         'type linux "echo cpus-$(nproc)"', "expect linux cpus-4 60",
@@ -38,6 +40,8 @@ def linux():
         f'type linux "{disk}"', "expect linux disk-42 60",
         'type linux "echo rng-$(head -c 9 /dev/hwrng | wc -c)"', "expect linux rng-9 60",
         'type linux "echo hvc-$((7*7)) > /dev/hvc0; echo back"', "expect linux hvc-49 60",
+        'type linux "virtio intx; virtio disk; echo pins-$((6*9))"', "expect linux pins-54 120",
+        f'type linux "{alarm}"', "expect linux alarms-1 60",
         "stats linux", 'type linux "poweroff -f"', "wait linux 60", "memory"])
 
     check("linux: the run ends with 0", b.status == 0, b)
@@ -46,6 +50,10 @@ def linux():
     check("linux: a file on the disk is read back after remounting", b.has(r"^linux\| disk-42$"), b)
     check("linux: virtio-rng gives bytes", b.has(r"^linux\| rng-9$"), b)
     check("linux: virtio-console prints", b.has(r"hvc-49$"), b)
+    check("linux: the same disk by a pin of the I/O APIC instead of messages",
+          b.has(r"^linux\| virtio: rng at \S+ by 3 pins$") and
+          b.has(r"^linux\| virtio: disk as written$"), b)
+    check("linux: the RTC's alarm comes, as one interrupt", b.has(r"^linux\| alarms-1$"), b)
     check("linux: its TSC's rate is known", b.has(r"tsc: Detected 2\d\d\.\d+ MHz|tsc: Detected"), b)
     check("linux: no warning of the kernel's", not b.has(r"WARNING: CPU|BUG:|soft lockup"), b)
     check("linux: power-off is told as such", b.has(r"^tain: linux: stopped: powered off$"), b)
