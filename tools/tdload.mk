@@ -6,9 +6,9 @@ TDLOAD_OBJS := $(TDLOAD)/entry.o $(TDLOAD)/main.o
 TDLOAD_FLAGS := -std=gnu11 -Os -g -ffreestanding -fno-stack-protector -fno-pic -fno-pie -mcmodel=large \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -mno-red-zone -mgeneral-regs-only -I. -MMD -MP
 
-$(TDLOAD)/entry.o: boot/tdload/entry.asm
+$(TDLOAD)/entry.o: boot/tdload/entry.asm boot/tdload/start32.inc
 	$(call say,NASM,$<)
-	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -w+all -Werror -o $@ $<
+	$(Q)mkdir -p $(@D) && $(NASM) -f elf64 -w+all -Werror -I ./ -o $@ $<
 
 $(TDLOAD)/main.o: boot/tdload/main.c tools/tdload.mk
 	$(call say,CC,$<)

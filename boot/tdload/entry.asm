@@ -18,8 +18,6 @@
 CODE64		equ 0x10		; Linux wants these two selectors
 DATA		equ 0x18
 STACK_BYTES	equ 1024
-CR4_PAE		equ 0x20
-CR0_PG		equ 0x80000000
 MAILBOX_WAKEUP	equ 1
 
 	extern tdload_main
@@ -33,44 +31,7 @@ MAILBOX_WAKEUP	equ 1
 	section .text32 progbits alloc exec nowrite align=16
 	bits 32
 start32:
-	test	esi, esi
-	jnz	.wait
-
-	mov	dword [pml4], pdpt + 3
-	mov	edi, pdpt
-	mov	eax, pds + 3
-	mov	ecx, 4
-.pdpt:	mov	[edi], eax
-	add	eax, 4096
-	add	edi, 8
-	dec	ecx
-	jnz	.pdpt
-	mov	edi, pds
-	mov	eax, 0x83		; present, writable, 2 MiB
-	mov	ecx, 4 * 512
-.pd:	mov	[edi], eax
-	add	eax, 0x200000
-	add	edi, 8
-	dec	ecx
-	jnz	.pd
-	mov	dword [tables_ready], 1
-	jmp	.paging
-
-.wait:	pause
-	cmp	dword [tables_ready], 1
-	jne	.wait
-
-.paging:
-	lgdt	[gdt_pointer]
-	mov	eax, cr4
-	or	eax, CR4_PAE
-	mov	cr4, eax
-	mov	eax, pml4
-	mov	cr3, eax
-	mov	eax, cr0
-	or	eax, CR0_PG
-	mov	cr0, eax
-	jmp	CODE64:start64
+%include "boot/tdload/start32.inc"
 
 	bits 64
 start64:

@@ -29,10 +29,10 @@ $(GUEST_DIR)/td/sha384.o: kernel/base/sha384.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(TD_GUEST_CFLAGS) -c $< -o $@
 
-$(GUEST_DIR)/td/entry.o: tests/guests/td/entry.asm
+$(GUEST_DIR)/td/entry.o: tests/guests/td/entry.asm boot/tdload/start32.inc
 	@mkdir -p $(@D)
 	$(call say,NASM,$<)
-	$(Q)$(NASM) -f elf64 -o $@ $<
+	$(Q)$(NASM) -f elf64 -I ./ -o $@ $<
 
 $(GUEST_DIR)/td/%.elf: $(GUEST_DIR)/td/%.o $(TD_GUEST_LIB) tests/guests/td/td.ld
 	$(Q)ld -nostdlib --no-relax --gc-sections --no-warn-rwx-segments -z noexecstack -z max-page-size=4096 \

@@ -52,45 +52,7 @@ DATA		equ 0x10
 	bits 32
 start32:
 	mov	esp, ecx		; no stack yet: the boot parameter waits in ESP
-	test	esi, esi
-	jnz	.wait
-
-	mov	edi, pml4
-	mov	dword [edi], pdpt + 3
-	mov	edi, pdpt
-	mov	eax, pds + 3
-	mov	ecx, 4
-.pdpt:	mov	[edi], eax
-	add	eax, 4096
-	add	edi, 8
-	dec	ecx
-	jnz	.pdpt
-	mov	edi, pds
-	mov	eax, 0x83		; present, writable, 2 MiB
-	mov	ecx, 4 * 512
-.pd:	mov	[edi], eax
-	add	eax, 0x200000
-	add	edi, 8
-	dec	ecx
-	jnz	.pd
-	mov	dword [tables_ready], 1
-	jmp	.paging
-
-.wait:	pause
-	cmp	dword [tables_ready], 1
-	jne	.wait
-
-.paging:
-	lgdt	[gdt_pointer]
-	mov	eax, cr4
-	or	eax, 0x20		; PAE; MCE stays as it is
-	mov	cr4, eax
-	mov	eax, pml4
-	mov	cr3, eax
-	mov	eax, cr0
-	or	eax, 0x80000000
-	mov	cr0, eax
-	jmp	CODE64:start64
+%include "boot/tdload/start32.inc"
 
 	bits 64
 start64:
