@@ -36,8 +36,11 @@ static void watch(void)
 	s.mmu.ops = &watched;
 }
 
-/* Frames [begin, begin + frames) as slot2, all mapped and written, last ones first: so the table that
- * follows in memory is not the one that follows in the guest. Neighbours on both sides, not logged. */
+#define FAR  1536u /* frames of a neighbour, whose table follows in memory the one that @begin is in */
+#define FARS 64u
+
+/* Frames [begin, begin + frames) as slot2, all mapped and written. Neighbours on both sides are not
+ * logged. */
 static void neighbours(enum mmu_ad_policy ad, unsigned begin, unsigned frames)
 {
 	static struct fake_slot behind;
@@ -47,7 +50,12 @@ static void neighbours(enum mmu_ad_policy ad, unsigned begin, unsigned frames)
 	fake_slot_add(&s, &behind, at(begin + frames), 2048);
 	slot2.largest = behind.largest = LEVEL_4K;
 	memset(page_round, 0xff, sizeof(page_round));
-	for (unsigned i = begin + frames + 70; i-- > begin - 10;)
+	touch(begin - 1, MMU_WRITE);
+	if (begin % M2 == 0)
+		touch(begin, MMU_WRITE);
+	for (unsigned i = 0; i < FARS; i++)
+		touch(FAR + i, MMU_WRITE);
+	for (unsigned i = begin - 10; i < begin + frames + 70; i++)
 		touch(i, MMU_WRITE);
 	mmu_log_start(&s.mmu, &slot2.slot, bitmap);
 	for (unsigned i = begin; i < begin + frames; i++)
@@ -74,7 +82,7 @@ static void write_page(unsigned frame)
 }
 
 static const enum mmu_ad_policy policies[] = { MMU_AD_HARDWARE, MMU_AD_WRPROT, MMU_AD_NONE };
-static const unsigned begins[] = { 448, 449, 500, 512, 700 };
+static const unsigned begins[] = { 448, 449, 500, 511, 512, 700 };
 
 TEST(log_clear_touches_no_page_outside_of_its_word)
 {
@@ -86,17 +94,20 @@ TEST(log_clear_touches_no_page_outside_of_its_word)
 			for (unsigned i = 0; i < frames; i++)
 				write_page(begin + i);
 			CHECK_INT(bits_in(bitmap, 5), frames);
-			CHECK_INT(mmu_log_clear(&s.mmu, &slot2.slot, 64, ~UINT64_C(0)), 64);
-			CHECK_INT(mmu_log_clear(&s.mmu, &slot2.slot, 0, UINT64_C(1)), 1);
+			CHECK_INT(mmu_log_clear(&s.mmu, &slot2.slot, 128, ~UINT64_C(0)), 64);
+			CHECK_INT(mmu_log_clear(&s.mmu, &slot2.slot, 0, ~BIT64(30)), 63);
 			CHECK_INT(mmu_log_clear(&s.mmu, &slot2.slot, 256, ~UINT64_C(0)), 300 - 256);
 			for (unsigned i = begin - 10; i < begin + frames + 70; i++) {
 				unsigned f = i - begin;
-				bool cleared = f == 0 || (f >= 64 && f < 128) || (f >= 256 && f < 300);
+				bool cleared = (f < 64 && f != 30) || (f >= 128 && f < 192) ||
+					       (f >= 256 && f < 300);
 
 				CHECK_INT(is_armed(i), cleared);
 				if (f < frames)
 					CHECK_INT(bit(bitmap, f), !cleared);
 			}
+			for (unsigned i = 0; i < FARS; i++)
+				CHECK(!is_armed(FAR + i));
 			CHECK_INT(bitmap[5], 0);
 			mmu_log_stop(&s.mmu, &slot2.slot);
 			sept_end(&s);
@@ -158,9 +169,9 @@ TEST(log_take_moves_the_log_and_arms_what_was_in_it)
 			neighbours(policies[p], begin, frames);
 			(void)mmu_log_take(&s.mmu, &slot2.slot, page_round);
 			memset(page_round, 0xff, sizeof(page_round));
-			/* A whole word, single bits at its edges, and the last frame. */
+			/* Whole words, single bits, and the last frame. */
 			for (unsigned f = 0; f < frames; f++)
-				if ((f >= 64 && f < 128) || f == 0 || f == 63 || f == 131 || f == 255 || f == 299) {
+				if (f < 128 || f == 131 || f == 255 || f == 299) {
 					write_page(begin + f);
 					taken++;
 				}
@@ -175,6 +186,8 @@ TEST(log_take_moves_the_log_and_arms_what_was_in_it)
 			CHECK(bit(page_round, 0) && bit(page_round, 63) && bit(page_round, 131) && bit(page_round, 299));
 			for (unsigned f = 0; f < frames; f++)
 				CHECK(is_armed(begin + f));
+			for (unsigned i = 0; i < FARS; i++)
+				CHECK(!is_armed(FAR + i));
 			for (unsigned i = 0; i < 10; i++)
 				CHECK(!is_armed(begin - 1 - i) && !is_armed(begin + frames + i));
 			/* Nothing was written: nothing to take. */
@@ -191,6 +204,19 @@ TEST(log_take_moves_the_log_and_arms_what_was_in_it)
 /* What is dirty and was not in the log belongs to the next round. */
 TEST(log_take_leaves_what_was_not_in_the_log)
 {
+	neighbours(MMU_AD_HARDWARE, 512, 300);
+	(void)mmu_log_harvest(&s.mmu, &slot2.slot);
+	(void)mmu_log_take(&s.mmu, &slot2.slot, page_round);
+	for (unsigned f = 64; f < 128; f++) /* a whole word, and the frame behind it */
+		write_page(512 + f);
+	walk_of(MMU_DIRECT, 512 + 128).entry->raw |= SPTE_DIRTY;
+	CHECK_INT(mmu_log_take(&s.mmu, &slot2.slot, page_round), 64);
+	CHECK(!is_armed(512 + 128));
+	CHECK_INT(mmu_log_harvest(&s.mmu, &slot2.slot), 1);
+	CHECK(bit(bitmap, 128));
+	mmu_log_stop(&s.mmu, &slot2.slot);
+	sept_end(&s);
+
 	neighbours(MMU_AD_HARDWARE, 500, 300);
 	(void)mmu_log_harvest(&s.mmu, &slot2.slot);
 	(void)mmu_log_take(&s.mmu, &slot2.slot, page_round);
