@@ -56,14 +56,15 @@ TEST(change_keeps_an_entry_frozen_until_it_is_accounted_for)
 
 TEST(change_of_a_leaf_cuts_nobody_off)
 {
-	vm(MMU_AD_HARDWARE, 4096);
+	vm(MMU_AD_HARDWARE, 4 * G1);
+	slot.largest = LEVEL_2M;
 	touch(0, MMU_WRITE);
-	touch(1, MMU_WRITE);
+	touch(M2, MMU_WRITE);
 	uint64_t cuts = s.mmu.lock.cuts;
 
-	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(0), 1), 0);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(0), M2), 0);
 	CHECK_INT(s.mmu.lock.cuts, cuts);
-	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(1), 1), 0); /* and its table */
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(0), G1), 0); /* and its table */
 	CHECK(s.mmu.lock.cuts != cuts);
 	sept_end(&s);
 }

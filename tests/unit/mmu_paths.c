@@ -1,0 +1,230 @@
+/*
+ * mmu_paths.c - the ways of a fault, of mapping ahead, of splitting and removal, where single conditions
+ * and constants decide; mutation showed that no other test did. Each test is about one function of
+ * mmu/, named in its first word.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+/* links: mmu/[a-z]*.c tests/fake/sept.c */
+#include "tests/fake/rig.h"
+
+/* ---- dirty.c ---- */
+
+/* Two direct roots, and the first cannot be split: the second one's success does not hide it. */
+TEST(track_that_fails_in_one_root_fails)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	struct mmu_page *two = mmu_root_get(&s.mmu, MMU_DIRECT_2);
+
+	slot.largest = LEVEL_2M;
+	touch(0, MMU_WRITE);
+	mmu_track_start(&s.mmu, &slot.slot, bitmap);
+	uint64_t room = s.mmu.pool.first->free;
+
+	machine_fail_alloc(1);
+	s.mmu.pool.first->free = 0;
+	CHECK_INT(mmu_track(&s.mmu, &slot.slot, at(5)), -ENOMEM);
+	CHECK(!bit(bitmap, 5));
+	CHECK(direct(5).raw & SPTE_W);
+	machine_fail_alloc(0);
+	s.mmu.pool.first->free = room;
+	mmu_track_start(&s.mmu, &slot.slot, NULL);
+	mmu_root_put(&s.mmu, two);
+	sept_end(&s);
+}
+
+/* ---- fault.c ---- */
+
+TEST(largest_level_is_not_above_the_hole)
+{
+	vm(MMU_AD_HARDWARE, 4 * G1);
+	touch(0, MMU_WRITE); /* 4K: there are tables now */
+	slot.largest = LEVEL_1G;
+	touch(M2 + 3, MMU_WRITE);
+	struct walk w = walk_of(MMU_DIRECT, M2 + 3);
+
+	CHECK_INT(w.level, LEVEL_2M);
+	CHECK_INT(walk_pfn(&w, at(M2 + 3)).v, slot.first.v + M2 + 3);
+	touch(7, MMU_WRITE);
+	w = walk_of(MMU_DIRECT, 7);
+	CHECK_INT(w.level, LEVEL_4K);
+	CHECK_INT(spte_pfn(w.old).v, slot.first.v + 7);
+	sept_end(&s);
+}
+
+/* A slot that counts how often it is asked, and can say no. */
+static unsigned asked;
+static const struct memslot_ops *real_slot;
+
+static int resolve_counted(struct memslot *of, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	asked++;
+	return real_slot->resolve(of, root, gfn, pfn, level);
+}
+
+static void count_resolves(struct fake_slot *f)
+{
+	static struct memslot_ops counted;
+
+	asked = 0;
+	real_slot = f->slot.ops;
+	counted = *real_slot;
+	counted.resolve = resolve_counted;
+	f->slot.ops = &counted;
+}
+
+TEST(link_down_makes_all_tables_in_one_go)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	fake_slot_add(&s, &slot2, at(8 * G1), 4096);
+	slot2.largest = LEVEL_4K;
+	count_resolves(&slot2);
+	touch(8 * G1 + 3, MMU_WRITE);
+	CHECK_INT(asked, 1);
+	touch(8 * G1 + 3, MMU_WRITE); /* spurious */
+	CHECK_INT(asked, 1);
+	sept_end(&s);
+}
+
+/*
+ * Somebody is faster: what another CPU may do between two steps of ours is done by the callbacks that
+ * we call between them.
+ */
+static struct mmu_ops busy_ops;
+static bool was_faster;
+
+static spte_t rival_leaf(gfn_t gfn, uint64_t access)
+{
+	return (spte_t){ s.mmu.leaf_bits | SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | access |
+			 (slot.first.v + gfn.v - BASE.v) << PAGE_SHIFT };
+}
+
+static void rival_install(gfn_t gfn, int level, uint64_t access)
+{
+	struct walk w = walk_to(&s.mmu, MMU_DIRECT, gfn, level);
+
+	w.entry->raw = rival_leaf(w.gfn, access).raw;
+	page_of_entry(w.entry)->population += POPULATION_LEAF;
+	was_faster = true;
+}
+
+static int resolve_raced(struct memslot *of, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	if (!was_faster)
+		rival_install(gfn, LEVEL_4K, 0);
+	return resolve_counted(of, root, gfn, pfn, level);
+}
+
+TEST(install_that_lost_goes_on_with_what_is_there)
+{
+	static struct memslot_ops raced;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	touch(0, MMU_WRITE);
+	count_resolves(&slot);
+	raced = *slot.slot.ops;
+	raced.resolve = resolve_raced;
+	slot.slot.ops = &raced;
+	was_faster = false;
+	touch(7, MMU_WRITE); /* a read-only leaf came first: it must be made writable */
+	CHECK(was_faster);
+	CHECK_INT(asked, 1);
+	CHECK(direct(7).raw & SPTE_W);
+	CHECK_INT(page_leaves(page_of_entry(walk_of(MMU_DIRECT, 7).entry)), 2);
+	s.mmu.ops->trace(&s.mmu, MMU_DIRECT, at(7), SPTE_NONE, direct(7), LEVEL_4K, 1); /* the rival's */
+	sept_end(&s);
+}
+
+static void trace_raced(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new, int level,
+			unsigned count)
+{
+	(void)mmu;
+	(void)root;
+	(void)old;
+	(void)count;
+	if (!was_faster && level == LEVEL_1G && spte_has_table(new))
+		rival_install(gfn, LEVEL_2M, SPTE_W);
+}
+
+TEST(link_down_sees_what_was_put_into_its_new_table)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	busy_ops = *s.mmu.ops;
+	busy_ops.trace = trace_raced;
+	s.mmu.ops = &busy_ops;
+	was_faster = false;
+	struct mmu_fault f = { .gfn = at(5), .root = MMU_DIRECT, .access = MMU_WRITE };
+
+	CHECK_INT(mmu_handle_fault(&s.mmu, &f), 0);
+	CHECK(was_faster);
+	CHECK_INT(f.level, LEVEL_2M);
+	CHECK(f.spurious);
+	CHECK_INT(f.pfn.v, slot.first.v + 5);
+	CHECK_INT(walk_of(MMU_DIRECT, 5).level, LEVEL_2M);
+	sept_end(&s);
+}
+
+TEST(map_hole_says_that_it_was_not_spurious)
+{
+	struct mmu_fault f = { .root = MMU_DIRECT, .access = MMU_READ, .spurious = true };
+
+	vm(MMU_AD_HARDWARE, 4096);
+	f.gfn = at(1);
+	CHECK_INT(mmu_handle_fault(&s.mmu, &f), 0);
+	CHECK(!f.spurious);
+	CHECK_INT(f.level, LEVEL_4K);
+	CHECK_INT(mmu_handle_fault(&s.mmu, &f), 0);
+	CHECK(f.spurious);
+	sept_end(&s);
+}
+
+TEST(loosen_needs_memory_to_split)
+{
+	vm(MMU_AD_WRPROT, 4096);
+	slot.largest = LEVEL_2M;
+	touch(0, MMU_WRITE);
+	mmu_log_start(&s.mmu, &slot.slot, bitmap);
+	uint64_t room = s.mmu.pool.first->free;
+
+	machine_fail_alloc(1);
+	s.mmu.pool.first->free = 0;
+	CHECK_INT(fault_in(MMU_DIRECT, at(5), MMU_WRITE, 0), -ENOMEM);
+	CHECK(!bit(bitmap, 5));
+	machine_fail_alloc(0);
+	s.mmu.pool.first->free = room;
+	touch(5, MMU_WRITE);
+	CHECK_INT(walk_of(MMU_DIRECT, 5).level, LEVEL_4K);
+	CHECK_INT(bits_in(bitmap, 64), 1);
+	mmu_log_stop(&s.mmu, &slot.slot);
+	sept_end(&s);
+}
+
+TEST(loosen_marks_a_page_as_used)
+{
+	uint64_t done;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	CHECK_INT(mmu_map_range(&s.mmu, MMU_DIRECT, at(0), 8, LEVEL_4K, &done), 0);
+	CHECK_INT(mmu_wrprotect(&s.mmu, at(0), 8), 8);
+	CHECK(!(direct(3).raw & SPTE_ACCESSED));
+	touch(3, MMU_WRITE);
+	CHECK((direct(3).raw & (SPTE_ACCESSED | SPTE_DIRTY | SPTE_W)) == (SPTE_ACCESSED | SPTE_DIRTY | SPTE_W));
+	CHECK(!(direct(4).raw & (SPTE_ACCESSED | SPTE_W)));
+	sept_end(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(track_that_fails_in_one_root_fails),
+		cmocka_unit_test(largest_level_is_not_above_the_hole),
+		cmocka_unit_test(link_down_makes_all_tables_in_one_go),
+		cmocka_unit_test(install_that_lost_goes_on_with_what_is_there),
+		cmocka_unit_test(link_down_sees_what_was_put_into_its_new_table),
+		cmocka_unit_test(map_hole_says_that_it_was_not_spurious),
+		cmocka_unit_test(loosen_needs_memory_to_split),
+		cmocka_unit_test(loosen_marks_a_page_as_used),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
