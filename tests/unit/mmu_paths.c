@@ -207,9 +207,49 @@ TEST(loosen_marks_a_page_as_used)
 	CHECK_INT(mmu_map_range(&s.mmu, MMU_DIRECT, at(0), 8, LEVEL_4K, &done), 0);
 	CHECK_INT(mmu_wrprotect(&s.mmu, at(0), 8), 8);
 	CHECK(!(direct(3).raw & SPTE_ACCESSED));
-	touch(3, MMU_WRITE);
+	struct mmu_fault f = { .gfn = at(3), .root = MMU_DIRECT, .access = MMU_WRITE, .spurious = true };
+
+	CHECK_INT(mmu_handle_fault(&s.mmu, &f), 0);
+	CHECK(!f.spurious);
+	CHECK_INT(f.level, LEVEL_4K);
 	CHECK((direct(3).raw & (SPTE_ACCESSED | SPTE_DIRTY | SPTE_W)) == (SPTE_ACCESSED | SPTE_DIRTY | SPTE_W));
 	CHECK(!(direct(4).raw & (SPTE_ACCESSED | SPTE_W)));
+	sept_end(&s);
+}
+
+static void vm_with_mmio(uint64_t frames)
+{
+	machine_start(UINT64_C(1) << 30, 4);
+	machine_log_clear();
+	sept_start(&s, SEPT_VM);
+	fake_slot_add(&s, &slot, BASE, frames);
+}
+
+static int level_of_mmio(gfn_t gfn)
+{
+	int level = 0;
+
+	CHECK_INT(fault_in(MMU_DIRECT, gfn, MMU_READ, 0), -ENOENT);
+	CHECK(spte_is_mmio(mmu_lookup(&s.mmu, MMU_DIRECT, gfn, &level)));
+	CHECK_INT(mmu_handle_misconfig(&s.mmu, gfn), -ENOENT);
+	return level;
+}
+
+TEST(mmio_level_is_what_no_slot_reaches_into)
+{
+	vm_with_mmio(100);
+	touch(0, MMU_WRITE);
+	CHECK_INT(level_of_mmio(at(100)), LEVEL_4K);
+	CHECK_INT(level_of_mmio(at(M2 + 1)), LEVEL_2M);
+	CHECK_INT(level_of_mmio(at(G1)), LEVEL_1G);
+	CHECK_INT(level_of_mmio(at(600 * G1)), LEVEL_1G); /* of a hole of 512G */
+	CHECK_INT(level_of_mmio((gfn_t){ BASE.v - 1 }), LEVEL_1G);
+	/* A slot at the end of such a block, and one behind it. */
+	fake_slot_add(&s, &slot2, at(3 * G1 - 1), 2);
+	CHECK_INT(level_of_mmio(at(2 * G1)), LEVEL_2M);
+	CHECK_INT(level_of_mmio(at(3 * G1 - 2)), LEVEL_4K);
+	CHECK_INT(level_of_mmio(at(3 * G1 + 1)), LEVEL_4K);
+	CHECK_INT(level_of_mmio(at(3 * G1 + M2)), LEVEL_2M);
 	sept_end(&s);
 }
 
@@ -224,6 +264,7 @@ int main(void)
 		cmocka_unit_test(map_hole_says_that_it_was_not_spurious),
 		cmocka_unit_test(loosen_needs_memory_to_split),
 		cmocka_unit_test(loosen_marks_a_page_as_used),
+		cmocka_unit_test(mmio_level_is_what_no_slot_reaches_into),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
