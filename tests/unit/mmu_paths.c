@@ -95,8 +95,9 @@ static bool was_faster;
 
 static spte_t rival_leaf(gfn_t gfn, uint64_t access)
 {
-	return (spte_t){ s.mmu.leaf_bits | SPTE_HOST_WRITABLE | SPTE_MMU_WRITABLE | access |
-			 (slot.first.v + gfn.v - BASE.v) << PAGE_SHIFT };
+	spte_t plain = leaf_make_plain(&s.mmu, (pfn_t){ slot.first.v + gfn.v - BASE.v });
+
+	return (spte_t){ (plain.raw & ~SPTE_W) | access };
 }
 
 static void rival_install(gfn_t gfn, int level, uint64_t access)
