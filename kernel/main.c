@@ -28,6 +28,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/machine/trap.h"
 #include "kernel/machine/vmx.h"
+#include "kernel/machine/watchdog.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/step.h"
 #include "tdx/soft/vmx/start.h"
@@ -299,6 +300,7 @@ void kernel_main(const struct boot_info *bi)
 	log_info("cpus: %u of %u online; %llu ticks since kernel entry, %llu of them waiting",
 		 cpu_online_count(), cpu_count(), (unsigned long long)ticks_since_entry(),
 		 (unsigned long long)wait_ticks());
+	watchdog_start(config.tain.watchdog, guests_watch);
 	console_draw();
 	crash_add_report(monitor_crash_report);
 	crash_set_reboot(config.tain.crash == CRASH_REBOOT);

@@ -88,6 +88,9 @@ void td_measured(const struct td *td, bool each_record, void (*line)(void *ctx, 
 /* Pages held of each kind, exits and TDVMCALLs by name: lines "name count". */
 void td_stats(const struct td *td, void (*line)(void *ctx, const char *text), void *ctx);
 
+/* Exits and TDVMCALLs of vCPU @index that it made itself: neither interrupts nor kicks. */
+uint64_t td_own_exits(const struct td *td, unsigned index);
+
 /* Its page tables, for the self-check; NULL when it has none (any more). */
 struct mmu;
 struct mmu *td_mmu(struct td *td);

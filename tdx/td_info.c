@@ -153,6 +153,16 @@ static void one(line_fn line, void *ctx, const char *name, uint64_t count)
 	line(ctx, buf);
 }
 
+uint64_t td_own_exits(const struct td *td, unsigned index)
+{
+	const struct td_vcpu *v = &td->vcpus[index];
+	uint64_t sum = 0;
+
+	for (uint32_t i = 0; i < TDX_EXIT_LIMIT; i++)
+		sum += v->exits[i];
+	return sum - v->exits[TDX_EXIT_EXCEPTION_NMI] - v->exits[TDX_EXIT_EXTERNAL_INTERRUPT];
+}
+
 static void vcpu_stats(const struct td_vcpu *v, line_fn line, void *ctx)
 {
 	char name[64];

@@ -102,6 +102,9 @@ struct mmu *guest_mmu(const struct guest *g);
 struct guest_memory;
 struct guest_memory *guest_ram(const struct guest *g);
 
+/* Say which vCPUs have run for @limit_ticks without an exit of their own. Boot CPU, its run loop. */
+void guests_watch(uint64_t limit_ticks);
+
 /* One line of the kind's own numbers at a time, through @line: exits by name, SEAMCALLs, ... */
 void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx);
 

@@ -37,6 +37,8 @@ struct sched_vcpu {
 	uint32_t end;           /* enum vcpu_outcome, kept back while a debugger looks; or RUN_AGAIN */
 	struct vcpu_run *run;
 	uint64_t slices, waits, run_ticks;
+	uint64_t watch_exits, watch_ticks; /* watch.c: as seen last, and run_ticks when that was new */
+	bool watch_said;
 };
 
 /* Once, on the boot CPU, with all CPUs known. 0 or -ENOMEM. */

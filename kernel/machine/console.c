@@ -363,6 +363,19 @@ void console_crash_mode(void)
 	console_flush();
 }
 
+bool console_is_held(uint64_t ticks) NO_TSA
+{
+	uint64_t start = tsc_now(), flags = irq_save();
+	bool free = false;
+
+	while (!(free = spin_trylock(&con.lock)) && tsc_now() - start < ticks)
+		cpu_pause();
+	if (free)
+		spin_unlock(&con.lock);
+	irq_restore(flags);
+	return !free;
+}
+
 void console_panic_locked(void)
 {
 	log_hold();

@@ -98,6 +98,9 @@ void log_save(bool *in_memory, bool *in_variable);
 /* Lines logged at @level since start. */
 uint64_t log_count(enum log_level level);
 
+/* Nobody gives the console's lock back within @ticks: nothing can be printed but by a crash. */
+bool console_is_held(uint64_t ticks);
+
 /* For `inject`: panic with the locks of console and log held. */
 NORETURN void console_panic_locked(void);
 

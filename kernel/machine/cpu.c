@@ -16,6 +16,7 @@
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/room.h"
 #include "kernel/machine/time.h"
+#include "kernel/machine/watchdog.h"
 
 #define MSR_GS_BASE UINT32_C(0xc0000101)
 #define MSR_FS_BASE UINT32_C(0xc0000100)
@@ -173,6 +174,7 @@ static void call_begin(struct cpu *c, void (*fn)(void *arg), void *arg) ACQUIRES
 {
 	while (!spin_trylock(&c->call_lock)) {
 		cpu_serve_calls();
+		watchdog_poll();
 		cpu_pause();
 	}
 	c->call_arg = arg;
@@ -184,6 +186,7 @@ static void call_end(struct cpu *c) RELEASES(c->call_lock) NO_TSA
 {
 	while (__atomic_load_n(&c->call_fn, __ATOMIC_ACQUIRE)) {
 		cpu_serve_calls();
+		watchdog_poll();
 		cpu_pause();
 	}
 	spin_unlock(&c->call_lock);
@@ -221,8 +224,11 @@ void cpu_call_all(void (*fn)(void *arg), void *arg) NO_TSA
 			call_end(area[i]);
 }
 
+static void beat(struct cpu *c) { __atomic_store_n(&c->beat, c->beat + 1, __ATOMIC_RELAXED); }
+
 void irq_window(void)
 {
+	beat(this_cpu());
 	irq_open_once();
 	direct_map_sync();
 	cpu_serve_calls();
@@ -234,7 +240,10 @@ void cpu_idle(void)
 	uint64_t start = tsc_now();
 	const char *was = cpu_running("idle");
 
+	beat(me);
+	__atomic_store_n(&me->asleep, 1, __ATOMIC_RELAXED);
 	cpu_sleep(&me->wake);
+	__atomic_store_n(&me->asleep, 0, __ATOMIC_RELAXED);
 	/* An exchange: what was published before the wake-up is seen by whoever looks after it. */
 	__atomic_exchange_n(&me->wake, 0, __ATOMIC_SEQ_CST);
 	cpu_running(was);

@@ -52,6 +52,10 @@ struct cpu {
 	uint64_t vm_ticks;        /* in plain guests, by the preemption timer; written by kernel/vmx */
 	uint64_t td_ticks;        /* in TDs, as far as it can be seen; written by tdx/soft */
 	const struct trap_frame *crash_frame; /* where it was when another CPU crashed, if known */
+	uint64_t beat;			      /* grows in each round: this CPU is not stuck */
+	uint32_t asleep;		      /* atomic: in cpu_idle() */
+	uint32_t probe;			      /* atomic: watchdog.c asks where this CPU is */
+	uint64_t probe_rip, probe_rbp;
 	volatile uint32_t stopped;	      /* it halts for good */
 
 	/* direct_map.c */
@@ -67,6 +71,8 @@ struct cpu {
 	uint64_t gdt[7]; /* null, code, data, TSS (2), spare */
 	uint8_t tss[104] ALIGNED(16);
 } ALIGNED(64);
+
+enum { PROBE_NONE, PROBE_WANTED, PROBE_TAKEN };
 
 #define CPU_GDT_CODE 0x08
 #define CPU_GDT_DATA 0x10

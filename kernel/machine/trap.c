@@ -89,6 +89,11 @@ static void nmi(struct trap_frame *f)
 		crash_stop_here();
 	}
 	this_cpu()->nmi_count++;
+	if (this_cpu()->probe == PROBE_WANTED) {
+		this_cpu()->probe_rip = f->rip;
+		this_cpu()->probe_rbp = f->rbp;
+		__atomic_store_n(&this_cpu()->probe, PROBE_TAKEN, __ATOMIC_RELEASE);
+	}
 	if (f->rip >= (uint64_t)vmx_entry_window_start && f->rip < (uint64_t)vmx_entry_window_end)
 		f->rip = (uint64_t)vmx_entry_abort;
 	else if (f->rip >= (uint64_t)cpu_sleep_window_start &&

@@ -15,6 +15,7 @@
 #include "kernel/machine/crash.h"
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
+#include "kernel/machine/watchdog.h"
 #include "kernel/monitor/command.h"
 #include "tdx/abi/explain.h"
 #include "tdx/abi/inject.h"
@@ -218,8 +219,25 @@ static int inject_tdh(struct call *c)
 	return add_rule(c, ops);
 }
 
+/* ------------------------------------------------------------------ inject stuck */
+
+static int inject_stuck(struct call *c)
+{
+	uint64_t cpu, us;
+	char *end;
+
+	if (c->argc != 3 || !command_seconds(c->argv[2], &us))
+		return command_fail(c, "expected: inject stuck CPU SECONDS");
+	cpu = strtoull(c->argv[1], &end, 0);
+	if (*end || cpu >= cpu_count() || watchdog_inject((unsigned)cpu, us))
+		return command_fail(c, "there is no CPU '%.20s', or one is stuck already", c->argv[1]);
+	return 0;
+}
+
 static int cmd_inject(struct call *c)
 {
+	if (strcmp(c->argv[0], "stuck") == 0)
+		return inject_stuck(c);
 	if (strcmp(c->argv[0], "tdh") == 0)
 		return inject_tdh(c);
 	if (c->argc != 1)

@@ -285,6 +285,17 @@ struct mmu *vm_mmu(struct vm *vm)
 	return &vm->mmu;
 }
 
+uint64_t vm_own_exits(const struct vm *vm, unsigned index)
+{
+	const uint64_t *counts = vm->vcpu[index].counts;
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < EXIT_REASON_COUNT; i++)
+		sum += counts[i];
+	return sum - counts[EXIT_REASON_EXCEPTION_NMI] - counts[EXIT_REASON_EXTERNAL_INTERRUPT] -
+	       counts[EXIT_REASON_PREEMPTION_TIMER];
+}
+
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason)
 {
 	uint64_t sum = 0;

@@ -88,6 +88,8 @@ void vm_debug_fpu(struct vm *vm, unsigned index, struct vcpu_fpu *out);
 
 /* How often each exit reason came, and its name; NULL: no row for it. */
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);
+/* Exits of vCPU @index that it made itself: neither interrupts nor kicks nor the end of a slice. */
+uint64_t vm_own_exits(const struct vm *vm, unsigned index);
 const char *vm_exit_row_name(uint32_t basic_reason);
 
 #endif
