@@ -91,6 +91,9 @@ void td_stats(const struct td *td, void (*line)(void *ctx, const char *text), vo
 /* Exits and TDVMCALLs of vCPU @index that it made itself: neither interrupts nor kicks. */
 uint64_t td_own_exits(const struct td *td, unsigned index);
 
+/* An NMI, or an interrupt that nobody sent, for vCPU @index. -EINVAL: a vector below 16. */
+int td_inject_event(struct td *td, unsigned index, bool nmi, uint8_t vector) MUST_CHECK;
+
 /* Its page tables, for the self-check; NULL when it has none (any more). */
 struct mmu;
 struct mmu *td_mmu(struct td *td);

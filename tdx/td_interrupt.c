@@ -201,3 +201,16 @@ bool td_interrupt_wakes(struct td_vcpu *v)
 	__atomic_store_n(&v->waiting, false, __ATOMIC_SEQ_CST);
 	return true;
 }
+
+int td_inject_event(struct td *td, unsigned index, bool nmi, uint8_t vector)
+{
+	struct td_vcpu *v = td_vcpu_at(td, index);
+
+	if (!v || (!nmi && vector < TD_VECTOR_MIN))
+		return -EINVAL;
+	if (nmi)
+		td_vcpu_post_nmi(v);
+	else
+		(void)td_vcpu_post(v, vector);
+	return 0;
+}

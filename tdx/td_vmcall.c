@@ -47,6 +47,7 @@ static struct answer call_cpuid(struct td_vcpu *v, struct seam_regs *r)
 	uint32_t out[4];
 
 	td_cpuid(v, (uint32_t)r->r12, (uint32_t)r->r13, out);
+	fault_cpuid(v->td->platform->config.faults, (uint32_t)r->r12, out);
 	r->r12 = out[0];
 	r->r13 = out[1];
 	r->r14 = out[2];
@@ -133,6 +134,7 @@ static struct answer call_rdmsr(struct td_vcpu *v, struct seam_regs *r)
 
 	if (r->r12 > UINT32_MAX || !td_msr_read(v, (uint32_t)r->r12, &value))
 		return ANSWER(INVALID_OPERAND);
+	fault_answer(v->td->platform->config.faults, FAULT_MSR, r->r12, &value);
 	r->r11 = value;
 	return ANSWER(SUCCESS);
 }

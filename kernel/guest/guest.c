@@ -168,6 +168,7 @@ static int start_platform(struct guest *g)
 		.console = on_output,
 		.console_ctx = g,
 		.unclaimed = on_unclaimed,
+		.faults = &g->faults,
 	};
 
 	return platform_init(&g->platform, &config);

@@ -49,6 +49,7 @@ struct guest {
 	enum vcpu_outcome verdict;      /* first of RUN_STOPPED, RUN_DEAD; RUN_AGAIN: none yet */
 
 	struct output output; /* what it prints */
+	struct fault_table faults; /* wrong answers that it gets on demand; boot CPU */
 	uint64_t expect_from; /* byte of output from which `expect` looks; the monitor's */
 	bool was_started;     /* has run or been refused at least once */
 	uint64_t started_tsc, ended_tsc;

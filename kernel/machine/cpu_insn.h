@@ -413,6 +413,9 @@ static inline enum vmx_result invvpid(uint64_t type, const struct inv_descriptor
 
 /* --- extended state; @area is 64-byte aligned and large enough for @mask ---------------------- */
 
+/* INT 18: the handler of machine checks, by software. */
+static inline void raise_machine_check(void) { __asm__ volatile("int $18" ::: "memory"); }
+
 static inline void fxsave64(void *area) { __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory"); }
 static inline void fxrstor64(const void *area)
 {

@@ -16,6 +16,7 @@
 
 #include "kernel/base/lock.h"
 #include "kernel/base/log.h"
+#include "kernel/machine/page_fault.h"
 #include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/room.h"
@@ -98,5 +99,5 @@ void __malloc_unlock(struct _reent *r) NO_TSA
 	irq_restore(flags);
 }
 
-void *heap_alloc(size_t bytes) { return calloc(1, bytes); }
+void *heap_alloc(size_t bytes) { return page_fault_hit() ? NULL : calloc(1, bytes); }
 void heap_free(void *p) { free(p); }

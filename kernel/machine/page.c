@@ -16,6 +16,7 @@
 #include "kernel/base/boot_info.h"
 #include "kernel/base/lock.h"
 #include "kernel/base/log.h"
+#include "kernel/machine/page_fault.h"
 #include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
@@ -174,8 +175,18 @@ static pfn_t alloc_for_tdx(enum page_owner owner, unsigned order)
 	}
 }
 
+/* --- failing on demand --------------------------------------------------------------------- */
+
+static struct dice fault;
+
+void page_fault_set(const struct dice *rule) { fault = *rule; }
+void page_fault_get(struct dice *out) { *out = fault; }
+bool page_fault_hit(void) { return unlikely(fault.nth) && dice_hit(&fault); }
+
 hpa_t pages_alloc_raw(enum page_owner owner, unsigned order)
 {
+	if (page_fault_hit())
+		return HPA_NONE;
 	uint64_t flags = irq_save();
 
 	spin_lock(&pages.lock);

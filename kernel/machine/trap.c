@@ -154,7 +154,8 @@ void irq_deliver(unsigned vector)
 	uint64_t start = rdtsc();
 
 	c->interrupt_count++;
-	if (vector == VEC_SPURIOUS)
+	/* A real one is not in service; one that somebody sent with this vector is, and blocks all. */
+	if (vector == VEC_SPURIOUS && !apic_isr(VEC_SPURIOUS))
 		return;
 	if (irq_handlers[vector])
 		irq_handlers[vector](vector);

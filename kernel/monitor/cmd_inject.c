@@ -11,12 +11,14 @@
 #include "kernel/base/log.h"
 #include "kernel/base/trace.h"
 #include "kernel/machine/console.h"
+#include "kernel/machine/apic.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/crash.h"
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
+#include "kernel/machine/trap.h"
 #include "kernel/machine/watchdog.h"
-#include "kernel/monitor/command.h"
+#include "kernel/monitor/cmd_inject.h"
 #include "tdx/abi/explain.h"
 #include "tdx/abi/inject.h"
 #include "tdx/abi/leaf.h"
@@ -106,6 +108,7 @@ static const struct {
 	{ "panic", inject_panic },       { "fault", inject_fault },     { "opcode", inject_opcode },
 	{ "overflow", inject_overflow }, { "private", inject_private }, { "remote", inject_remote },
 	{ "locked", inject_locked },     { "trace", inject_trace },     { "report", inject_report },
+	{ "machine-check", raise_machine_check },
 };
 
 /* ------------------------------------------------------------------ inject tdh */
@@ -234,10 +237,40 @@ static int inject_stuck(struct call *c)
 	return 0;
 }
 
+/* Interrupts that nobody expects, or NMIs, for every CPU: nothing may come of it. */
+static int inject_spurious(struct call *c)
+{
+	bool nmi = c->argc == 2 && strcmp(c->argv[1], "nmi") == 0;
+	unsigned cpus = 0;
+	uint64_t vector = 0xe0;
+	char *end = NULL;
+
+	if (c->argc == 2 && !nmi)
+		vector = strtoull(c->argv[1], &end, 0);
+	if (c->argc > 2 || (end && *end) || vector < VEC_DYNAMIC || vector >= VEC_SPURIOUS)
+		return command_fail(c, "expected: inject spurious [nmi, or a vector from 0x30 to 0xfe]");
+	for (unsigned cpu = 0; cpu < cpu_count(); cpu++) {
+		if (!cpu_is_online(cpu))
+			continue;
+		if (nmi)
+			apic_send_nmi(cpu_apic_id(cpu));
+		else
+			apic_send_ipi(cpu_apic_id(cpu), (uint8_t)vector);
+		cpus++;
+	}
+	out_printf(c->out, "sent to %u CPUs\n", cpus);
+	return 0;
+}
+
 static int cmd_inject(struct call *c)
 {
 	if (strcmp(c->argv[0], "stuck") == 0)
 		return inject_stuck(c);
+	if (strcmp(c->argv[0], "spurious") == 0)
+		return inject_spurious(c);
+	for (const struct injection *row = guest_injections; row->name; row++)
+		if (strcmp(c->argv[0], row->name) == 0)
+			return row->run(c);
 	if (strcmp(c->argv[0], "tdh") == 0)
 		return inject_tdh(c);
 	if (c->argc != 1)
@@ -247,17 +280,25 @@ static int cmd_inject(struct call *c)
 			injections[i].run();
 			return command_fail(c, "%s: this machine survived it", c->argv[0]);
 		}
-	return command_fail(c, "expected: inject panic|fault|opcode|overflow|private|remote|locked|trace|"
-			       "report|tdh");
+	return command_fail(c, "expected: inject panic|fault|opcode|overflow|private|remote|locked|trace|report|"
+			       "machine-check|spurious|stuck|tdh, or of a guest irq|nmi|mc|page|cpuid|msr|port|mmio, "
+			       "memory, list, off");
 }
 
 /* clang-format off */
 const struct command inject_commands[] = {
-	{ "inject", "KIND [...]", "fail on purpose, to see what that looks like", cmd_inject, 1, 8,
+	{ "inject", "KIND [...]", "fail on purpose, to see what that looks like", cmd_inject, 1, 10,
 	  COMPLETE_NOTHING, 0,
 	  "KIND is panic, fault, opcode, overflow (of the stack), private (a stray access to a page\n"
 	  "that the TDX module owns), remote (on another CPU), locked (with the console's locks held),\n"
 	  "trace (inside a trace record) or report (and again inside the report). The machine stops.\n"
+	  "machine-check: by INT 18. spurious [nmi|VECTOR]: an interrupt that nobody expects, to all CPUs.\n"
+	  "stuck CPU SECONDS: that CPU does nothing else. Both are survived; the watchdog tells of the last.\n"
+	  "Of a guest: irq NAME VECTOR [VCPU], nmi NAME [VCPU], mc NAME [VCPU], page NAME GPA (taken from\n"
+	  "under it). Wrong answers: cpuid NAME LEAF eax|ebx|ecx|edx VALUE, msr|port|mmio NAME WHERE VALUE,\n"
+	  "each with [nth=N] [times=N] [chance=N] [seed=N] as below; they stay over the guest's end.\n"
+	  "memory [nth=N] ...: that allocation of pages or heap fails. list: these rules and what they\n"
+	  "did; off [NAME]: none any more.\n"
 	  "tdh: make the software TDX module fail. inject tdh LEAF|any WHAT [nth=N] [times=N]\n"
 	  "[chance=N] [seed=N] [ticks=N]: WHAT is a status (hexadecimal or name), busy, interrupt,\n"
 	  "delay or crash (of the module). It concerns times=1 calls (0: all) from the nth=1 next one on, each with chance=1000\n"

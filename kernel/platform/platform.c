@@ -399,9 +399,10 @@ void platform_fini(struct platform *p)
 uint32_t platform_in(struct platform *p, uint16_t port, unsigned bytes)
 {
 	spin_lock(&p->lock);
-	uint32_t value = ports_in(&p->ports, port, bytes);
+	uint64_t value = ports_in(&p->ports, port, bytes);
 	spin_unlock(&p->lock);
-	return value;
+	fault_answer(p->config.faults, FAULT_PORT, port, &value);
+	return (uint32_t)value;
 }
 
 void platform_out(struct platform *p, uint16_t port, unsigned bytes, uint32_t value)
@@ -428,6 +429,7 @@ uint64_t platform_mmio_read(struct platform *p, gpa_t gpa, unsigned bytes)
 	spin_unlock(&p->lock);
 	if (!there)
 		nobody_at(p, "read", gpa, bytes);
+	fault_answer(p->config.faults, FAULT_MMIO, gpa.v, &value);
 	return value;
 }
 

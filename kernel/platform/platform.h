@@ -28,6 +28,7 @@
 #include "kernel/platform/acpi_tables.h"
 #include "kernel/platform/cmos.h"
 #include "kernel/platform/dma.h"
+#include "kernel/platform/fault.h"
 #include "kernel/platform/fwcfg.h"
 #include "kernel/platform/intr.h"
 #include "kernel/platform/mmio.h"
@@ -63,6 +64,7 @@ struct platform_config {
 	/* Called with each byte the guest prints on COM1 or the debug port. */
 	void (*console)(void *ctx, uint8_t byte);
 	void *console_ctx;
+	struct fault_table *faults; /* wrong answers on demand; NULL: never */
 	/* Called for each access that no device claims. May be NULL. */
 	void (*unclaimed)(void *ctx, bool write, uint16_t port, unsigned bytes, uint32_t value);
 };

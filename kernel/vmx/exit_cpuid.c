@@ -111,6 +111,18 @@ static void build_clocks(struct vm *vm)
 /* Basic leaves whose answer is the same for each vCPU at any time, whatever the subleaf. */
 #define FIXED_LEAVES (~(BIT64(1) | BIT64(4) | BIT64(7) | BIT64(0xb) | BIT64(0xd)))
 
+void vm_cpuid_again(struct vm *vm)
+{
+	for (uint32_t leaf = 0; leaf < VM_CPUID_BASIC; leaf++) {
+		const struct cpuid_regs *r = &vm->cpuid[leaf];
+		bool fixed = (FIXED_LEAVES & BIT64(leaf)) != 0 &&
+			     !fault_names_leaf(vm->platform->config.faults, leaf);
+
+		vm->cpuid_answer[leaf] =
+			(struct cpuid_gprs){ r->eax, r->ecx, r->edx, r->ebx, fixed };
+	}
+}
+
 void cpuid_build(struct vm *vm)
 {
 	uint32_t max = cpuid(0, 0).eax;
@@ -123,12 +135,7 @@ void cpuid_build(struct vm *vm)
 	build_clocks(vm);
 	build_leaf1(vm, &vm->cpuid[1]);
 	build_leaf7(vm, &vm->cpuid[7]);
-	for (uint32_t leaf = 0; leaf < VM_CPUID_BASIC; leaf++) {
-		const struct cpuid_regs *r = &vm->cpuid[leaf];
-
-		vm->cpuid_answer[leaf] = (struct cpuid_gprs){ r->eax, r->ecx, r->edx, r->ebx,
-							      (FIXED_LEAVES & BIT64(leaf)) != 0 };
-	}
+	vm_cpuid_again(vm);
 }
 
 /* Leaf Bh: one package, one thread a core. */
@@ -245,10 +252,13 @@ static __attribute__((noinline)) enum exit_action made_on_demand(struct vm_vcpu 
 	uint64_t *gpr = v->regs.gpr;
 	struct cpuid_regs r = on_demand(v, (uint32_t)gpr[REG_RAX], (uint32_t)gpr[REG_RCX]);
 
-	gpr[REG_RAX] = r.eax;
-	gpr[REG_RCX] = r.ecx;
-	gpr[REG_RDX] = r.edx;
-	gpr[REG_RBX] = r.ebx;
+	uint32_t out[4] = { r.eax, r.ebx, r.ecx, r.edx };
+
+	fault_cpuid(v->vm->platform->config.faults, (uint32_t)gpr[REG_RAX], out);
+	gpr[REG_RAX] = out[0];
+	gpr[REG_RBX] = out[1];
+	gpr[REG_RCX] = out[2];
+	gpr[REG_RDX] = out[3];
 	return skip_instruction(v);
 }
 

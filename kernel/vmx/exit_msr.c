@@ -135,6 +135,7 @@ static enum exit_action unknown(struct vm_vcpu *v, const char *what)
 
 static enum exit_action answer(struct vm_vcpu *v, uint64_t value)
 {
+	fault_answer(v->vm->platform->config.faults, FAULT_MSR, (uint32_t)v->regs.gpr[REG_RCX], &value);
 	v->regs.gpr[REG_RAX] = (uint32_t)value;
 	v->regs.gpr[REG_RDX] = value >> 32;
 	return skip_instruction(v);

@@ -11,11 +11,15 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include <errno.h>
+
 #include "kernel/machine/port.h"
 #include "kernel/vmx/vm_room.h"
 
 #define BLOCKED_BY_NMI BIT64(3) /* of GUEST_INTERRUPTIBILITY */
 #define VECTOR_NMI     2
+#define VECTOR_MC      18
+#define VECTOR_FIRST   16 /* of those that a local APIC delivers */
 
 /* ---- between the local APICs and the platform ---- */
 
@@ -183,6 +187,11 @@ void vm_inject(struct vm_vcpu *v)
 		set_windows(v, 0);
 		return;
 	}
+	if (unlikely(__atomic_load_n(&v->machine_check, __ATOMIC_ACQUIRE)) && !taken) {
+		__atomic_store_n(&v->machine_check, 0, __ATOMIC_RELEASE);
+		inject(INTR_TYPE_HW_EXCEPTION, VECTOR_MC);
+		taken = true;
+	}
 	if (unlikely(lapic_events(&v->lapic) & LAPIC_NMI)) {
 		if (!taken && inject_nmi(v))
 			taken = true;
@@ -200,13 +209,31 @@ void vm_inject(struct vm_vcpu *v)
 	set_windows(v, windows);
 }
 
+int vm_inject_event(struct vm *vm, unsigned vcpu, enum vm_event event, uint8_t vector)
+{
+	const struct intr_message m = { .vector = vector, .mode = INTR_FIXED };
+	struct vm_vcpu *v = &vm->vcpu[vcpu];
+
+	if (event == VM_EVENT_IRQ && vector < VECTOR_FIRST)
+		return -EINVAL;
+	if (event == VM_EVENT_IRQ)
+		lapic_accept(&v->lapic, &m);
+	else if (event == VM_EVENT_NMI)
+		lapic_event(&v->lapic, LAPIC_NMI);
+	else
+		__atomic_store_n(&v->machine_check, 1, __ATOMIC_RELEASE);
+	vcpu_wake(v->run);
+	return 0;
+}
+
 /* ---- sleeping and starting ---- */
 
 /* Something would wake a vCPU that halted, with interrupts on (@open) or off. */
 static bool wakes(struct vm_vcpu *v, bool open)
 {
 	lapic_pull(&v->lapic);
-	if (lapic_events(&v->lapic) & (LAPIC_NMI | LAPIC_INIT))
+	if ((lapic_events(&v->lapic) & (LAPIC_NMI | LAPIC_INIT)) ||
+	    __atomic_load_n(&v->machine_check, __ATOMIC_ACQUIRE))
 		return true;
 	return open && interrupt_waits(&v->lapic);
 }

@@ -86,6 +86,13 @@ int vm_debug_read(struct vm *vm, unsigned index, struct vcpu_regs *out) MUST_CHE
 int vm_debug_write(struct vm *vm, unsigned index, enum vcpu_reg reg, uint64_t value) MUST_CHECK;
 void vm_debug_fpu(struct vm *vm, unsigned index, struct vcpu_fpu *out);
 
+/* Something that nobody sent. 0; -EINVAL: a vector below 16. Boot CPU, while it runs. */
+enum vm_event { VM_EVENT_IRQ, VM_EVENT_NMI, VM_EVENT_MC };
+int vm_inject_event(struct vm *vm, unsigned vcpu, enum vm_event event, uint8_t vector) MUST_CHECK;
+
+/* The rules of wrong answers have changed: which CPUID leaves come from the table is decided anew. */
+void vm_cpuid_again(struct vm *vm);
+
 /* How often each exit reason came, and its name; NULL: no row for it. */
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);
 /* Exits of vCPU @index that it made itself: neither interrupts nor kicks nor the end of a slice. */

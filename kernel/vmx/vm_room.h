@@ -78,6 +78,7 @@ struct vm_vcpu {
 	enum vm_sleep sleep; /* atomic; only its CPU writes it */
 	uint64_t timer_set;  /* what the preemption timer was set to last */
 	uint32_t windows;    /* window exits that its VMCS asks for */
+	uint32_t machine_check; /* atomic: one is to be injected, by the console's wish */
 	uint64_t mtrr[VM_MTRRS]; /* kept, without effect */
 
 	uint64_t switched[SWITCH_COUNT];

@@ -13,6 +13,7 @@
 
 #include <errno.h>
 
+#include "kernel/base/dice.h"
 #include "kernel/base/log.h"
 
 int soft_inject_add(struct soft_module *m, const struct tdx_inject *rule)
@@ -43,16 +44,6 @@ unsigned soft_inject_list(const struct soft_module *m, struct tdx_inject out[TDX
 	return n;
 }
 
-/* A throw for call @n: 0 to 999 (the mixing function is splitmix64's). */
-static uint32_t dice(uint64_t seed, uint64_t n)
-{
-	uint64_t z = seed + n * UINT64_C(0x9e3779b97f4a7c15);
-
-	z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-	z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
-	return (uint32_t)((z ^ z >> 31) % TDX_INJECT_ALWAYS);
-}
-
 static bool applies(struct tdx_inject *rule, unsigned leaf)
 {
 	uint64_t n;
@@ -61,7 +52,7 @@ static bool applies(struct tdx_inject *rule, unsigned leaf)
 		return false;
 	n = __atomic_add_fetch(&rule->calls, 1, __ATOMIC_RELAXED);
 	if (n < rule->nth || (rule->times && n - rule->nth >= rule->times) ||
-	    dice(rule->seed, n) >= rule->chance)
+	    dice_throw(rule->seed, n) >= rule->chance)
 		return false;
 	__atomic_fetch_add(&rule->hits, 1, __ATOMIC_RELAXED);
 	return true;
