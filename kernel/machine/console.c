@@ -294,6 +294,18 @@ void console_poll(void)
 	con_unlock(flags);
 }
 
+void console_cut(size_t most)
+{
+	static const char cut[] = "\n[cut off]\n";
+	uint64_t flags = con_lock();
+
+	if (con.tx_head - con.tx_tail > most) {
+		con.tx_tail = con.tx_head;
+		ring_put(cut, sizeof(cut) - 1);
+	}
+	con_unlock(flags);
+}
+
 size_t console_backlog(void)
 {
 	uint64_t tail = __atomic_load_n(&con.tx_tail, __ATOMIC_RELAXED);

@@ -49,6 +49,9 @@ void console_flush(void);
 /* True while text waits in the ring: the boot CPU then must not sleep for long. */
 bool console_busy(void);
 
+/* If more than @most bytes wait in the ring, let them go unseen and say so. */
+void console_cut(size_t most);
+
 /* Bytes that wait in the ring for the device. */
 size_t console_backlog(void);
 

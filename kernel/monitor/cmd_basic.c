@@ -13,6 +13,7 @@
 #include "kernel/machine/console.h"
 #include "kernel/machine/machine.h"
 #include "kernel/machine/power.h"
+#include "kernel/machine/symbols.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
@@ -152,6 +153,40 @@ static int cmd_log(struct call *c)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ pager, symbol */
+
+static int cmd_pager(struct call *c)
+{
+	static const char *const modes[] = { [PAGER_AUTO] = "auto", [PAGER_ON] = "on", [PAGER_OFF] = "off" };
+	char *end;
+
+	for (unsigned i = 0; i < ARRAY_LEN(modes); i++)
+		if (strcmp(c->argv[0], modes[i]) == 0) {
+			unsigned long rows = c->argc == 2 ? strtoul(c->argv[1], &end, 10) : 0;
+
+			if (c->argc == 2 && (*end || rows < 2 || rows > 1000))
+				return command_fail(c, "a screen has 2 to 1000 rows");
+			monitor_set_pager((enum pager_mode)i, (unsigned)rows);
+			return 0;
+		}
+	return command_fail(c, "expected: pager auto|on|off [ROWS]");
+}
+
+static int cmd_symbol(struct call *c)
+{
+	uint64_t address;
+	char text[80], *end;
+
+	if (symbol_find(c->argv[0], &address) != 0) {
+		address = strtoull(c->argv[0], &end, 16);
+		if (*end || end == c->argv[0])
+			return command_fail(c, "no symbol '%.60s', and no address either", c->argv[0]);
+	}
+	out_printf(c->out, "%016llx %s\n", (unsigned long long)address,
+		   symbol_text(address, text, sizeof(text)));
+	return 0;
+}
+
 /* ------------------------------------------------------------------ scripts */
 
 static bool never(void *arg)
@@ -250,6 +285,11 @@ const struct command basic_commands[] = {
 	  cmd_log, 0, 2, COMPLETE_NOTHING, 0,
 	  "    Levels: error, warn, info, debug, trace.\n"
 	  "    save: the next boot's loader writes it to \\tain\\log.txt, as it does after a crash." },
+	{ "pager", "auto|on|off [ROWS]", "show long output a screenful at a time", cmd_pager, 1, 2,
+	  COMPLETE_NOTHING, 0,
+	  "    auto: of commands typed by hand (keys come one by one); never in a script. 24 rows." },
+	{ "symbol", "NAME|ADDRESS", "an address of Tain's own for a name, or the other way round",
+	  cmd_symbol, 1, 1, COMPLETE_SYMBOL, 0, NULL },
 	{ "echo", "[WORD]...", "print the words", cmd_echo, 0, 31, COMPLETE_NOTHING, 0, NULL },
 	{ "sleep", "SECONDS", "let the guests run for a while", cmd_sleep, 1, 1, COMPLETE_NOTHING, 0,
 	  NULL },

@@ -15,6 +15,7 @@
 #include "kernel/machine/port.h"
 #include "kernel/monitor/bench_guest.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/monitor.h"
 #include "mmu/mmu.h"
 
 #define BASE      ((gfn_t){ UINT64_C(1) << 18 })
@@ -359,8 +360,10 @@ static int bench_under_guest(struct call *c, unsigned *findings)
 	int err = 0;
 
 	out_table(c->out);
-	for (size_t i = 0; i < ARRAY_LEN(guest_rows) && !err; i++)
+	for (size_t i = 0; i < ARRAY_LEN(guest_rows) && !err && !monitor_interrupted(); i++) {
+		monitor_progress("bench", i, ARRAY_LEN(guest_rows));
 		err = measure_guest_row(c, &guest_rows[i], findings);
+	}
 	out_end(c->out);
 	return err;
 }
@@ -377,6 +380,9 @@ static int bench_tables(struct call *c, unsigned *all_findings)
 		uint64_t ticks = 0;
 		unsigned findings = 0;
 
+		monitor_progress("bench", i, ARRAY_LEN(operations));
+		if (monitor_interrupted())
+			break; /* the console says so */
 		if (measure(op, &ticks, &findings)) {
 			failed = op->name;
 			continue;

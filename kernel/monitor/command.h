@@ -29,7 +29,7 @@ struct call {
 };
 
 /* What Tab offers for the words after the command's name. */
-enum complete_kind { COMPLETE_NOTHING, COMPLETE_GUEST, COMPLETE_COMMAND };
+enum complete_kind { COMPLETE_NOTHING, COMPLETE_GUEST, COMPLETE_COMMAND, COMPLETE_SYMBOL };
 
 enum {
 	COMMAND_JSON = BIT32(0),    /* understands --json */

@@ -13,20 +13,29 @@
 #include "kernel/base/log.h"
 #include "kernel/guest/guest.h"
 #include "kernel/guest/sched.h"
+#include "kernel/base/lock.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/power.h"
+#include "kernel/machine/symbols.h"
 #include "kernel/machine/time.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/gdb_serial.h"
 #include "kernel/monitor/line.h"
+#include "kernel/monitor/pager.h"
 #include "kernel/monitor/script.h"
 #include "tdx/tdx.h"
 
 #define KEY_DETACH    0x1d /* ^] */
 #define KEY_INTERRUPT 0x03 /* ^C */
 #define TYPE_AHEAD    2048
+
+#define BY_HAND_US    UINT64_C(4000) /* two keys closer than that: a program types */
+#define SCREEN_ROWS   24             /* of a terminal of which nothing is known */
+#define RING_HIGH     (64u << 10)    /* of text that waits: who prints on waits */
+#define RING_LONG     2048u          /* so much is cut off by ^C */
+#define PROGRESS_US   UINT64_C(250000)
 
 #define FIRST_RUN_US UINT64_C(30000000)
 #define STOP_ALL_US  UINT64_C(20000000)
@@ -42,6 +51,17 @@ static struct {
 	bool in_script, script_ended;
 	struct guest *attached;
 
+	enum pager_mode pager_mode;
+	unsigned rows; /* of the terminal, for paging */
+	struct pager pager;
+	/* Whether the line that is being typed comes from fingers. */
+	uint64_t last_key_us;
+	uint8_t last_key;
+	bool burst;    /* two of its keys came too fast */
+	bool by_hand;  /* the command that runs was typed by hand */
+	uint64_t progress_us;
+	bool progress; /* a line of progress stands */
+
 	/* Keys that came while a command ran. */
 	uint8_t ahead[TYPE_AHEAD];
 	unsigned ahead_head, ahead_count;
@@ -53,16 +73,32 @@ void monitor_note_failure(void) { mon.failed = true; }
 
 /* ------------------------------------------------------------------ keys */
 
+/* Arrow keys and the like are several bytes for one finger. */
+static void note_speed(uint8_t key)
+{
+	uint64_t now = time_us();
+	bool sequence = mon.last_key == 0x1b || mon.last_key == '[' || mon.last_key == 'O';
+
+	if (now - mon.last_key_us < BY_HAND_US && !sequence)
+		mon.burst = true;
+	mon.last_key_us = now;
+	mon.last_key = key;
+}
+
 /* Take what the console has; ^C while a command runs is not a key but an order. */
 static void take_keys(void)
 {
 	int key;
 
 	while (mon.ahead_count < TYPE_AHEAD && (key = console_getc()) >= 0) {
-		if (key == KEY_INTERRUPT && mon.busy) {
-			mon.interrupted = true;
-			mon.ahead_count = 0;
-			continue;
+		note_speed((uint8_t)key);
+		if (key == KEY_INTERRUPT) {
+			console_cut(RING_LONG);
+			if (mon.busy) {
+				mon.interrupted = true;
+				mon.ahead_count = 0;
+				continue;
+			}
 		}
 		mon.ahead[(mon.ahead_head + mon.ahead_count++) % TYPE_AHEAD] = (uint8_t)key;
 	}
@@ -90,7 +126,7 @@ enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_
 {
 	uint64_t start = time_us();
 
-	mon.interrupted = false;
+	pager_pass(&mon.pager);
 	for (;;) {
 		if (done(arg))
 			return WAIT_DONE;
@@ -106,10 +142,79 @@ enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_
 
 /* ------------------------------------------------------------------ running lines */
 
+bool monitor_interrupted(void)
+{
+	console_poll();
+	take_keys();
+	return mon.interrupted;
+}
+
+/* Into the console's ring, at the pace of the device: nothing of a long table is lost. */
+static void write_paced(const char *text, size_t n)
+{
+	while (console_busy() && console_backlog() > RING_HIGH && !monitor_interrupted())
+		cpu_relax();
+	if (!mon.interrupted)
+		console_write(text, n);
+}
+
+static void end_progress(void)
+{
+	if (mon.progress)
+		console_write_typed("\r\x1b[K", 4);
+	mon.progress = false;
+	console_end_typed();
+}
+
 static void write_console(void *ctx, const char *text, size_t n)
 {
 	(void)ctx;
-	console_write(text, n);
+	if (mon.progress)
+		end_progress();
+	if (!monitor_interrupted())
+		pager_write(&mon.pager, text, n);
+}
+
+/* The pager's next key; the guests run on meanwhile. */
+static int page_key(void)
+{
+	int key = -1;
+
+	console_end_typed();
+	while (!mon.interrupted && (key = next_key()) < 0) {
+		sched_poll();
+		gdb_serial_poll();
+		take_keys();
+	}
+	return key;
+}
+
+void monitor_set_pager(enum pager_mode mode, unsigned rows)
+{
+	mon.pager_mode = mode;
+	if (rows)
+		mon.rows = rows;
+}
+
+static unsigned paging_rows(void)
+{
+	bool paged = mon.pager_mode == PAGER_ON || (mon.pager_mode == PAGER_AUTO && mon.by_hand);
+
+	return paged && !mon.in_script ? mon.rows : 0;
+}
+
+void monitor_progress(const char *what, uint64_t done, uint64_t total)
+{
+	uint64_t now = time_us();
+	char text[80];
+	int n;
+
+	if (!mon.by_hand || !total || now - mon.progress_us < PROGRESS_US)
+		return;
+	mon.progress_us = now;
+	mon.progress = true;
+	n = snprintf(text, sizeof(text), "\r%.50s: %u %%\x1b[K", what, (unsigned)(done * 100 / total));
+	console_write_typed(text, (size_t)n);
 }
 
 static enum command_result run_text(const char *text)
@@ -120,7 +225,20 @@ static enum command_result run_text(const char *text)
 
 	snprintf(line, sizeof(line), "%s", text);
 	mon.busy = true;
+	if (!was_busy || mon.in_script) {
+		mon.interrupted = false;
+		pager_begin(&mon.pager, paging_rows());
+	}
 	result = command_run(line, write_console, NULL, &verdict);
+	if (mon.progress)
+		end_progress();
+	if (!was_busy && !mon.interrupted)
+		pager_end(&mon.pager);
+	pager_drop(&mon.pager);
+	if (mon.interrupted && result == COMMAND_OK) {
+		result = COMMAND_FAILED;
+		console_puts("error: interrupted\n");
+	}
 	mon.busy = was_busy;
 	if (verdict)
 		mon.failed = true;
@@ -206,6 +324,8 @@ static const char *complete_word(void *ctx, const char *text, unsigned start, un
 		for (unsigned i = 0; (row = command_at(i)); i++)
 			if (strncmp(row->name, text + start, length) == 0 && nth-- == 0)
 				return row->name;
+	} else if (row && row->complete == COMPLETE_SYMBOL && length) {
+		return symbol_complete(text + start, length, nth);
 	} else if (row && row->complete == COMPLETE_GUEST) {
 		for (unsigned i = 0; i < guest_count(); i++) {
 			const char *guest = guest_at(i)->config->name;
@@ -231,6 +351,8 @@ static void edit_key(uint8_t key)
 		return;
 	mon.prompting = false;
 	console_end_typed();
+	mon.by_hand = !mon.burst;
+	mon.burst = false;
 	if (event == LINE_DONE) {
 		line_remember(&mon.line, mon.line.text);
 		run_text(mon.line.text);
@@ -331,6 +453,9 @@ static void start(void)
 void monitor_init(struct config *cfg)
 {
 	mon.cfg = cfg;
+	mon.rows = SCREEN_ROWS;
+	mon.pager.write = write_paced;
+	mon.pager.key = page_key;
 	mon.line.prompt = "tain> ";
 	mon.line.write = write_typed;
 	mon.line.complete = complete_word;

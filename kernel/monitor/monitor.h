@@ -49,6 +49,16 @@ enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_
 /* A key for a command that asks something; ^C as 3; -1: none is there. */
 int monitor_take_key(void);
 
+/* Has ^C been typed since the command began? Long work asks now and then, and ends if so. */
+bool monitor_interrupted(void);
+
+/* For who waits at the keyboard: "WHAT: 40 %", on a line that goes again. As often as you like. */
+void monitor_progress(const char *what, uint64_t done, uint64_t total);
+
+/* Paging of long output: of what is typed by hand (AUTO), of all that is typed, or never. */
+enum pager_mode { PAGER_AUTO, PAGER_ON, PAGER_OFF };
+void monitor_set_pager(enum pager_mode mode, unsigned rows);
+
 /* Keys go to @g from now on, and its output comes raw, until ^] or its end. */
 void monitor_attach(struct guest *g);
 
