@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """Several at once, and one again and again: four TDs and two VMs on two CPUs each get on and leave nothing
-behind, and those that never rest share the CPUs evenly; a Linux TD is started and stopped five times (STARTS=50 for a soak), and no page is lost."""
+behind, and those that never rest share the CPUs evenly; a Linux TD with two vCPUs is started and stopped
+five times (STARTS=50 for a soak), and no page is lost; the last time it comes to its shell and reboots."""
 import os
 import re
 
@@ -72,16 +73,21 @@ def many():
 
 def again():
     config = ("[tain]\n[td linux]\nkernel = \\tain\\vmlinuz\ninitrd = \\tain\\initrd.gz\n"
-              "cmdline = console=ttyS0 earlyprintk=ttyS0 nokaslr\nmemory = 128M\nvcpus = 2\n"
+              "cmdline = console=ttyS0 earlyprintk=ttyS0 nokaslr\nmemory = 192M\nvcpus = 2\n"
               "attributes = sept-ve-disable\n")
     once = ["start linux", 'expect linux "Linux version" 120', "stop linux", "memory"]
-    b = boot(cpus=2, memory=1024, config=config, files=LINUX, commands=once * STARTS + ["check"],
-             timeout=300 + 120 * STARTS)
+    last = ["start linux", 'expect linux "Linux version" 120', 'expect linux "/ # " 200',
+            'type linux "echo cpus-$(nproc)"', "expect linux cpus-2 60", 'type linux "reboot -f"',
+            "wait linux 60", "memory", "check"]
+    b = boot(cpus=2, memory=1024, config=config, files=LINUX, commands=once * (STARTS - 1) + last,
+             timeout=600 + 120 * STARTS)
     seen = counts(b.text)
 
     check("again: the run ends with 0", b.status == 0, b)
     check(f"again: the kernel speaks, {STARTS} times",
           len(re.findall(r"^linux\| .*Linux version 6\.", b.text, re.M)) == STARTS, b)
+    check("again: both vCPUs run, the last time", b.has(r"^linux\| cpus-2$"), b)
+    check("again: reboot -f is a reset", b.has(r"^tain: linux: stopped: reset$"), b)
     check("again: the MRTD is the same each time",
           len(set(re.findall(r"^tain: td linux: MRTD (\w+)", b.text, re.M))) == 1, b)
     check("again: every page is back, each time",
