@@ -363,51 +363,6 @@ static int cmd_churn(struct call *c)
 	return 0;
 }
 
-/* ------------------------------------------------------------------ walk */
-
-static void walk_rows(struct out *o, struct mmu *mmu, enum mmu_root root, gfn_t gfn)
-{
-	struct mmu_walk_step steps[5];
-	unsigned count = mmu_walk(mmu, root, gfn, steps);
-
-	for (unsigned i = 0; i < count; i++) {
-		struct mmu_external e;
-		bool has_external = root == MMU_MIRROR &&
-				    !mmu_read_external(mmu, gfn, steps[i].level, &e);
-
-		out_row(o);
-		out_text(o, "root", root == MMU_MIRROR ? "mirror" : "direct");
-		out_number(o, "level", (uint64_t)steps[i].level);
-		out_hex(o, "table", steps[i].table.v);
-		out_number(o, "index", steps[i].index);
-		out_hex(o, "entry", steps[i].spte.raw);
-		out_text(o, "kind", spte_kind_names[spte_kind(steps[i].spte)]);
-		out_text(o, "external", has_external ? spte_kind_names[e.kind] : "");
-	}
-}
-
-static int cmd_walk(struct call *c)
-{
-	struct guest *g = running_guest(c);
-	uint64_t gpa, page;
-	char *end;
-
-	if (!g)
-		return -1;
-	gpa = strtoull(c->argv[1], &end, 0);
-	if (end == c->argv[1] || *end)
-		return command_fail(c, "expected: walk NAME GPA");
-	page = gpa >> PAGE_SHIFT;
-	out_table(c->out);
-	if (g->td)
-		walk_rows(c->out, guest_mmu(g), MMU_MIRROR, (gfn_t){ page });
-	walk_rows(c->out, guest_mmu(g), MMU_DIRECT, (gfn_t){ page });
-	out_end(c->out);
-	return 0;
-}
-
-/* ------------------------------------------------------------------ type */
-
 /* clang-format off */
 const struct command mmu_commands[] = {
 	{ "dirty", "NAME start [ad|pml|wp] [copy] | collect | report [GPA SIZE] | verify | stop",
@@ -428,10 +383,6 @@ const struct command mmu_commands[] = {
 	  "change the page tables of all running guests at random until one prints a text", cmd_churn,
 	  3, 5, COMPLETE_GUEST, COMMAND_JSON | COMMAND_VERDICT,
 	  "    No guest notices. GPA SIZE: private memory of trust domains that may be taken away too." },
-	{ "walk", "NAME GPA", "the path to a page in a guest's page tables", cmd_walk, 2, 2,
-	  COMPLETE_GUEST, COMMAND_JSON,
-	  "    `mirror` is the private half of a trust domain, `external` what the TDX module says of the\n"
-	  "    same entry; `direct` is a plain guest's memory, or the shared half." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
 /* clang-format on */

@@ -470,6 +470,7 @@ void monitor_poll(void)
 	if (!mon.started)
 		start();
 	gdb_serial_poll();
+	debug_report();
 	take_keys();
 	if (mon.attached && guest_ended(mon.attached))
 		detach("it has ended");

@@ -80,6 +80,9 @@ void monitor_machine_stats(void (*line)(void *ctx, const char *text), void *ctx)
 /* Take the page counts that `check` compares with: no guest has been started yet. */
 void monitor_check_begin(void);
 
+/* Tell which guests have stopped for a reason that nobody has heard yet. cmd_debug.c */
+void debug_report(void);
+
 /* The TDX module in one line: what it is, or why there is none. Returns @buf. */
 const char *monitor_tdx_text(char *buf, size_t size);
 

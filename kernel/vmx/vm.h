@@ -8,7 +8,7 @@
  *         run.c      one stay             exit.c        the exit table
  *         exit_*.c   the handlers         load.c        images
  *         log.c      which pages vCPUs wrote    slots.c   memory comes and goes
- *         flush.c    what CPUs remember of page tables    vm_debug.c  for a debugger
+ *         flush.c    what CPUs remember of page tables    vm_debug.c, vm_look.c  for those who look in
  *
  * Invariants
  *   - What the exit table has no row for ends the guest, never the machine.
@@ -98,5 +98,15 @@ uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);
 /* Exits of vCPU @index that it made itself: neither interrupts nor kicks nor the end of a slice. */
 uint64_t vm_own_exits(const struct vm *vm, unsigned index);
 const char *vm_exit_row_name(uint32_t basic_reason);
+
+/*
+ * A field of the VMCS of vCPU @index, on the CPU that runs it, interrupts off. 0; -ENOENT: this CPU has no
+ * such field; -ENODATA: the VMCS has no contents yet. vm_look.c.
+ */
+int vm_look_vmcs(struct vm *vm, unsigned index, uint32_t field, uint64_t *value) MUST_CHECK;
+
+/* Its local APIC; its CPU changes it meanwhile, unless it is held. */
+struct lapic;
+const struct lapic *vm_look_lapic(const struct vm *vm, unsigned index);
 
 #endif
