@@ -44,12 +44,14 @@ static void field_row(struct out *o, const char *name, uint64_t id, uint64_t val
 	out_hex(o, "value", value);
 }
 
-/* Elements of a field, up to those that are all zero to its end: long arrays are mostly empty. */
-static unsigned elements_to_show(const struct record *r, const struct md_name *f)
-{
-	unsigned last = 0;
+#define ELEMENTS_USUAL 8u /* of a long array */
 
-	for (unsigned i = 0; i < f->elements; i++) {
+/* Elements of a field, but not those that are all zero to its end: long arrays are mostly empty. */
+static unsigned elements_to_show(const struct record *r, const struct md_name *f, bool all)
+{
+	unsigned last = 0, most = all || f->elements < ELEMENTS_USUAL ? f->elements : ELEMENTS_USUAL;
+
+	for (unsigned i = 0; i < most; i++) {
 		uint64_t value;
 
 		if (tdx_ok(read_field(r, md_field_id(f, i), &value)) && value)
@@ -58,13 +60,13 @@ static unsigned elements_to_show(const struct record *r, const struct md_name *f
 	return last + 1;
 }
 
-static unsigned named_rows(struct out *o, const struct record *r)
+static unsigned named_rows(struct out *o, const struct record *r, bool all)
 {
 	const struct md_name *f;
 	unsigned shown = 0;
 
 	for (unsigned n = 0; (f = md_field(r->scope, n)); n++) {
-		unsigned count = f->elements > 1 ? elements_to_show(r, f) : 1;
+		unsigned count = f->elements > 1 ? elements_to_show(r, f, all) : 1;
 
 		for (unsigned i = 0; i < count; i++) {
 			char name[60];
@@ -98,12 +100,12 @@ static unsigned vmcs_rows(struct out *o, const struct record *r)
 	return shown;
 }
 
-static int all_fields(struct call *c, const struct record *r)
+static int all_fields(struct call *c, const struct record *r, bool all)
 {
 	unsigned shown;
 
 	out_table(c->out);
-	shown = named_rows(c->out, r);
+	shown = named_rows(c->out, r, all);
 	if (r->scope == MD_SCOPE_VP)
 		shown += vmcs_rows(c->out, r);
 	out_end(c->out);
@@ -168,7 +170,7 @@ static int cmd_metadata(struct call *c)
 	if (c->argc > rest + 1)
 		return command_fail(c, "expected: metadata %s", c->row->usage);
 	if (c->argc == rest || strcmp(c->argv[rest], "all") == 0)
-		return all_fields(c, &r);
+		return all_fields(c, &r, c->argc > rest);
 	return one_field(c, &r, c->argv[rest]);
 }
 
@@ -289,8 +291,8 @@ const struct command look_td_commands[] = {
 	{ "metadata", "NAME [VCPU] [FIELD|all] | module [FIELD|all]",
 	  "fields of a trust domain, of a vCPU of it, or of the TDX module, by name", cmd_metadata, 1, 3,
 	  COMPLETE_GUEST, COMMAND_JSON,
-	  "    FIELD: a name (MRTD[2], GUEST_RIP) or an id. Without: all that the module tells; of arrays\n"
-	  "    up to their last element that is not zero." },
+	  "    FIELD: a name (MRTD[2], GUEST_RIP) or an id. Without: what the module tells, of arrays the\n"
+	  "    first eight elements; with `all` up to their last element that is not zero." },
 	{ "setfield", "NAME [VCPU] FIELD VALUE [MASK]", "write a field, as far as the module lets the host",
 	  cmd_setfield, 3, 5, COMPLETE_GUEST, 0, "    MASK: bits to be written, all if it is not said." },
 	{ "sept", "NAME GPA", "mirror, Secure EPT and PAMT of a private page, level by level", cmd_sept, 2,
