@@ -129,22 +129,23 @@ tdx_status_t seamcall(uint64_t leaf, struct seam_regs *r)
 {
 	const unsigned number = leaf_number(leaf);
 	const uint64_t in[3] = { r->rcx, r->rdx, r->r8 };
-	uint64_t start = tsc_now(), ticks;
+	uint64_t start = tsc_now(), end, ticks;
 	tdx_status_t st;
 
 	r->rax = leaf;
 	seamcall_raw(r);
 	st = (tdx_status_t){ r->rax };
-	ticks = tsc_now() - start;
+	end = tsc_now();
+	ticks = end - start;
 	count(number, st, ticks);
 	if (unlikely(seamcall_watch != NULL))
 		seamcall_watch(leaf, st, ticks);
 	/* A stay in a guest is traced by who understands its exit. */
 	if (number != TDH_VP_ENTER && trace_on(TRACE_SEAMCALL))
 		trace_add(&(struct trace_record){
-			.tsc = start,
+			.tsc = end,
 			.ticks = (uint32_t)ticks,
-			.cpu = (uint16_t)cpu_index(),
+			.cpu = cpu_index(),
 			.kind = TRACE_SEAMCALL,
 			.leaf = number,
 			.status = st.raw,

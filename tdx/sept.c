@@ -398,7 +398,7 @@ static void trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, sp
 		return;
 	trace_add(&(struct trace_record){
 		.tsc = tsc_now(),
-		.cpu = (uint16_t)cpu_index(),
+		.cpu = cpu_index(),
 		.kind = (uint8_t)kind,
 		.guest = td_of(mmu)->keyid,
 		.leaf = (uint32_t)level,

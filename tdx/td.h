@@ -51,6 +51,9 @@ enum vcpu_outcome td_vcpu_run(struct td *td, unsigned index);
  */
 uint64_t td_destroy(struct td *td);
 
+/* Its KeyID: who it is in trace records. */
+uint16_t td_keyid(const struct td *td);
+
 /* What identifies a TD, for `info`. RTMRs are readable of a debug TD only. */
 struct td_identity {
 	uint64_t attributes, xfam;

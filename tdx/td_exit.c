@@ -162,7 +162,8 @@ static void trace_exit(const struct td_vcpu *v, tdx_status_t st)
 		return;
 	trace_add(&(struct trace_record){
 		.tsc = tsc_now(),
-		.cpu = (uint16_t)cpu_index(),
+		.ticks = v->last_ticks,
+		.cpu = cpu_index(),
 		.kind = TRACE_TDEXIT,
 		.vcpu = (uint8_t)v->index,
 		.guest = v->td->keyid,

@@ -282,3 +282,5 @@ int td_private_write(struct td *td, gpa_t gpa, uint64_t value)
 }
 
 uint64_t td_shared_bit(const struct td *td) { return shared_bit(td); }
+
+uint16_t td_keyid(const struct td *td) { return td->keyid; }

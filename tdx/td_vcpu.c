@@ -186,7 +186,10 @@ static bool enter(struct td_vcpu *v, tdx_status_t *st)
 		tdx_state.host.xmm_clear();
 	start = tsc_now();
 	*st = TDX_CALL(tdh_vp_enter(v->vp, 0, &v->regs));
-	v->enter_ticks += tsc_now() - start;
+	uint64_t ticks = tsc_now() - start;
+
+	v->enter_ticks += ticks;
+	v->last_ticks = ticks < UINT32_MAX ? (uint32_t)ticks : UINT32_MAX;
 	__atomic_store_n(&v->inside, inside + 2, __ATOMIC_SEQ_CST);
 	v->entries++;
 	return true;

@@ -331,12 +331,14 @@ static struct answer dispatch(struct td_vcpu *v, struct seam_regs *r)
 
 static void trace_vmcall(const struct td_vcpu *v, const struct seam_regs *in, uint64_t start)
 {
+	uint64_t end = tsc_now();
+
 	if (!trace_on(TRACE_TDVMCALL))
 		return;
 	trace_add(&(struct trace_record){
-		.tsc = start,
-		.ticks = (uint32_t)(tsc_now() - start),
-		.cpu = (uint16_t)cpu_index(),
+		.tsc = end,
+		.ticks = (uint32_t)(end - start),
+		.cpu = cpu_index(),
 		.kind = TRACE_TDVMCALL,
 		.vcpu = (uint8_t)v->index,
 		.guest = v->td->keyid,

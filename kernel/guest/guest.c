@@ -213,6 +213,13 @@ static int build(struct guest *g, char *why, size_t why_size)
 	return g->vm ? 0 : -EIO;
 }
 
+uint16_t guest_trace_id(const struct guest *g)
+{
+	if (g->vm)
+		return vm_trace_id(g->vm);
+	return g->td ? td_keyid(g->td) : 0;
+}
+
 static void wake_vcpu(struct vcpu_run *run)
 {
 	sched_wake(run->waker);
@@ -232,7 +239,8 @@ static void launch(struct guest *g)
 	for (unsigned i = 0; i < count; i++) {
 		struct sched_vcpu *v = &g->vcpus[i];
 
-		*v = (struct sched_vcpu){ .guest = g, .index = i, .run = &g->runs[i] };
+		*v = (struct sched_vcpu){ .guest = g, .index = i, .run = &g->runs[i],
+					  .trace_id = guest_trace_id(g) };
 		v->run->wake_tsc = WAKE_NEVER;
 		v->run->waker = v;
 		v->run->wake = wake_vcpu;

@@ -95,6 +95,9 @@ unsigned guests_stop_all(uint64_t timeout_us);
 /* A byte typed for its serial line; false: not running or full. */
 bool guest_type(struct guest *g, uint8_t byte);
 
+/* Who it is in trace records; 0: it does not run. */
+uint16_t guest_trace_id(const struct guest *g);
+
 /* Its page tables, for the self-check; NULL: it has none now. Boot CPU. */
 struct mmu;
 struct mmu *guest_mmu(const struct guest *g);

@@ -11,6 +11,7 @@
 #include <errno.h>
 
 #include "kernel/base/log.h"
+#include "kernel/base/trace.h"
 #include "kernel/guest/debug.h"
 #include "kernel/guest/guest_room.h"
 #include "kernel/guest/queue.h"
@@ -150,6 +151,22 @@ static bool after_slice(struct sched_cpu *c, struct sched_vcpu *v, enum vcpu_out
 	return true;
 }
 
+/* Turns of one vCPU after another that ended alike are one record. */
+static void trace_slice(const struct sched_vcpu *v, enum vcpu_outcome outcome, uint64_t start,
+			uint64_t end)
+{
+	if (trace_on(TRACE_SCHED))
+		trace_add_run(&(struct trace_record){
+			.tsc = end,
+			.ticks = (uint32_t)(end - start),
+			.leaf = outcome,
+			.kind = TRACE_SCHED,
+			.vcpu = (uint8_t)v->index,
+			.guest = v->trace_id,
+			.cpu = cpu_index(),
+		});
+}
+
 static void run_slice(struct sched_cpu *c, struct sched_vcpu *v)
 {
 	/* One of the two sees the other: who holds it waits for in_slice, or we see it. */
@@ -168,8 +185,10 @@ static void run_slice(struct sched_cpu *c, struct sched_vcpu *v)
 
 	uint64_t start = tsc_now();
 	enum vcpu_outcome outcome = guest_vcpu_run(v);
+	uint64_t end = tsc_now();
 
-	v->run_ticks += tsc_now() - start;
+	v->run_ticks += end - start;
+	trace_slice(v, outcome, start, end);
 	v->slices++;
 	c->slices++;
 	if (after_slice(c, v, outcome))

@@ -39,6 +39,7 @@ struct sched_vcpu {
 	uint64_t slices, waits, run_ticks;
 	uint64_t watch_exits, watch_ticks; /* watch.c: as seen last, and run_ticks when that was new */
 	bool watch_said;
+	uint16_t trace_id; /* its guest in trace records */
 };
 
 /* Once, on the boot CPU, with all CPUs known. 0 or -ENOMEM. */

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
+#include "kernel/base/trace.h"
 #include "kernel/machine/apic.h"
 
 #include "kernel/base/log.h"
@@ -147,8 +148,32 @@ static void icr_write(uint32_t id, uint32_t low)
 	irq_restore(flags);
 }
 
-void apic_send_ipi(uint32_t id, uint8_t vector) { icr_write(id, ICR_ASSERT | vector); }
-void apic_send_nmi(uint32_t id) { icr_write(id, ICR_ASSERT | ICR_NMI); }
+#define VECTOR_NMI 2
+
+static void trace_ipi(uint32_t id, uint8_t vector)
+{
+	if (trace_on(TRACE_IPI))
+		trace_add_run(&(struct trace_record){
+			.tsc = rdtsc(),
+			.leaf = vector,
+			.kind = TRACE_IPI,
+			.cpu = this_cpu()->index,
+			.a = { id },
+		});
+}
+
+void apic_send_ipi(uint32_t id, uint8_t vector)
+{
+	trace_ipi(id, vector);
+	icr_write(id, ICR_ASSERT | vector);
+}
+
+void apic_send_nmi(uint32_t id)
+{
+	trace_ipi(id, VECTOR_NMI);
+	icr_write(id, ICR_ASSERT | ICR_NMI);
+}
+
 void apic_send_nmi_all_others(void) { icr_write(0, ICR_ASSERT | ICR_NMI | ICR_ALL_BUT_SELF); }
 void apic_send_init(uint32_t id) { icr_write(id, ICR_ASSERT | ICR_INIT); }
 void apic_send_sipi(uint32_t id, uint8_t page) { icr_write(id, ICR_ASSERT | ICR_SIPI | page); }

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "kernel/base/log.h"
+#include "kernel/base/trace.h"
 #include "kernel/machine/apic.h"
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/direct_map.h"
@@ -166,6 +167,26 @@ static void wake_all(uint8_t page, uint32_t want)
 	wait_ready(want, START_LIMIT_US);
 }
 
+#define RECORDS_OF_FEW  UINT64_C(4096) /* in a trace ring, on a machine of few CPUs */
+#define RECORDS_OF_MANY UINT64_C(512)
+#define MANY_CPUS       64u
+
+/* A CPU without a ring of its own runs as well, and is not traced. */
+static void give_trace_rings(void)
+{
+	uint64_t records = cpu_count() > MANY_CPUS ? RECORDS_OF_MANY : RECORDS_OF_FEW;
+	unsigned order = 0;
+
+	while ((PAGE_SIZE << order) < records * sizeof(struct trace_slot))
+		order++;
+	for (unsigned i = 1; i < cpu_count() && i < TRACE_CPUS; i++) {
+		hpa_t ring = cpu_is_online(i) ? pages_alloc(PAGE_KERNEL, order) : HPA_NONE;
+
+		if (!hpa_is_none(ring))
+			trace_give_ring(i, hpa_to_ptr(ring), records);
+	}
+}
+
 void machine_start_cpus(NORETURN void (*ap_main)(void))
 {
 	uint32_t want = cpu_count() - 1;
@@ -187,6 +208,7 @@ void machine_start_cpus(NORETURN void (*ap_main)(void))
 	}
 	make_trampoline(low, want);
 	wake_all((uint8_t)(low.v >> PAGE_SHIFT), want);
+	give_trace_rings();
 	for (unsigned i = 1; i < cpu_count(); i++)
 		if (!cpu_is_online(i))
 			log_warn("cpus: no answer from CPU %u (APIC id %u)", i, cpu_apic_id(i));

@@ -14,6 +14,7 @@
 
 #include "kernel/machine/port.h"
 #include "kernel/monitor/bench_guest.h"
+#include "kernel/monitor/bench_trace.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
 #include "mmu/mmu.h"
@@ -399,6 +400,9 @@ static int bench_tables(struct call *c, unsigned *all_findings)
 
 static int cmd_bench(struct call *c)
 {
+	if (c->argc == 1 && strcmp(c->argv[0], "trace") == 0)
+		return bench_trace(c);
+
 	bool guest = c->argc > 1;
 	unsigned found = 0;
 
@@ -411,10 +415,11 @@ static int cmd_bench(struct call *c)
 
 /* clang-format off */
 const struct command bench_commands[] = {
-	{ "bench", "mmu [guest]", "measure what operations on page tables cost here", cmd_bench, 1, 2,
+	{ "bench", "mmu [guest] | trace", "measure what operations on page tables, or a trace record, cost", cmd_bench, 1, 2,
 	  COMPLETE_NOTHING, COMMAND_JSON,
 	  "    Ticks of the TSC per unit, on a page table that no guest has; with `guest` under a plain guest\n"
 	  "    of its own, from its exit to its re-entry, and what is recorded is recorded: see `trace on`.\n"
+	  "    trace: ticks of a record, by the ways in which it is made.\n"
 	  "    In an emulator the ticks are the emulator's. Guests of this CPU wait meanwhile." },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };

@@ -82,9 +82,9 @@ static void inject_locked(void) { console_panic_locked(); }
 static void inject_trace(void)
 {
 	uint64_t number;
-	struct trace_record *r = trace_open(&number);
+	struct trace_slot *slot = trace_open(cpu_index(), &number);
 
-	*r = (struct trace_record){ .tsc = tsc_now(), .kind = TRACE_KINDS + 1 };
+	slot->record = (struct trace_record){ .tsc = tsc_now(), .kind = TRACE_KINDS + 1 };
 	panic("injected by the console, inside trace record %llu", (unsigned long long)number);
 }
 

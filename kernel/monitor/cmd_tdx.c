@@ -26,23 +26,6 @@ static int cmd_explain(struct call *c)
 	return 0;
 }
 
-/* The newest SEAMCALL in the trace; false: none. */
-static bool last_seamcall(struct trace_record *out)
-{
-	struct trace_record r[16];
-	uint64_t cursor = 0, lost = 0;
-	bool found = false;
-	size_t n;
-
-	while ((n = trace_read(&cursor, r, ARRAY_LEN(r), &lost)))
-		for (size_t i = 0; i < n; i++)
-			if (r[i].kind == TRACE_SEAMCALL) {
-				*out = r[i];
-				found = true;
-			}
-	return found;
-}
-
 static int cmd_status(struct call *c)
 {
 	struct trace_record r;
@@ -53,7 +36,7 @@ static int cmd_status(struct call *c)
 	/* Guests make calls all the time: what was typed is what is meant. */
 	if (hand_last(&by_hand))
 		st = (tdx_status_t){ by_hand.rax };
-	else if (last_seamcall(&r))
+	else if (trace_newest(TRACE_SEAMCALL, &r))
 		st = (tdx_status_t){ r.status };
 	else
 		return command_fail(c, "no SEAMCALL has been traced");

@@ -16,11 +16,8 @@
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/trace_text.h"
 
-#define EACH     6    /* records of one CPU */
-#define LOOK     1024 /* so many of the newest are looked at */
-#define CPUS_MAX 64   /* more CPUs than that: nobody reads it */
-
-static struct trace_record records[LOOK];
+#define EACH     6  /* records of one CPU */
+#define CPUS_MAX 64 /* more CPUs than that: nobody reads it */
 
 static void say_record(say_fn say, const struct trace_record *r)
 {
@@ -31,27 +28,22 @@ static void say_record(say_fn say, const struct trace_record *r)
 	say(line);
 }
 
-static void last_of(say_fn say, unsigned cpu, size_t count)
+static void last_of(say_fn say, unsigned cpu)
 {
-	size_t first = count, found = 0;
+	struct trace_record records[EACH];
+	size_t count = trace_last(cpu, records, EACH);
 	char line[64];
 
-	while (first && found < EACH)
-		found += records[--first].cpu == cpu;
-	if (!found)
+	if (!count)
 		return;
 	snprintf(line, sizeof(line), "last trace records of cpu %u:\n", cpu);
 	say(line);
-	for (size_t i = first; i < count; i++)
-		if (records[i].cpu == cpu)
-			say_record(say, &records[i]);
+	for (size_t i = 0; i < count; i++)
+		say_record(say, &records[i]);
 }
 
 void monitor_crash_report(say_fn say)
 {
-	uint64_t end = trace_now(), cursor = end > LOOK ? end - LOOK : 0, lost = 0;
-	size_t count = trace_read(&cursor, records, LOOK, &lost);
-
 	for (unsigned cpu = 0; cpu < cpu_count() && cpu < CPUS_MAX; cpu++)
-		last_of(say, cpu, count);
+		last_of(say, cpu);
 }

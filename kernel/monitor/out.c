@@ -273,3 +273,35 @@ void out_bool(struct out *o, const char *name, bool value)
 		text_cell(o, name, value ? "yes" : "no", false);
 	}
 }
+
+void out_decimal(struct out *o, const char *name, uint64_t value, unsigned digits)
+{
+	char text[40];
+	uint64_t unit = 1;
+
+	for (unsigned i = 0; i < digits; i++)
+		unit *= 10;
+	snprintf(text, sizeof(text), "%llu.%0*llu", (unsigned long long)(value / unit), (int)digits,
+		 (unsigned long long)(value % unit));
+	if (o->json) {
+		json_name(o, name);
+		add_string(o, text);
+	} else {
+		text_cell(o, name, text, true);
+	}
+}
+
+void out_as_json(struct out *o) { o->json = true; }
+
+void out_object(struct out *o, const char *name)
+{
+	json_name(o, name);
+	add(o, "{", 1);
+	o->column = 0;
+}
+
+void out_object_end(struct out *o)
+{
+	add(o, "}", 1);
+	o->column = 1; /* a comma comes before the next one */
+}

@@ -64,6 +64,15 @@ void out_number(struct out *o, const char *name, uint64_t value);
 void out_hex(struct out *o, const char *name, uint64_t value); /* JSON: a string "0x..." */
 void out_bool(struct out *o, const char *name, bool value);    /* yes/no, true/false */
 
+/* @value divided by 10^@digits: 12345 with 3 digits is 12.345. */
+void out_decimal(struct out *o, const char *name, uint64_t value, unsigned digits);
+
+/* For formats that are JSON by definition: from here on, whatever was asked for. Before the first table. */
+void out_as_json(struct out *o);
+/* JSON only: the cells up to out_object_end() are those of an object called @name. */
+void out_object(struct out *o, const char *name);
+void out_object_end(struct out *o);
+
 static inline bool out_failed(const struct out *o) { return o->failed; }
 
 #endif

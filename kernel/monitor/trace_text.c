@@ -43,7 +43,7 @@ static void text_tdexit(const struct trace_record *r, char *buf, size_t size)
 	const char *name = tdx_exit_name(r->leaf);
 	enum tdx_eeq_type type = tdx_eeq_type(r->a[1]);
 
-	if (r->leaf == TDX_EXIT_EPT_VIOLATION)
+	if (r->leaf == TDX_EXIT_EPT_VIOLATION && name)
 		snprintf(buf, size, "%s%s%s%s GPA %llx%s", name,
 			 r->a[0] & TDX_EPTQ_READ ? " read" : "",
 			 r->a[0] & TDX_EPTQ_WRITE ? " write" : "",
@@ -132,6 +132,25 @@ static void text_mirror(const struct trace_record *r, char *buf, size_t size)
 		 (ull)r->a[2], (ull)r->a[3]);
 }
 
+static void text_ipi(const struct trace_record *r, char *buf, size_t size)
+{
+	char vector[24] = "NMI", times[32] = "";
+
+	if (r->leaf != 2)
+		snprintf(vector, sizeof(vector), "vector %x", (unsigned)r->leaf);
+	if (r->a[1] > 1)
+		snprintf(times, sizeof(times), ", %llu times", (ull)r->a[1]);
+	snprintf(buf, size, "%s to APIC id %llu%s", vector, (ull)r->a[0], times);
+}
+
+static void text_sched(const struct trace_record *r, char *buf, size_t size)
+{
+	static const char *const ends[] = { "could go on", "waits", "stopped", "dead", "trapped" };
+
+	snprintf(buf, size, "vCPU %u: %llu turns, then it %s", r->vcpu, (ull)r->a[1],
+		 r->leaf < ARRAY_LEN(ends) ? ends[r->leaf] : "?");
+}
+
 static const struct {
 	const char *name;
 	void (*text)(const struct trace_record *r, char *buf, size_t size);
@@ -143,9 +162,44 @@ static const struct {
 	[TRACE_VMEXIT] = { "vmexit", text_vmexit },
 	[TRACE_MIRROR] = { "mirror", text_mirror },
 	[TRACE_EPT] = { "ept", text_mirror },
+	[TRACE_IPI] = { "ipi", text_ipi },
+	[TRACE_SCHED] = { "sched", text_sched },
 };
 
 const char *trace_kind_name(unsigned kind) { return kind < TRACE_KINDS ? kinds[kind].name : NULL; }
+
+const char *trace_short(const struct trace_record *r, char *buf, size_t size)
+{
+	const char *name = NULL;
+
+	switch (r->kind) {
+	case TRACE_SEAMCALL:
+		name = tdh_leaf_name(r->leaf);
+		break;
+	case TRACE_TDCALL:
+		name = tdg_leaf_name(r->leaf);
+		break;
+	case TRACE_TDEXIT:
+		name = tdx_exit_name(r->leaf);
+		break;
+	case TRACE_TDVMCALL:
+		name = tdvmcall_name(r->leaf);
+		break;
+	case TRACE_VMEXIT:
+		name = vmx_exit_name(r->leaf);
+		break;
+	default:
+		break;
+	}
+	if (name)
+		snprintf(buf, size, "%s", name);
+	else if (r->kind == TRACE_SCHED)
+		snprintf(buf, size, "vCPU %u", r->vcpu);
+	else
+		snprintf(buf, size, "%s %x", trace_kind_name(r->kind) ? trace_kind_name(r->kind) : "?",
+			 (unsigned)r->leaf);
+	return buf;
+}
 
 const char *trace_text(const struct trace_record *r, char *buf, size_t size)
 {

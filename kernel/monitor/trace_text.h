@@ -12,6 +12,9 @@
 /* "seamcall", "tdexit", ... ; NULL: no such kind. */
 const char *trace_kind_name(unsigned kind);
 
+/* Its name in a few letters: "TDH.MEM.PAGE.AUG", "EPT violation". Returns @buf. */
+const char *trace_short(const struct trace_record *r, char *buf, size_t size);
+
 /* What happened, decoded: "TDH.MEM.PAGE.AUG RCX 100000 RDX 3f000: TDX_SUCCESS". Returns @buf. */
 const char *trace_text(const struct trace_record *r, char *buf, size_t size);
 

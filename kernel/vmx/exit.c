@@ -203,21 +203,22 @@ static enum exit_action unexpected(struct vm_vcpu *v, uint64_t reason)
 void trace_exit(const struct vm_vcpu *v, uint32_t basic, uint64_t qualification, uint64_t gpa)
 {
 	uint64_t n;
-	struct trace_record *r = trace_open(&n);
+	struct trace_slot *slot = trace_open(this_cpu()->index, &n);
+	struct trace_record *r = &slot->record;
 
 	r->tsc = rdtsc();
 	r->ticks = 0;
-	r->cpu = (uint16_t)this_cpu()->index;
+	r->leaf = basic;
 	r->kind = TRACE_VMEXIT;
 	r->vcpu = (uint8_t)v->index;
-	r->guest = 0;
-	r->leaf = basic;
+	r->guest = v->vm->trace_id;
+	r->cpu = this_cpu()->index;
 	r->status = 0;
 	r->a[0] = qualification;
 	r->a[1] = gpa;
 	r->a[2] = vmcs_read(VMCS_GUEST_RIP);
 	r->a[3] = r->a[4] = r->a[5] = 0;
-	trace_close(n);
+	trace_close(slot, n);
 }
 
 enum exit_action exit_loud(struct vm_vcpu *v, uint64_t reason)

@@ -38,27 +38,28 @@ static void no_external_spt(struct mmu *mmu, struct mmu_page *sp)
 static void vm_trace(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new,
 		     int level, unsigned count)
 {
-	(void)mmu, (void)root;
+	(void)root;
 	if (!trace_on(TRACE_EPT))
 		return;
 
 	uint64_t n;
-	struct trace_record *r = trace_open(&n);
+	struct trace_slot *slot = trace_open(this_cpu()->index, &n);
+	struct trace_record *r = &slot->record;
 
 	r->tsc = rdtsc();
 	r->ticks = 0;
-	r->cpu = (uint16_t)this_cpu()->index;
+	r->leaf = (uint32_t)level;
 	r->kind = TRACE_EPT;
 	r->vcpu = 0;
-	r->guest = 0;
-	r->leaf = (uint32_t)level;
+	r->guest = container_of(mmu, struct vm, mmu)->trace_id;
+	r->cpu = this_cpu()->index;
 	r->status = 0;
 	r->a[0] = gfn.v;
 	r->a[1] = old.raw;
 	r->a[2] = new.raw;
 	r->a[3] = count;
 	r->a[4] = r->a[5] = 0;
-	trace_close(n);
+	trace_close(slot, n);
 }
 
 static const struct mmu_ops mmu_ops = {
@@ -180,11 +181,13 @@ static bool build_vcpus(struct vm *vm, struct vcpu_run *runs, char *why, size_t 
 
 static struct vm *vm_new(const struct guest_config *config, struct platform *platform)
 {
+	static uint16_t made; /* VMs since the start; boot CPU */
 	struct vm *vm = heap_alloc(sizeof(*vm) + config->vcpus * sizeof(vm->vcpu[0]));
 
 	if (!vm)
 		return NULL;
 	vm->config = config;
+	vm->trace_id = (uint16_t)(TRACE_PLAIN_GUEST | (++made & (TRACE_PLAIN_GUEST - 1)));
 	vm->platform = platform;
 	vm->vcpu_count = config->vcpus;
 	vm->msr_bitmap = HPA_NONE;
@@ -304,3 +307,5 @@ uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason)
 		sum += vm->vcpu[i].counts[basic_reason];
 	return sum;
 }
+
+uint16_t vm_trace_id(const struct vm *vm) { return vm->trace_id; }

@@ -92,6 +92,8 @@ int vm_inject_event(struct vm *vm, unsigned vcpu, enum vm_event event, uint8_t v
 
 /* The rules of wrong answers have changed: which CPUID leaves come from the table is decided anew. */
 void vm_cpuid_again(struct vm *vm);
+/* Who it is in trace records. */
+uint16_t vm_trace_id(const struct vm *vm);
 
 /* How often each exit reason came, and its name; NULL: no row for it. */
 uint64_t vm_exit_count(const struct vm *vm, uint32_t basic_reason);

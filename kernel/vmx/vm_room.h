@@ -103,6 +103,7 @@ struct vm_controls {
 
 struct vm {
 	const struct guest_config *config;
+	uint16_t trace_id; /* who it is in trace records */
 	struct platform *platform;
 	struct mmu mmu;
 	bool has_mmu;

@@ -177,7 +177,7 @@ static void trace_tdcall(const struct guest *g, uint64_t leaf, const uint64_t in
 
 	trace_add(&(struct trace_record){
 		.tsc = mc->ops->tsc(mc->ctx, g->c->lp),
-		.cpu = (uint16_t)g->c->lp,
+		.cpu = g->c->lp,
 		.kind = TRACE_TDCALL,
 		.vcpu = (uint8_t)g->vp->v.index,
 		.guest = g->vp->v.hkid,

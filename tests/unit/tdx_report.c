@@ -84,18 +84,19 @@ static void the_module_is_described(void **state)
 static void leaves_are_counted(void **state)
 {
 	struct tdx_leaf_counts n;
-	uint64_t cursor = trace_now(), lost = 0, word, next;
+	static struct trace_reader reader;
+	uint64_t before = trace_count(), lost = 0, word, next;
 	struct trace_record r[4];
 
 	(void)state;
 	softmod_start(MEMORY, 2, 52);
 	assert_int_equal(tdx_init(softmod_host()), 0);
-	assert_true(trace_now() > cursor);
-	cursor = trace_now();
+	assert_true(trace_count() > before);
+	trace_from_now(&reader);
 	for (unsigned i = 0; i < 3; i++)
 		(void)!tdx_ok(tdh_sys_rd(MD_SYS_MAX_TDMRS, &word, &next));
 	(void)!tdx_ok(tdh_sys_rd(12345, &word, &next));
-	assert_int_equal(trace_read(&cursor, r, ARRAY_LEN(r), &lost), 4);
+	assert_int_equal(trace_read(&reader, UINT64_MAX, r, ARRAY_LEN(r), &lost), 4);
 	assert_int_equal(r[0].leaf, TDH_SYS_RD);
 	assert_int_equal(r[0].a[1], MD_SYS_MAX_TDMRS);
 	assert_int_equal(r[0].a[5], 64);
