@@ -26,7 +26,7 @@ static tdx_status_t ask_loader(struct seamldr_info *info)
 }
 
 /* A field that every module with SYS.RD has. Before LP.INIT the answer is that it has not run. */
-static tdx_status_t ask_module(void)
+tdx_status_t tdx_ask_module(void)
 {
 	struct seam_regs r = { .rdx = MD_SYS_MAJOR_VERSION };
 
@@ -51,5 +51,5 @@ void tdx_look(struct tdx_look *look)
 {
 	tdx_look_back(look);
 	look->loader_status = ask_loader(&look->loader);
-	look->module_status = ask_module();
+	look->module_status = tdx_ask_module();
 }

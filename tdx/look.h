@@ -45,6 +45,9 @@ struct tdx_look {
 /* No VMCS is current. */
 void tdx_look(struct tdx_look *look);
 
+/* TDH.SYS.RD of a field that every module has, on the calling CPU. */
+tdx_status_t tdx_ask_module(void) MUST_CHECK;
+
 /* The part that asks nothing: what bring-up knows. */
 void tdx_look_back(struct tdx_look *look);
 

@@ -28,7 +28,7 @@ def only_looks():
     """QEMU's TCG: no Intel processor, no VMX, SMBIOS and MADT there; bringup = probe."""
     b = boot(machine="qemu", cpus=3, config="[tain]\nbringup = probe\n", commands=[
         "doctor", "doctor --json", "doctor vmx", "doctor nonsense", "doctor all", "report",
-        "explain exit 48 0x181", "explain ghci MapGPA 1", "explain exit zebra", "tdx retry"])
+        "selftest", "explain exit 48 0x181", "explain ghci MapGPA 1", "explain exit zebra", "tdx retry"])
     shown = b.output_of("doctor").strip().splitlines()
     check("the verdict stands on top", shown[0].startswith("this machine cannot have TDX: "), b)
     check("the screen is one screen", len(shown) <= 25 and max(map(len, shown[1:])) < 80,
@@ -52,6 +52,10 @@ def only_looks():
     check("probe made no SEAMCALL of a bring-up", report and report["bringup"] == [] and
           b.has(r"not brought up, by bringup = probe"), b)
     check("the log is in the report", report and any("machine: 3 CPUs" in line for line in report["log"]), b)
+    tested = b.output_of("selftest")
+    check("selftest says what it could not try, and that the rest is good",
+          re.search(r"^not tried: 8: .*VMX", tested, re.M) and
+          re.search(r"^good as far as it was tried in .* 13 passed, 0 failed", tested, re.M), tested)
     check("explain decodes an exit", "read of a page that is not present" in
           b.output_of("explain exit 48 0x181"), b)
     check("explain decodes a TDVMCALL's answer", "RETRY" in b.output_of("explain ghci MapGPA 1"), b)
@@ -59,6 +63,28 @@ def only_looks():
           b.output_of("explain exit zebra"), b)
     check("tdx retry does not start what was not to be", b.output_of("tdx retry").startswith("error: "), b)
     check("and exit is 0", b.status == 0, b)
+
+
+def self_tested(b):
+    """The built-in VM and TD, once well and twice with a module that refuses."""
+    b.command("selftest", 180)
+    check("selftest tries all rooms in less than a minute, without a file",
+          re.search(r"^good in \d{1,4} ms: 21 passed, 0 failed", b.text, re.M), b.text[-4000:])
+    b.command("inject tdh MNG.INIT c000010000000045")
+    b.command("selftest", 180)
+    check("a module that refuses the TD is told", re.search(
+        r"^a trust domain is built and measured +no +TDH\.MNG\.INIT: ", b.text, re.M) and
+        re.search(r"^not tried: 3: no trust domain", b.text, re.M) and
+        re.search(r"^NOT GOOD in .* 1 failed", b.text, re.M) and
+        re.search(r"^error: 1 promises are broken", b.text, re.M), b.text[-4000:])
+    b.command("inject tdh any busy times=0")
+    b.command("selftest", 180)
+    check("so is a module that does not answer", re.search(
+        r"^every CPU's SEAMCALL is answered +no +2 of 2 CPUs", b.text, re.M), b.text[-4000:])
+    b.command("inject tdh off")
+    b.command("check")
+    check("and nothing is lost by it", re.search(r"^no page is lost +yes", b.text, re.M) and
+          re.search(r"^no page is leaked +yes", b.text, re.M), b.text[-3000:])
 
 
 def asks_first():
@@ -78,6 +104,7 @@ def asks_first():
     b.wait(r"^tain> \Z")
     b.command("doctor --json")
     b.command("report", 120)
+    self_tested(b)
     end = b.leave()
     rows = {row["check"]: row for row in json.loads(re.search(r"^\[\{\"check\".*$", end.text, re.M)[0])}
     check("Bochs has VMX, and no SEAM: never, and the software module stands in",
@@ -89,7 +116,7 @@ def asks_first():
     check("the report has the SEAMCALLs of the bring-up, with status and time",
           leaves.get("TDH.SYS.CONFIG", {}).get("status") == "0x0" and
           leaves["TDH.SYS.CONFIG"]["ticks"] > 0 and "TDH.SYS.TDMR.INIT" in leaves, str(leaves))
-    check("and exit is 0", end.status == 0, end)
+    check("exit is 1: a selftest failed", end.status == 1, end)
 
 
 def main():
