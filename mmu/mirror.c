@@ -381,3 +381,78 @@ int mmu_move_private(struct mmu *mmu, gfn_t gfn, pfn_t to)
 	mmu_write_unlock(&mmu->lock);
 	return err;
 }
+
+/* Entry @i of @sp, as it is now. */
+static struct walk entry_of(struct mmu_page *sp, unsigned i)
+{
+	gfn_t gfn = { sp->gfn.v + i * level_frames(sp->level) };
+
+	return (struct walk){ &sp->entries[i], spte_read(&sp->entries[i]), gfn, sp->level,
+			      MMU_MIRROR };
+}
+
+static bool all_are_leaves(const struct mmu_page *sp)
+{
+	for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+		if (!spte_is_accessible_leaf(spte_read(&sp->entries[i])))
+			return false;
+	return true;
+}
+
+static int block_all(struct mmu *mmu, struct mmu_page *sp) MUST_HOLD_WRITE(mmu->lock)
+{
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < TABLE_ENTRIES; i++) {
+		struct walk w = entry_of(sp, i);
+
+		err = block(mmu, &w, SPTE_FOR_MOVE);
+	}
+	return err;
+}
+
+/* Entry @i, blocked and flushed, moves into @to. */
+static int move_one(struct mmu *mmu, struct mmu_page *sp, unsigned i, pfn_t to)
+	MUST_HOLD_WRITE(mmu->lock)
+{
+	struct walk w = entry_of(sp, i);
+	pfn_t from = spte_pfn(w.old);
+	int err = change_exclusive(mmu, &w, spte_make_private(to));
+
+	if (!err)
+		give_back(mmu, w.gfn, from, sp->level);
+	return err == -EOWNERDEAD ? 0 : err; /* moved; the old frame is leaked */
+}
+
+/* One flush serves all 512 (rule C10); what did not move is opened again. */
+static int gather(struct mmu *mmu, struct mmu_page *sp, pfn_t to, unsigned *moved)
+	MUST_HOLD_WRITE(mmu->lock)
+{
+	int err = block_all(mmu, sp);
+
+	if (!err)
+		err = owed_flush(mmu, MMU_MIRROR, sp->gfn, gfn_add(sp->gfn, TABLE_ENTRIES));
+	while (!err && *moved < TABLE_ENTRIES) {
+		err = move_one(mmu, sp, *moved, pfn_add(to, *moved));
+		*moved += !err;
+	}
+	for (unsigned i = *moved; !mmu->is_bugged && i < TABLE_ENTRIES; i++)
+		if (mirror_settle(mmu, entry_of(sp, i).gfn))
+			break; /* a fault on it tries again, rule C16 */
+	return err;
+}
+
+int mmu_gather_private(struct mmu *mmu, gfn_t gfn, pfn_t to, unsigned *moved)
+{
+	int err = -EINVAL;
+
+	*moved = 0;
+	mmu_write_lock(&mmu->lock);
+	struct walk w = walk_to(mmu, MMU_MIRROR, gfn, LEVEL_2M);
+
+	if (mmu->phase == MMU_RUNNING && w.level == LEVEL_2M && spte_is_open_table(w.old) &&
+	    all_are_leaves(child_of(mmu, &w)))
+		err = gather(mmu, child_of(mmu, &w), to, moved);
+	mmu_write_unlock(&mmu->lock);
+	return err;
+}

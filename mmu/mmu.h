@@ -407,6 +407,13 @@ int mmu_join_private(struct mmu *mmu, gfn_t gfn, int level) MUST_CHECK;
  */
 int mmu_move_private(struct mmu *mmu, gfn_t gfn, pfn_t to) MUST_CHECK;
 
+/*
+ * Move the 512 private 4K pages around @gfn into the run of frames at @to, which was the caller's, with one
+ * flush: what a join wants. *moved: the first so many frames of @to belong to the mirror now, also after an
+ * error; the others are still the caller's. 0, -EINVAL (not 512 leaves there), -EAGAIN, -EIO.
+ */
+int mmu_gather_private(struct mmu *mmu, gfn_t gfn, pfn_t to, unsigned *moved) MUST_CHECK;
+
 /* ---- looking ---- */
 
 struct mmu_walk_step {

@@ -533,6 +533,81 @@ TEST(C18_a_page_moves_to_another_frame)
 	end();
 }
 
+/* 512 pages in whatever frames. Returns where their run of frames would be. */
+static pfn_t scattered(void)
+{
+	td(MMU_RUNNING);
+	slot.largest = LEVEL_4K;
+	for (unsigned i = 0; i < 512; i++)
+		CHECK_INT(fault_at(at(i), 0), 0);
+	return (pfn_t){ 0x123400 };
+}
+
+TEST(C18_pages_in_any_frames_gather_with_one_flush_and_become_one)
+{
+	pfn_t run = scattered();
+	unsigned moved, flushes = s.flushes[MMU_MIRROR], from = s.calls;
+
+	CHECK_INT(mmu_gather_private(&s.mmu, at(77), run, &moved), 0);
+	CHECK_INT(moved, 512);
+	CHECK_INT(s.calls - from, 512 + 1 + 512);
+	CHECK_INT(s.flushes[MMU_MIRROR] - flushes, 1);
+	slot.out += 512; /* the new frames were ours; the old ones came back */
+	for (unsigned i = 0; i < 512; i++)
+		CHECK_INT(spte_pfn(entry(at(i), LEVEL_4K)).v, run.v + i);
+	CHECK(sept_compare(&s) == NULL);
+	from = s.calls;
+	CHECK_INT(mmu_join_private(&s.mmu, at(9), LEVEL_2M), 0);
+	assert_string_equal(calls(from), "bFj");
+	CHECK_INT(spte_pfn(entry(at(0), LEVEL_2M)).v, run.v);
+	end();
+}
+
+TEST(C18_what_is_not_512_pages_does_not_gather)
+{
+	unsigned moved = 7, from;
+
+	td(MMU_RUNNING);
+	CHECK_INT(fault_at(at(0), 0), 0); /* 2M already */
+	from = s.calls;
+	CHECK_INT(mmu_gather_private(&s.mmu, at(0), (pfn_t){ 0x123400 }, &moved), -EINVAL);
+	CHECK_INT(moved, 0);
+	slot.largest = LEVEL_4K;
+	CHECK_INT(fault_at(at(512), 0), 0); /* one page of 512 */
+	from = s.calls;
+	CHECK_INT(mmu_gather_private(&s.mmu, at(512), (pfn_t){ 0x123400 }, &moved), -EINVAL);
+	CHECK_INT(mmu_gather_private(&s.mmu, at(2048), (pfn_t){ 0x123400 }, &moved), -EINVAL);
+	CHECK_INT(s.calls, from);
+	end();
+}
+
+/* Busy for good at a block or a move: what moved stays moved, the rest is open again where it was. */
+TEST(C16_a_gathering_that_stays_busy_opens_what_it_blocked)
+{
+	static const struct {
+		enum spte_step step;
+		unsigned nth, moved;
+	} sites[] = { { STEP_BLOCK, 1, 0 },  { STEP_BLOCK, 300, 0 }, { STEP_MOVE, 1, 0 },
+		      { STEP_MOVE, 200, 199 }, { STEP_MOVE, 512, 511 } };
+
+	for (unsigned k = 0; k < ARRAY_LEN(sites); k++) {
+		pfn_t run = scattered();
+		unsigned moved;
+
+		sept_fail(&s, sites[k].step, sites[k].nth, 1000, SEPT_BUSY);
+		CHECK_INT(mmu_gather_private(&s.mmu, at(0), run, &moved), -EAGAIN);
+		CHECK_INT(moved, sites[k].moved);
+		slot.out += moved;
+		for (unsigned i = 0; i < 512; i++) {
+			CHECK(spte_is_accessible_leaf(entry(at(i), LEVEL_4K)));
+			CHECK_INT(spte_pfn(entry(at(i), LEVEL_4K)).v == run.v + i, i < moved);
+		}
+		CHECK(sept_compare(&s) == NULL);
+		CHECK(s.bugged == NULL);
+		end();
+	}
+}
+
 TEST(D1_the_largest_level_that_slot_backing_and_guest_allow)
 {
 	td(MMU_RUNNING);
@@ -614,6 +689,9 @@ int main(void)
 		cmocka_unit_test(C18_pages_that_are_no_run_are_not_joined),
 		cmocka_unit_test(C16_a_removal_opens_what_a_join_left_blocked_and_empties_it),
 		cmocka_unit_test(C18_a_page_moves_to_another_frame),
+		cmocka_unit_test(C18_pages_in_any_frames_gather_with_one_flush_and_become_one),
+		cmocka_unit_test(C18_what_is_not_512_pages_does_not_gather),
+		cmocka_unit_test(C16_a_gathering_that_stays_busy_opens_what_it_blocked),
 		cmocka_unit_test(D1_the_largest_level_that_slot_backing_and_guest_allow),
 		cmocka_unit_test(D4_a_spurious_private_fault_calls_nobody),
 		cmocka_unit_test(no_memory_for_a_table_changes_nothing),
