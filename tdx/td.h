@@ -111,6 +111,13 @@ struct guest_memory *td_shared_memory(struct td *td);
  */
 int td_relocate(struct td *td, gfn_t gfn) MUST_CHECK;
 
+/*
+ * Make one 2M private page of the 512 4K pages around @gfn; if they are no run of frames, they move into one
+ * first (mmu rule C18). 0; -EINVAL: they are not all mapped in 4K; -EOPNOTSUPP: some accepted, some not;
+ * -ENOMEM: no free 2 MiB; -EAGAIN; -EIO. What has moved stays where it is then.
+ */
+int td_promote(struct td *td, gfn_t gfn) MUST_CHECK;
+
 struct td_page_counts {
 	uint64_t control, sept, private_pages, shared, leaked;
 };

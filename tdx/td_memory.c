@@ -218,6 +218,36 @@ int td_relocate(struct td *td, gfn_t gfn)
 	return err;
 }
 
+#define FRAMES_2M (UINT64_C(1) << PRIVATE_ORDER_2M)
+
+/* The pages around @gfn move into one block, each to its place; what is left of the block is freed. */
+static int gather(struct td *td, gfn_t gfn)
+{
+	hpa_t block = tdx_pages_alloc(PAGE_TDX_PRIVATE, PRIVATE_ORDER_2M);
+	unsigned moved;
+
+	if (hpa_is_none(block))
+		return -ENOMEM;
+	__atomic_fetch_add(&td->private_pages, FRAMES_2M, __ATOMIC_RELAXED);
+
+	int err = mmu_gather_private(&td->mmu, gfn, hpa_to_pfn(block), &moved);
+
+	for (uint64_t i = moved; i < FRAMES_2M; i++)
+		tdx_pages_free(hpa_add(block, i << PAGE_SHIFT), PAGE_TDX_PRIVATE, 0);
+	__atomic_fetch_sub(&td->private_pages, FRAMES_2M - moved, __ATOMIC_RELAXED);
+	return err;
+}
+
+int td_promote(struct td *td, gfn_t gfn)
+{
+	int err = mmu_join_private(&td->mmu, gfn, LEVEL_2M);
+
+	if (err != -EINVAL)
+		return err;
+	err = gather(td, gfn);
+	return err ? err : mmu_join_private(&td->mmu, gfn, LEVEL_2M);
+}
+
 void td_memory_fini(struct td *td)
 {
 	if (td->mmu_alive) {

@@ -376,6 +376,45 @@ static void populating_and_removing_1GiB_at_2M(void **state)
 	}
 }
 
+/* ---- 2M out of 512 pages in whatever frames (rule C18) ---- */
+
+static void promoting_2M_of_scattered_pages(void **state)
+{
+	(void)state;
+	FOR_EACH_VCPU_COUNT(n)
+	{
+		int level;
+
+		start(*n);
+		start_others();
+		map(0, M2, LEVEL_4K);
+
+		uint64_t pages = td->private_pages;
+
+		begin();
+		assert_int_equal(td_promote(td, block(77)), 0);
+		stop_counting();
+		tell("promoting 2M of scattered pages");
+		/* All move behind one track, then the table becomes a page; old frames are written back. */
+		EXPECT({ TDH_MEM_RANGE_BLOCK, 512 + 1 }, { TDH_MEM_TRACK, 1 + 1 },
+		       { TDH_MEM_PAGE_RELOCATE, 512 }, { TDH_MEM_PAGE_PROMOTE, 1 },
+		       { TDH_PHYMEM_PAGE_WBINVD, 512 + 1 });
+		expect_no_refusal();
+		assert_int_equal(got.kicks, *n - 1);
+		assert_int_equal(td->private_pages, pages);
+		assert_true(spte_is_accessible_leaf(
+			mmu_lookup(&td->mmu, MMU_MIRROR, block(0), &level)));
+		assert_int_equal(level, LEVEL_2M);
+		assert_int_equal(td_promote(td, block(0)), -EINVAL); /* it is one already */
+		assert_int_equal(td_promote(td, block(G1)), -EINVAL);
+		assert_int_equal(td->private_pages, pages);
+		set(&working, 0);
+		others_are_inside();
+		set(&working, 1);
+		end();
+	}
+}
+
 /* ---- conversions by the guest ---- */
 
 static uint64_t piece; /* bytes of one MapGPA */
@@ -647,6 +686,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(populating_and_removing_1GiB_at_2M),
+		cmocka_unit_test(promoting_2M_of_scattered_pages),
 		cmocka_unit_test(a_2M_block_becomes_shared_and_private_again),
 		cmocka_unit_test(a_2M_block_becomes_shared_in_4K_pieces),
 		cmocka_unit_test(a_2M_accept_after_one_4K_hole),
