@@ -7,7 +7,7 @@
  * ABI (checks of TDH.SYS.INIT, LP.INIT, SYS.CONFIG).
  *
  * links: kernel/monitor/doctor_cpuid.c kernel/monitor/doctor_spread.c kernel/monitor/doctor_options.c
- * kernel/monitor/doctor_rules*.c tdx/abi/[a-z]*.c
+ * kernel/monitor/doctor_rules*.c kernel/monitor/doctor_text.c tdx/abi/[a-z]*.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -21,6 +21,7 @@
 
 #include "kernel/monitor/doctor_cpuid.h"
 #include "kernel/monitor/doctor_room.h"
+#include "kernel/monitor/doctor_text.h"
 #include "tdx/abi/status.h"
 
 #define CPUS     16u
@@ -474,6 +475,13 @@ static const struct scenario {
 	{ "Bochs", "the emulator", bochs, TDX_NEVER, "seam", NULL, "no SEAM" },
 };
 
+static void judge(void)
+{
+	if (!m.seam.ready)
+		snprintf(m.self.module_text, sizeof(m.self.module_text), "none: not brought up");
+	doctor_judge(&m, &report);
+}
+
 /* The names of the rows that fail, in the report's order. */
 static const char *failing(void)
 {
@@ -503,7 +511,7 @@ static void judge_one(const struct scenario *s)
 
 	healthy();
 	s->breaks();
-	doctor_judge(&m, &report);
+	judge();
 	if (strcmp(failing(), s->fails) != 0 || report.overall != s->overall) {
 		print_report();
 		fail_msg("%s: failing rows are \"%s\", expected \"%s\"", s->name, failing(), s->fails);
@@ -533,7 +541,7 @@ static void failing_rows_are_complete(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
 		healthy();
 		scenarios[i].breaks();
-		doctor_judge(&m, &report);
+		judge();
 		for (unsigned k = 0; k < report.rows; k++) {
 			const struct doctor_row *r = &report.row[k];
 			bool fails = r->verdict == DOCTOR_FAIL || r->verdict == DOCTOR_NEVER;
@@ -592,6 +600,52 @@ static void options_are_spelt_as_the_vendor_does(void **state)
 	assert_non_null(strstr(text, "as Intel's firmware calls it"));
 }
 
+/* ---- the screen ---- */
+
+static unsigned lines, longest;
+
+static void measure(void *ctx, const char *text)
+{
+	(void)ctx;
+	lines++;
+	if (strlen(text) > longest)
+		longest = (unsigned)strlen(text);
+}
+
+static void every_scenario_fits_a_screen(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++) {
+		healthy();
+		scenarios[i].breaks();
+		judge();
+		lines = longest = 0;
+		doctor_screen(&report, measure, NULL);
+		if (lines > 25 || longest > 79)
+			fail_msg("%s: %u lines, %u columns", scenarios[i].name, lines, longest);
+	}
+}
+
+static void print_line(void *ctx, const char *text)
+{
+	(void)ctx;
+	puts(text);
+}
+
+/* `doctor_scenarios NAME`: the screen of that scenario, for the documentation. */
+static int show(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(scenarios); i++)
+		if (strcmp(scenarios[i].name, name) == 0) {
+			healthy();
+			scenarios[i].breaks();
+			judge();
+			doctor_screen(&report, print_line, NULL);
+			return 0;
+		}
+	return 1;
+}
+
 /* Whatever a machine answers, the doctor ends and its strings do. */
 static void any_registers_are_survived(void **state)
 {
@@ -615,7 +669,7 @@ static void any_registers_are_survived(void **state)
 	}
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_fault_has_its_own_verdict),
@@ -623,7 +677,10 @@ int main(void)
 		cmocka_unit_test(verdicts_read_as_promised),
 		cmocka_unit_test(options_are_spelt_as_the_vendor_does),
 		cmocka_unit_test(any_registers_are_survived),
+		cmocka_unit_test(every_scenario_fits_a_screen),
 	};
 
+	if (argc == 2)
+		return show(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
