@@ -84,6 +84,22 @@ static void write_page(unsigned frame)
 static const enum mmu_ad_policy policies[] = { MMU_AD_HARDWARE, MMU_AD_WRPROT, MMU_AD_NONE };
 static const unsigned begins[] = { 448, 449, 500, 511, 512, 700 };
 
+TEST(log_start_takes_W_and_D_of_a_large_leaf)
+{
+	for (size_t p = 0; p < ARRAY_LEN(policies); p++) {
+		vm(policies[p], 4096);
+		slot.largest = LEVEL_2M;
+		touch(0, MMU_WRITE);
+		mmu_log_start(&s.mmu, &slot.slot, bitmap);
+		CHECK_INT(walk_of(MMU_DIRECT, 0).level, LEVEL_2M);
+		CHECK_INT(direct(0).raw & (SPTE_W | SPTE_DIRTY), 0);
+		CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(0), M2), 0);
+		CHECK_INT(bits_in(bitmap, 66), 0); /* nobody wrote since */
+		mmu_log_stop(&s.mmu, &slot.slot);
+		sept_end(&s);
+	}
+}
+
 TEST(log_clear_touches_no_page_outside_of_its_word)
 {
 	for (size_t p = 0; p < ARRAY_LEN(policies); p++)
@@ -311,6 +327,7 @@ TEST(pml_knows_the_first_frame_of_the_guest)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(log_start_takes_W_and_D_of_a_large_leaf),
 		cmocka_unit_test(log_clear_touches_no_page_outside_of_its_word),
 		cmocka_unit_test(log_clear_takes_W_also_where_D_is_gone),
 		cmocka_unit_test(log_clear_of_a_hole_leaves_the_large_leaf_beside_it),
