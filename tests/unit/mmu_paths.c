@@ -254,6 +254,146 @@ TEST(mmio_level_is_what_no_slot_reaches_into)
 	sept_end(&s);
 }
 
+static uint64_t no_memory(void)
+{
+	uint64_t room = s.mmu.pool.first->free;
+
+	machine_fail_alloc(1);
+	s.mmu.pool.first->free = 0;
+	return room;
+}
+
+static void memory_again(uint64_t room)
+{
+	machine_fail_alloc(0);
+	s.mmu.pool.first->free = room;
+}
+
+TEST(outside_slots_an_entry_tells_of_a_write)
+{
+	int level;
+
+	vm_with_mmio(100);
+	CHECK_INT(fault_in(MMU_DIRECT, at(G1), MMU_WRITE, 0), -ENOENT);
+	CHECK_INT(fault_in(MMU_DIRECT, at(2 * G1), MMU_READ, 0), -ENOENT);
+	CHECK(mmu_lookup(&s.mmu, MMU_DIRECT, at(G1), &level).raw & SPTE_MMIO_WRITE);
+	CHECK(!(mmu_lookup(&s.mmu, MMU_DIRECT, at(2 * G1), &level).raw & SPTE_MMIO_WRITE));
+	sept_end(&s);
+}
+
+TEST(outside_slots_it_may_want_memory)
+{
+	vm_with_mmio(100);
+	touch(0, MMU_WRITE);
+	uint64_t room = no_memory();
+
+	CHECK_INT(fault_in(MMU_DIRECT, at(600 * G1), MMU_READ, 0), -ENOMEM);
+	memory_again(room);
+	CHECK_INT(fault_in(MMU_DIRECT, at(600 * G1), MMU_READ, 0), -ENOENT);
+	sept_end(&s);
+}
+
+static void trace_raced_mmio(struct mmu *mmu, enum mmu_root root, gfn_t gfn, spte_t old, spte_t new, int level,
+			     unsigned count)
+{
+	struct walk w = walk_to(mmu, root, gfn, LEVEL_2M);
+
+	(void)old;
+	(void)count;
+	if (!was_faster && level == LEVEL_1G && spte_has_table(new)) {
+		was_faster = true;
+		for (unsigned i = 0; i < TABLE_ENTRIES; i++)
+			w.entry[i] = spte_make_mmio(gfn, mmu->mmio_generation, false);
+	}
+}
+
+TEST(outside_slots_somebody_may_be_faster)
+{
+	vm_with_mmio(100);
+	fake_slot_add(&s, &slot2, at(3 * G1 - 1), 1);
+	busy_ops = *s.mmu.ops;
+	busy_ops.trace = trace_raced_mmio;
+	s.mmu.ops = &busy_ops;
+	was_faster = false;
+	CHECK_INT(fault_in(MMU_DIRECT, at(2 * G1), MMU_READ, 0), -ENOENT);
+	CHECK(was_faster);
+	sept_end(&s);
+}
+
+TEST(outside_slots_a_leaf_is_for_somebody_else_to_remove)
+{
+	vm_with_mmio(100);
+	touch(0, MMU_WRITE);
+	spte_t *entry = walk_of(MMU_DIRECT, 200).entry;
+
+	CHECK_INT(walk_of(MMU_DIRECT, 200).level, LEVEL_4K);
+	*entry = rival_leaf(at(200), 0);
+	CHECK_INT(fault_in(MMU_DIRECT, at(200), MMU_WRITE, 0), -EAGAIN);
+	CHECK(spte_equal(*entry, rival_leaf(at(200), 0)));
+	*entry = SPTE_NONE;
+	sept_end(&s);
+}
+
+TEST(attempt_waits_for_a_slot_that_goes)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	touch(0, MMU_READ);
+	slot.slot.flags |= MEMSLOT_GOING;
+	CHECK_INT(fault_in(MMU_DIRECT, at(1), MMU_READ, 0), -EAGAIN);
+	CHECK_INT(fault_in(MMU_DIRECT, at(1), MMU_WRITE, 0), -EAGAIN);
+	CHECK(spte_equal(direct(1), SPTE_NONE));
+	slot.slot.flags = MEMSLOT_READONLY;
+	struct mmu_page *two = mmu_root_get(&s.mmu, MMU_DIRECT_2);
+
+	CHECK_INT(fault_in(MMU_DIRECT, at(1), MMU_WRITE, 0), -EACCES);
+	CHECK_INT(fault_in(MMU_DIRECT_2, at(1), MMU_WRITE, 0), -EACCES);
+	CHECK_INT(fault_in(MMU_DIRECT_2, at(1), MMU_READ, 0), 0);
+	mmu_root_put(&s.mmu, two);
+	sept_end(&s);
+}
+
+TEST(attempt_removes_an_MMIO_entry_that_is_older_than_the_slot)
+{
+	vm_with_mmio(4096);
+	slot.largest = LEVEL_4K;
+	touch(0, MMU_WRITE);
+	walk_of(MMU_DIRECT, 9).entry->raw = spte_make_mmio(at(9), s.mmu.mmio_generation, false).raw;
+	touch(9, MMU_WRITE);
+	CHECK(spte_is_accessible_leaf(direct(9)));
+	CHECK_INT(page_leaves(page_of_entry(walk_of(MMU_DIRECT, 9).entry)), 2);
+	sept_end(&s);
+}
+
+TEST(attempt_again_ends_after_sixteen)
+{
+	unsigned calls;
+
+	td();
+	map_private(1, LEVEL_4K);
+	calls = s.calls;
+	sept_fail(&s, STEP_ADD_LEAF, 1, ~0u, SEPT_BUSY);
+	CHECK_INT(fault_in(MMU_MIRROR, at(0), MMU_WRITE, LEVEL_4K), -EAGAIN);
+	CHECK_INT(s.calls - calls, 1 + 16);
+	sept_fail(&s, STEP_ADD_LEAF, 1, 16, SEPT_BUSY);
+	map_private(0, LEVEL_4K);
+	s.fail_in = 0;
+	sept_end(&s);
+}
+
+TEST(attempt_alone_may_want_memory)
+{
+	td();
+	map_private(0, LEVEL_2M);
+	uint64_t room = no_memory();
+
+	CHECK_INT(fault_in(MMU_MIRROR, at(0), MMU_WRITE, LEVEL_4K), -ENOMEM);
+	memory_again(room);
+	CHECK(spte_is_accessible_leaf(mirror(0)));
+	map_private(0, LEVEL_4K);
+	CHECK_INT(walk_of(MMU_MIRROR, 0).level, LEVEL_4K);
+	sept_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +406,14 @@ int main(void)
 		cmocka_unit_test(loosen_needs_memory_to_split),
 		cmocka_unit_test(loosen_marks_a_page_as_used),
 		cmocka_unit_test(mmio_level_is_what_no_slot_reaches_into),
+		cmocka_unit_test(outside_slots_an_entry_tells_of_a_write),
+		cmocka_unit_test(outside_slots_it_may_want_memory),
+		cmocka_unit_test(outside_slots_somebody_may_be_faster),
+		cmocka_unit_test(outside_slots_a_leaf_is_for_somebody_else_to_remove),
+		cmocka_unit_test(attempt_waits_for_a_slot_that_goes),
+		cmocka_unit_test(attempt_removes_an_MMIO_entry_that_is_older_than_the_slot),
+		cmocka_unit_test(attempt_again_ends_after_sixteen),
+		cmocka_unit_test(attempt_alone_may_want_memory),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
