@@ -235,8 +235,8 @@ static enum command_result run_text(const char *text)
 	if (!was_busy && !mon.interrupted)
 		pager_end(&mon.pager);
 	pager_drop(&mon.pager);
-	if (mon.interrupted && result == COMMAND_OK) {
-		result = COMMAND_FAILED;
+	if (mon.interrupted) { /* what the command had to say of it went the way of its output */
+		result = result == COMMAND_IGNORED ? COMMAND_IGNORED : COMMAND_FAILED;
 		console_puts("error: interrupted\n");
 	}
 	mon.busy = was_busy;
