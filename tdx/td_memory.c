@@ -250,6 +250,9 @@ int td_promote(struct td *td, gfn_t gfn)
 
 void td_memory_fini(struct td *td)
 {
+	/* First: what devices write is noted in the MMU's log. */
+	if (td->shared_alive)
+		platform_set_dma(td->platform, NULL);
 	if (td->mmu_alive) {
 		mmu_set_phase(&td->mmu, MMU_RELEASED);
 		if (mmu_zap_all(&td->mmu, MMU_MIRROR))
@@ -259,9 +262,7 @@ void td_memory_fini(struct td *td)
 		reclaim_flush(td);
 		td->mmu_alive = false;
 	}
-	if (td->shared_alive) {
-		platform_set_dma(td->platform, NULL);
+	if (td->shared_alive)
 		guest_memory_fini(&td->shared);
-	}
 	td->shared_alive = false;
 }
