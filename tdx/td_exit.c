@@ -184,7 +184,11 @@ static enum td_next exit_by_reason(struct td_vcpu *v, tdx_status_t st)
 	v->exits[basic]++;
 	if (basic != TDX_EXIT_TDCALL)
 		trace_exit(v, st);
-	return exit_rows[basic](v);
+	uint64_t start = tsc_now();
+	enum td_next next = exit_rows[basic](v);
+
+	tick_stats_add(&v->exit_ticks[basic], tsc_now() - start);
+	return next;
 }
 
 /* No exit: the module did not enter, or the TD came to its end. */

@@ -13,6 +13,7 @@
 
 #include "kernel/base/lock.h"
 #include "kernel/base/sha384.h"
+#include "kernel/base/ticks.h"
 #include "kernel/base/trace.h"
 #include "kernel/platform/memory.h"
 #include "mmu/mmu.h"
@@ -75,6 +76,8 @@ struct td_vcpu {
 	uint32_t last_ticks; /* of the last entry */
 	uint64_t exits[TDX_EXIT_LIMIT];
 	uint64_t vmcalls[TD_VMCALL_ROWS];
+	/* How long our part of each took. */
+	struct tick_stats exit_ticks[TDX_EXIT_LIMIT], vmcall_ticks[TD_VMCALL_ROWS];
 };
 
 /* SEAMCALLs that a kind of work took, and the 4K pages that it moved; atomic. */

@@ -90,3 +90,25 @@ tdx_status_t tdx_look_page(hpa_t page, struct tdx_page_state *out)
 
 hpa_t td_look_tdr(const struct td *td) { return td->tdr.page; }
 hpa_t td_look_tdvpr(const struct td *td, unsigned vcpu) { return td->vcpus[vcpu].vp.page; }
+
+const char *td_look_exits(const struct td *td, unsigned vcpu, bool vmcalls, unsigned nth,
+			  uint64_t *count, const struct tick_stats **ticks)
+{
+	const struct td_vcpu *v = &td->vcpus[vcpu];
+	const char *name;
+
+	if (vmcalls) {
+		name = td_vmcall_row_name(nth);
+		if (name) {
+			*count = v->vmcalls[nth];
+			*ticks = &v->vmcall_ticks[nth];
+		}
+		return name;
+	}
+	if (nth >= TDX_EXIT_LIMIT)
+		return NULL;
+	name = tdx_exit_name(nth);
+	*count = v->exits[nth];
+	*ticks = &v->exit_ticks[nth];
+	return name ? name : "?";
+}

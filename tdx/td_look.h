@@ -33,6 +33,14 @@ struct tdx_page_state {
 };
 tdx_status_t tdx_look_page(hpa_t page, struct tdx_page_state *out);
 
+/*
+ * Exits (@vmcalls false) or TDVMCALLs of a vCPU: the name of the @nth kind, how often it came, and how long
+ * our part of it took. NULL behind the last.
+ */
+struct tick_stats;
+const char *td_look_exits(const struct td *td, unsigned vcpu, bool vmcalls, unsigned nth,
+			  uint64_t *count, const struct tick_stats **ticks);
+
 /* The handle of the TD, and of a vCPU: for calls by hand. */
 hpa_t td_look_tdr(const struct td *td);
 hpa_t td_look_tdvpr(const struct td *td, unsigned vcpu);

@@ -314,19 +314,27 @@ const char *td_vmcall_row_name(unsigned row)
 	return row == ARRAY_LEN(vmcall_rows) ? "unknown" : NULL;
 }
 
+/* The row of the table; the one behind the last is for unknown ones. */
+static unsigned row_of(uint64_t function)
+{
+	unsigned i = 0;
+
+	while (i < ARRAY_LEN(vmcall_rows) && vmcall_rows[i].number != function)
+		i++;
+	return i;
+}
+
 static struct answer dispatch(struct td_vcpu *v, struct seam_regs *r)
 {
-	uint64_t function = r->r11;
+	unsigned row = row_of(r->r11);
+	uint64_t start = tsc_now();
+	struct answer a = ANSWER(SUBFUNC_UNSUPPORTED);
 
-	for (unsigned i = 0; i < ARRAY_LEN(vmcall_rows); i++) {
-		if (vmcall_rows[i].number != function)
-			continue;
-		v->vmcalls[i]++;
-		return vmcall_rows[i].handle ? vmcall_rows[i].handle(v, r)
-					     : ANSWER(SUBFUNC_UNSUPPORTED);
-	}
-	v->vmcalls[ARRAY_LEN(vmcall_rows)]++;
-	return ANSWER(SUBFUNC_UNSUPPORTED);
+	v->vmcalls[row]++;
+	if (row < ARRAY_LEN(vmcall_rows) && vmcall_rows[row].handle)
+		a = vmcall_rows[row].handle(v, r);
+	tick_stats_add(&v->vmcall_ticks[row], tsc_now() - start);
+	return a;
 }
 
 static void trace_vmcall(const struct td_vcpu *v, const struct seam_regs *in, uint64_t start)

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/ticks.h"
 #include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/port.h"
 #include "kernel/monitor/command.h"
@@ -539,8 +540,65 @@ static int cmd_apic(struct call *c)
 	return 0;
 }
 
+/* ------------------------------------------------------------------ exits */
+
+static void exit_row(struct out *o, unsigned vcpu, const char *kind, const char *name, uint64_t count,
+		     const struct tick_stats *t)
+{
+	if (!count)
+		return;
+	out_row(o);
+	out_number(o, "vcpu", vcpu);
+	out_text(o, "kind", kind);
+	out_text(o, "name", name ? name : "?");
+	out_number(o, "count", count);
+	out_number(o, "timed", t->count);
+	out_number(o, "ticks_min", t->min);
+	out_number(o, "ticks_median", tick_stats_median(t));
+	out_number(o, "ticks_max", t->max);
+}
+
+static void vcpu_exits(struct out *o, struct guest *g, unsigned vcpu)
+{
+	const struct tick_stats *t;
+	uint64_t count;
+	const char *name;
+
+	for (uint32_t reason = 0; g->vm && reason < EXIT_REASON_COUNT; reason++) {
+		count = vm_vcpu_exits(g->vm, vcpu, reason, &t);
+		exit_row(o, vcpu, "exit", vm_exit_row_name(reason), count, t);
+	}
+	for (unsigned vmcalls = 0; g->td && vmcalls < 2; vmcalls++)
+		for (unsigned n = 0; (name = td_look_exits(g->td, vcpu, vmcalls, n, &count, &t)); n++)
+			exit_row(o, vcpu, vmcalls ? "tdvmcall" : "exit", name, count, t);
+}
+
+static int cmd_exits(struct call *c)
+{
+	struct guest *g = look_guest(c, 0);
+	unsigned first = 0, last;
+
+	if (!g)
+		return -1;
+	last = g->config->vcpus - 1;
+	if (c->argc == 2) {
+		if (!look_vcpu(c, g, c->argv[1], &first))
+			return -1;
+		last = first;
+	}
+	out_table(c->out);
+	for (unsigned vcpu = first; vcpu <= last; vcpu++)
+		vcpu_exits(c->out, g, vcpu);
+	out_end(c->out);
+	return 0;
+}
+
 /* clang-format off */
 const struct command look_commands[] = {
+	{ "exits", "NAME [VCPU]", "exits and TDVMCALLs of each vCPU, and how long our part of them took",
+	  cmd_exits, 1, 2, COMPLETE_GUEST, COMMAND_JSON,
+	  "    Ticks: smallest, median (to half a power of two), largest. Of a plain guest one exit of 16 is\n"
+	  "    timed. What the CPU or the TDX module takes to leave and enter is not in it." },
 	{ "regs", "NAME [VCPU]", "registers of a vCPU", cmd_regs, 1, 2, COMPLETE_GUEST, COMMAND_JSON,
 	  "    Of plain guests and debug TDs. A running guest is held for the time of the look." },
 	{ "vmcs", "NAME [VCPU] [FIELD]", "VMCS fields by name", cmd_vmcs, 1, 3, COMPLETE_GUEST, COMMAND_JSON,

@@ -92,6 +92,11 @@ int vm_inject_event(struct vm *vm, unsigned vcpu, enum vm_event event, uint8_t v
 
 /* The rules of wrong answers have changed: which CPUID leaves come from the table is decided anew. */
 void vm_cpuid_again(struct vm *vm);
+/* Of vCPU @index: how often, and how long the handler took in those of them that were timed. */
+struct tick_stats;
+uint64_t vm_vcpu_exits(const struct vm *vm, unsigned index, uint32_t basic_reason,
+		       const struct tick_stats **ticks);
+
 /* Who it is in trace records. */
 uint16_t vm_trace_id(const struct vm *vm);
 

@@ -31,3 +31,10 @@ const struct lapic *vm_look_lapic(const struct vm *vm, unsigned index)
 {
 	return &vm->vcpu[index].lapic;
 }
+
+uint64_t vm_vcpu_exits(const struct vm *vm, unsigned index, uint32_t basic_reason,
+		       const struct tick_stats **ticks)
+{
+	*ticks = &vm->vcpu[index].ticks[basic_reason];
+	return vm->vcpu[index].counts[basic_reason];
+}

@@ -13,6 +13,7 @@
 #define TAIN_VMX_VM_ROOM_H
 
 #include "kernel/base/guest_config.h"
+#include "kernel/base/ticks.h"
 #include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/machine/vmx_ctl.h"
@@ -89,6 +90,7 @@ struct vm_vcpu {
 	bool stepping, guest_tf, stray_tf;
 	hpa_t xsave; /* VM_XSAVE_ORDER pages */
 	uint64_t counts[EXIT_REASON_COUNT];
+	struct tick_stats ticks[EXIT_REASON_COUNT]; /* of some of them; run.c */
 	uint64_t unknown_msrs;
 };
 
