@@ -18,7 +18,8 @@ static const struct command *const lists[] = { basic_commands,  machine_commands
 					       tdx_commands,    check_commands,   trace_commands,
 					       inject_commands, bench_commands,  mmu_commands,
 					       script_commands, seamcall_commands, gdb_commands,
-					       look_commands, look_td_commands, debug_commands };
+					       look_commands, look_td_commands, debug_commands,
+					       hardware_commands };
 
 const struct command *command_at(unsigned nth)
 {

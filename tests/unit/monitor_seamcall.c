@@ -58,7 +58,8 @@ const struct command machine_commands[] = NO_COMMANDS, guest_commands[] = NO_COM
 		     tdx_commands[] = NO_COMMANDS, inject_commands[] = NO_COMMANDS,
 		     bench_commands[] = NO_COMMANDS, mmu_commands[] = NO_COMMANDS,
 		     gdb_commands[] = NO_COMMANDS, look_commands[] = NO_COMMANDS,
-		     look_td_commands[] = NO_COMMANDS, debug_commands[] = NO_COMMANDS;
+		     look_td_commands[] = NO_COMMANDS, debug_commands[] = NO_COMMANDS,
+		     hardware_commands[] = NO_COMMANDS;
 
 uint64_t time_us(void) { return 0; }
 enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_us)
