@@ -270,11 +270,9 @@ bool console_key_waiting(void)
 /* Draw, at most so often, but at once if @now. */
 static void draw(bool now)
 {
-	uint64_t tsc = tsc_now();
-
-	if (!screen_stale() || (!now && tsc - con.drawn < us_to_ticks(DRAW_US)))
+	if (!screen_stale() || (!now && tsc_now() - con.drawn < us_to_ticks(DRAW_US)))
 		return;
-	con.drawn = tsc;
+	con.drawn = tsc_now();
 	screen_draw(con_lock, con_unlock);
 }
 

@@ -46,8 +46,10 @@ def promises_in_qemu():
 def promises_in_bochs():
     """This one ends when the software module breaks, while a guest does not leave CPU 1."""
     b = boot(cpus=2, config=LOOP_CONFIG, files=[(LOOP, r"\tain\loop.elf"), (HELLO, r"\tain\hello.fd")], timeout=240,
-             commands=["selftest", "inject tdh MNG.CREATE crash", "start hello"])
+             commands=["selftest", "console loop\r\x1d", "inject tdh MNG.CREATE crash", "start hello"])
     rows_hold("bochs, 2 CPUs", b)
+    check("a guest's console is entered and left, the prompt comes back",
+          b.has(r"^\[console of loop: Ctrl-\] leaves\]\s+\[console of loop: left\]\s+tain> "), b)
     check("crash in the software module: exit status 126", b.status == 126, b)
     check("crash in the software module: the report says so", b.has(r"^\*\*\* crash: software TDX module: "), b)
     check("crash in the software module: names in the backtrace, from the module to the console",

@@ -295,6 +295,36 @@ static void serial_console_from_spcr_then_dbg2(void **state)
 	assert_string_equal(s.source, "DBG2");
 }
 
+/* SPCR names a PCI function: with its address, or with none (then its BAR has it). */
+static void a_serial_console_on_the_pci_bus(void **state)
+{
+	struct acpi_serial s;
+	uint32_t spcr;
+
+	(void)state;
+	begin();
+	spcr = table("SPCR", 80);
+	memory[spcr + 8] = 3;
+	put16(spcr + 64, 2);
+	put16(spcr + 66, 0x1b36);
+	memory[spcr + 68] = 3, memory[spcr + 69] = 0x10, memory[spcr + 70] = 1;
+	put32(spcr + 76, 14745600);
+	seal(spcr), list(spcr);
+	assert_int_equal(acpi_init(&acpi, RSDP, map), 0);
+	assert_int_equal(acpi_read_serial(&acpi, &s), 0);
+	assert_true(s.is_pci);
+	assert_int_equal(s.pci.bus << 8 | s.pci.device << 3 | s.pci.function, 0x381);
+	assert_int_equal(s.clock_hz, 14745600);
+
+	memory[spcr + 75] = 1; /* another segment: nothing that we can reach */
+	seal(spcr);
+	assert_int_equal(acpi_read_serial(&acpi, &s), -ENOENT);
+	memory[spcr + 75] = 0;
+	put16(spcr + 66, 0xffff); /* no PCI device, and no address */
+	seal(spcr);
+	assert_int_equal(acpi_read_serial(&acpi, &s), -ENOENT);
+}
+
 /* Every table cut short at every length, and every byte turned over: no crash, only less. */
 static void damage_only_takes_away(void **state)
 {
@@ -327,6 +357,7 @@ int main(void)
 		cmocka_unit_test(madt_entries_that_lie_end_the_walk),
 		cmocka_unit_test(fadt_gives_timer_reset_and_s5),
 		cmocka_unit_test(serial_console_from_spcr_then_dbg2),
+		cmocka_unit_test(a_serial_console_on_the_pci_bus),
 		cmocka_unit_test(damage_only_takes_away),
 	};
 
