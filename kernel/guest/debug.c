@@ -245,11 +245,10 @@ bool debug_holds_start(struct guest *g)
 	if (!g->debug)
 		return false;
 	g->debug->has_regs = false;
-	if (ready(g))
+	if (!g->debug->hold_start || ready(g))
 		return false;
+	g->debug->active = true;
 	points_apply(g);
-	if (!g->debug->hold_start)
-		return false;
 	for (unsigned i = 0; i < g->config->vcpus; i++)
 		vcpu_request(&g->runs[i], VCPU_REQ_HOLD);
 	stopped(g, &s);
@@ -265,7 +264,7 @@ void debug_ended(struct guest *g)
 		return;
 	d->count = 0;
 	d->lifted = LIFTED_NONE;
-	d->has_regs = false;
+	d->has_regs = d->active = false;
 	snprintf(s.text, sizeof(s.text), "%s", g->reason);
 	stopped(g, &s);
 }
@@ -319,6 +318,10 @@ int debug_hold(struct guest *g)
 	if (!__atomic_load_n(&g->debug->held, __ATOMIC_ACQUIRE))
 		stopped(g, &s);
 	plant_again(g);
+	if (!g->debug->active) {
+		g->debug->active = true;
+		points_apply(g);
+	}
 	return 0;
 }
 
@@ -423,6 +426,7 @@ void debug_detach(struct guest *g)
 	d->attached = d->hold_start = false;
 	if (g->state != GUEST_RUNNING || debug_hold(g))
 		return;
+	d->active = false;
 	points_remove_all(g);
 	for (unsigned i = 0; i < g->config->vcpus; i++)
 		g->runs[i].debug.step = false;

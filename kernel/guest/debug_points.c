@@ -92,8 +92,7 @@ void points_apply(struct guest *g)
 		struct vcpu_debug *v = &g->runs[i].debug;
 
 		/* #DB also without any: a step's, and one that comes late. */
-		v->exceptions = (d->attached || dr7 || software ? EXCEPTION_DB : 0) |
-				(software ? EXCEPTION_BP : 0);
+		v->exceptions = (d->active ? EXCEPTION_DB : 0) | (software ? EXCEPTION_BP : 0);
 		memcpy(v->dr, dr, sizeof(dr));
 		v->dr7 = dr7;
 		v->generation++;

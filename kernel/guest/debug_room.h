@@ -15,6 +15,7 @@ struct guest_debug {
 	struct debug_stop stop;
 	bool fresh, any; /* not taken yet; there was one */
 	bool attached, hold_start;
+	bool active; /* the vCPUs' #DB comes out: it was held, or started held, since it was let alone */
 	uint32_t held; /* atomic */
 	bool has_regs; /* regs are those of vCPU regs_of, which is held */
 	unsigned regs_of;
