@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/log.h"
 #include "kernel/monitor/gdb_room.h"
 
 struct gdb_session gdb;
@@ -123,6 +124,7 @@ bool gdb_attach(struct guest *g)
 	if (!err)
 		err = debug_hold(g);
 	if (err == -ESRCH || err == -EACCES) {
+		log_warn("gdb: refused: %s", why);
 		gdb_error("%s", why);
 		return false;
 	}
@@ -269,21 +271,22 @@ bool gdb_find_guest(void)
 		return true;
 	}
 	gdb_forget();
-	if (gdb.extended && !gdb.chosen) {
-		gdb_put(&gdb.out, "W00"); /* `attach` and `run` are next */
+	if (gdb.extended && !gdb.chosen) /* `attach` and `run` are next */
 		return false;
-	}
 	g = candidate(why, sizeof(why));
-	if (!g)
-		gdb_error("%s", why);
+	if (!g) /* gdb 13 shows no text here, and waits for ever after an error */
+		log_warn("gdb: there is nothing to debug: %s", why);
 	return g && gdb_attach(g);
 }
 
 static void p_why(struct gdb_scan *s)
 {
 	(void)s;
-	if (!gdb_find_guest())
+	if (!gdb_find_guest()) {
+		gdb.out.length = 0;
+		gdb_put(&gdb.out, "W00");
 		return;
+	}
 	if (!debug_stop_take(gdb.guest, &gdb.last)) {
 		const struct debug_stop *last = debug_last_stop(gdb.guest);
 

@@ -52,7 +52,7 @@ static void features(struct gdb_scan *s)
 	/* The first thing that GDB asks for: which registers depends on the guest. */
 	if (from == 0 && !gdb_find_guest()) {
 		gdb.arch = &gdb_arch_64;
-		o->length = 0;
+		o->length = 0; /* gdb_attach()'s error */
 		o->overflow = false;
 	}
 	gdb_put(o, "m");

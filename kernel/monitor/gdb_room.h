@@ -44,7 +44,7 @@ void gdb_say(const char *text, size_t length);
 /* Begin to debug @g and hold it. False: the error is in the answer. */
 bool gdb_attach(struct guest *g);
 void gdb_forget(void);
-/* GDB is there: it is shown the guest that was chosen, or one. False: the answer says why not. */
+/* GDB is there: it is shown the guest that was chosen, or one. False: the console says why not. */
 bool gdb_find_guest(void);
 void gdb_put_thread(unsigned vcpu);
 void gdb_put_stop(const struct debug_stop *s);
