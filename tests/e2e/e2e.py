@@ -94,8 +94,8 @@ def file_of(image, path):
 class Live:
     """A run with its keyboard: wait for what is printed, type, and leave at the end."""
 
-    def __init__(self, timeout=480, **how):
-        words = run_words(timeout=timeout, extra=["--interactive"], **how)
+    def __init__(self, timeout=480, extra=(), **how):
+        words = run_words(timeout=timeout, extra=["--interactive", *extra], **how)
         self.raw, self.seen = b"", 0
         self.run = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                     stderr=subprocess.PIPE)
