@@ -78,42 +78,42 @@ static const struct rule {
 	const char *name;
 	doctor_rule_fn judge;
 	const char *needs[3];
-	bool own;
+	enum { OF_MACHINE, OF_MODULE, OF_TAIN } kind; /* OF_MODULE: SYS.INIT checks it, too */
 } rules[] = {
-	{ "platform", rule_platform, { NULL }, false },
-	{ "cpu", rule_cpu, { NULL }, false },
-	{ "microcode", rule_microcode, { "cpu" }, false },
-	{ "cpus", rule_cpus, { NULL }, false },
-	{ "threads", rule_threads, { NULL }, false },
-	{ "vmx", rule_vmx, { NULL }, false },
-	{ "seam", rule_seam, { "cpu" }, false },
-	{ "width", rule_width, { "seam" }, false },
-	{ "tme", rule_tme, { "seam", "width" }, false },
-	{ "keyids", rule_keyids, { "tme" }, false },
-	{ "dimms", rule_dimms, { NULL }, false },
-	{ "numa", rule_numa, { NULL }, false },
-	{ "sgx", rule_sgx, { "cpu" }, false },
-	{ "mcheck", rule_mcheck, { "seam" }, false },
-	{ "seamrr", rule_seamrr, { "keyids", "mcheck" }, false },
-	{ "seamldr", rule_seamldr, { "vmx", "seamrr" }, false },
-	{ "module", rule_module, { "seamldr" }, false },
-	{ "cpuid", rule_cpuid, { "seam" }, false },
-	{ "same", rule_same, { "seam" }, false },
-	{ "tsx", rule_tsx, { "seam" }, false },
-	{ "archcaps", rule_archcaps, { "seam" }, false },
-	{ "msrs", rule_msrs, { "seam" }, false },
-	{ "mtrr", rule_mtrr, { "seam" }, false },
-	{ "bringup", rule_bringup, { "module" }, false },
-	{ "features", rule_features, { "bringup" }, false },
-	{ "cmrs", rule_cmrs, { "bringup" }, false },
-	{ "memory", rule_memory, { NULL }, false },
-	{ "errata", rule_errata, { "seam" }, false },
-	{ "cost", rule_cost, { "seam" }, false },
-	{ "tdx module", rule_software, { NULL }, true },
-	{ "pages", rule_leaks, { NULL }, true },
-	{ "console", rule_console, { NULL }, true },
-	{ "tain.cfg", rule_config, { NULL }, true },
-	{ "log", rule_log, { NULL }, true },
+	{ "platform", rule_platform, { NULL }, OF_MACHINE },
+	{ "cpu", rule_cpu, { NULL }, OF_MACHINE },
+	{ "microcode", rule_microcode, { "cpu" }, OF_MODULE },
+	{ "cpus", rule_cpus, { NULL }, OF_MACHINE },
+	{ "threads", rule_threads, { NULL }, OF_MACHINE },
+	{ "vmx", rule_vmx, { NULL }, OF_MACHINE },
+	{ "seam", rule_seam, { "cpu" }, OF_MACHINE },
+	{ "width", rule_width, { "seam" }, OF_MODULE },
+	{ "tme", rule_tme, { "seam", "width" }, OF_MACHINE },
+	{ "keyids", rule_keyids, { "tme" }, OF_MACHINE },
+	{ "dimms", rule_dimms, { NULL }, OF_MACHINE },
+	{ "numa", rule_numa, { NULL }, OF_MACHINE },
+	{ "sgx", rule_sgx, { "cpu" }, OF_MACHINE },
+	{ "mcheck", rule_mcheck, { "seam" }, OF_MODULE },
+	{ "seamrr", rule_seamrr, { "keyids", "mcheck" }, OF_MACHINE },
+	{ "seamldr", rule_seamldr, { "vmx", "seamrr" }, OF_MACHINE },
+	{ "module", rule_module, { "seamldr" }, OF_MACHINE },
+	{ "cpuid", rule_cpuid, { "seam" }, OF_MODULE },
+	{ "same", rule_same, { "seam" }, OF_MODULE },
+	{ "tsx", rule_tsx, { "seam" }, OF_MODULE },
+	{ "archcaps", rule_archcaps, { "seam" }, OF_MODULE },
+	{ "msrs", rule_msrs, { "seam" }, OF_MODULE },
+	{ "mtrr", rule_mtrr, { "seam" }, OF_MODULE },
+	{ "bringup", rule_bringup, { "module" }, OF_MACHINE },
+	{ "features", rule_features, { "bringup" }, OF_MACHINE },
+	{ "cmrs", rule_cmrs, { "bringup" }, OF_MACHINE },
+	{ "memory", rule_memory, { NULL }, OF_MACHINE },
+	{ "errata", rule_errata, { "seam" }, OF_MACHINE },
+	{ "cost", rule_cost, { "seam" }, OF_MACHINE },
+	{ "tdx module", rule_software, { NULL }, OF_TAIN },
+	{ "pages", rule_leaks, { NULL }, OF_TAIN },
+	{ "console", rule_console, { NULL }, OF_TAIN },
+	{ "tain.cfg", rule_config, { NULL }, OF_TAIN },
+	{ "log", rule_log, { NULL }, OF_TAIN },
 };
 
 #define RULE_COUNT ARRAY_LEN(rules)
@@ -157,6 +157,15 @@ const char *doctor_verdict_name(enum doctor_verdict v)
 	static const char *const names[] = { "ok", "note", "FAIL", "FAIL", "unknown", "skipped" };
 
 	return names[v];
+}
+
+/* A module that came up has accepted this machine: what we hold against it is a remark. */
+static void hear_module(struct doctor_row *row)
+{
+	if (row->verdict != DOCTOR_FAIL)
+		return;
+	row->verdict = DOCTOR_NOTE;
+	row->next = "the TDX module came up nevertheless";
 }
 
 /* ---- the verdict ---- */
@@ -220,11 +229,13 @@ void doctor_judge(const struct doctor_machine *m, struct doctor_report *r)
 		struct doctor_row *row = &r->row[r->rows];
 		const char *because = blame(r, &rules[i]);
 
-		*row = (struct doctor_row){ .name = rules[i].name, .next = "", .own = rules[i].own };
+		*row = (struct doctor_row){ .name = rules[i].name, .next = "", .own = rules[i].kind == OF_TAIN };
 		if (because)
 			skip(row, because);
 		else
 			rules[i].judge(m, row);
+		if (rules[i].kind == OF_MODULE && m->seam.ready)
+			hear_module(row);
 		r->rows++;
 	}
 	conclude(m, r);

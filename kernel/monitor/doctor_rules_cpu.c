@@ -375,6 +375,12 @@ static void cpuid_failure(const struct doctor_machine *m, struct doctor_row *row
 		 have & BIT32(bit) ? "set" : "clear", more ? ", and more" : "");
 }
 
+/* The models whose CPUID the table of TDX module 1.5.01 was written for. */
+static bool is_of_module_1_5(const struct doctor_machine *m)
+{
+	return doctor_model(m) == MODEL_SPR || doctor_model(m) == MODEL_EMR;
+}
+
 void rule_cpuid(const struct doctor_machine *m, struct doctor_row *row)
 {
 	const struct doctor_cpuid_rule *first = NULL;
@@ -398,7 +404,11 @@ void rule_cpuid(const struct doctor_machine *m, struct doctor_row *row)
 			if (!wrong++)
 				first = r, reg = k, have = is;
 		}
-	if (first)
+	if (first && !is_of_module_1_5(m))
+		row_note(row, "a module for this model may want other bits",
+			 "CPUID %x.%x is not what TDX module 1.5 wants of earlier models", first->leaf,
+			 first->subleaf);
+	else if (first)
 		cpuid_failure(m, row, first, reg, have, wrong - 1);
 	else
 		row_ok(row, "as TDX module 1.5 wants it");
