@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 
-#include "kernel/vmx/guest_walk.h"
 #include "kernel/vmx/vm_room.h"
 
 #define IO_BYTES(q) ((unsigned)((q) & 7) + 1)
@@ -61,9 +60,7 @@ static uint64_t address_mask(uint64_t info)
 /* The element lies at the linear address of the exit; it may straddle two pages. */
 static int element(struct vm_vcpu *v, uint64_t linear, void *data, unsigned bytes, bool to_guest)
 {
-	struct guest_paging paging = { vmcs_read(VMCS_GUEST_CR0), vmcs_read(VMCS_GUEST_CR3),
-				       vmcs_read(VMCS_GUEST_CR4),
-				       vmcs_read(VMCS_GUEST_IA32_EFER) };
+	struct guest_paging paging = linear_paging();
 	uint8_t *at = data;
 
 	for (unsigned i = 0; i < bytes; i++) {
@@ -79,6 +76,21 @@ static int element(struct vm_vcpu *v, uint64_t linear, void *data, unsigned byte
 			return err;
 	}
 	return 0;
+}
+
+/* Before the port is touched: may the guest do this to its memory? -EFAULT: not at *@bad. */
+static int may_touch(const struct vm_vcpu *v, uint64_t linear, unsigned bytes, bool write, uint64_t *bad)
+{
+	struct guest_paging paging = linear_paging();
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < bytes; i++) {
+		gpa_t gpa;
+
+		*bad = linear + i;
+		err = guest_walk(&v->vm->memory, &paging, *bad, write, &gpa);
+	}
+	return err;
 }
 
 /* Registers after one element; true: the instruction is complete. */
@@ -97,28 +109,38 @@ static bool advance(struct vm_vcpu *v, uint64_t q, uint64_t mask)
 	return (*count & mask) == 0;
 }
 
+static int transfer(struct vm_vcpu *v, uint64_t linear, uint64_t q)
+{
+	uint32_t data = 0;
+	int err;
+
+	if (q & IO_IN) {
+		data = platform_in(v->vm->platform, IO_PORT(q), IO_BYTES(q));
+		return element(v, linear, &data, IO_BYTES(q), true);
+	}
+	err = element(v, linear, &data, IO_BYTES(q), false);
+	if (!err)
+		platform_out(v->vm->platform, IO_PORT(q), IO_BYTES(q), data);
+	return err;
+}
+
 static enum exit_action string_io(struct vm_vcpu *v, uint64_t q)
 {
 	uint64_t mask = address_mask(vmcs_read(VMCS_EXIT_INSTRUCTION_INFO));
 	uint64_t linear = vmcs_read(VMCS_GUEST_LINEAR_ADDRESS);
-	uint32_t data = 0;
+	uint64_t bad;
 	int err;
 
 	if ((q & IO_REP) && !(v->regs.gpr[REG_RCX] & mask))
 		return skip_instruction(v);
-	if (q & IO_IN) {
-		data = platform_in(v->vm->platform, IO_PORT(q), IO_BYTES(q));
-		err = element(v, linear, &data, IO_BYTES(q), true);
-	} else {
-		err = element(v, linear, &data, IO_BYTES(q), false);
-		if (!err)
-			platform_out(v->vm->platform, IO_PORT(q), IO_BYTES(q), data);
-	}
+	err = may_touch(v, linear, IO_BYTES(q), (q & IO_IN) != 0, &bad);
+	if (err == -EFAULT)
+		return linear_fault(v, bad, (q & IO_IN) != 0);
+	if (!err)
+		err = transfer(v, linear, q);
 	if (err)
-		return leave(v, RUN_DEAD, "string I/O at linear address %#llx: %s",
-			     (unsigned long long)linear,
-			     err == -EFAULT ? "not mapped by the guest's page tables"
-					    : "no memory there");
+		return leave(v, RUN_DEAD, "string I/O at linear address %#llx: no memory there",
+			     (unsigned long long)linear);
 	if (advance(v, q, mask))
 		skip_instruction(v);
 	return after_access(v);

@@ -16,7 +16,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/vmx/guest_walk.h"
 #include "kernel/vmx/insn.h"
 #include "kernel/vmx/vm_room.h"
 
@@ -25,8 +24,6 @@
 #define EFER_LMA   BIT64(10)
 #define RFLAGS_CF  BIT64(0)
 #define RFLAGS_DF  BIT64(10)
-#define VECTOR_PF  14
-#define PF_WRITE   2
 
 struct access {
 	struct vm_vcpu *v;
@@ -68,12 +65,6 @@ static void phys_write(struct vm_vcpu *v, gpa_t gpa, unsigned bytes, uint64_t va
 		v->vm->rom_writes++;
 	else if (err)
 		platform_mmio_write(v->vm->platform, gpa, bytes, value);
-}
-
-static struct guest_paging paging(void)
-{
-	return (struct guest_paging){ vmcs_read(VMCS_GUEST_CR0), vmcs_read(VMCS_GUEST_CR3),
-				      vmcs_read(VMCS_GUEST_CR4), vmcs_read(VMCS_GUEST_IA32_EFER) };
 }
 
 /* ---- registers ---- */
@@ -172,17 +163,9 @@ static uint64_t destination(const struct access *a)
 /* Does @linear lie at the address of the exit? *@gpa: where it does lie. */
 static bool is_here(const struct access *a, uint64_t at, gpa_t *gpa)
 {
-	struct guest_paging p = paging();
+	struct guest_paging p = linear_paging();
 
 	return !guest_walk(&a->v->vm->memory, &p, at, false, gpa) && gpa->v == a->gpa.v;
-}
-
-static void page_fault(uint64_t at, bool write)
-{
-	cr2_write(at);
-	vmcs_write(VMCS_ENTRY_EXCEPTION_ERROR_CODE, write ? PF_WRITE : 0);
-	vmcs_write(VMCS_ENTRY_INTERRUPTION_INFO, INTR_INFO_VALID | INTR_INFO_HAS_ERROR |
-						 INTR_TYPE_HW_EXCEPTION << 8 | VECTOR_PF);
 }
 
 enum place { PLACE_FOUND, PLACE_FAULT, PLACE_UNKNOWN };
@@ -190,7 +173,7 @@ enum place { PLACE_FOUND, PLACE_FAULT, PLACE_UNKNOWN };
 /* Of MOVS the CPU touches the source first: it is the exit's unless it is elsewhere. */
 static enum place find_sides(struct access *a)
 {
-	struct guest_paging p = paging();
+	struct guest_paging p = linear_paging();
 	uint64_t from = source(a), to = destination(a);
 
 	a->to = !is_here(a, from, &a->other);
@@ -198,7 +181,7 @@ static enum place find_sides(struct access *a)
 		return PLACE_UNKNOWN;
 	if (!guest_walk(&a->v->vm->memory, &p, a->to ? from : to, !a->to, &a->other))
 		return PLACE_FOUND;
-	page_fault(a->to ? from : to, !a->to);
+	(void)linear_fault(a->v, a->to ? from : to, !a->to);
 	return PLACE_FAULT;
 }
 
@@ -310,7 +293,7 @@ static bool string(const struct access *a)
 
 static unsigned fetch(struct vm_vcpu *v, uint8_t *bytes)
 {
-	struct guest_paging p = paging();
+	struct guest_paging p = linear_paging();
 	uint64_t linear = vmcs_read(VMCS_GUEST_RIP);
 	unsigned n = 0;
 

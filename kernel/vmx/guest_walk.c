@@ -22,6 +22,7 @@
 
 #define PTE_PRESENT BIT64(0)
 #define PTE_WRITE   BIT64(1)
+#define PTE_USER    BIT64(2)
 #define PTE_LARGE   BIT64(7)
 #define PTE_FRAME   BITS64(51, 12)
 
@@ -57,6 +58,13 @@ static uint64_t large_frame(const struct shape *s, uint64_t pte, unsigned shift)
 	return align_down(frame, BIT64(shift));
 }
 
+static bool refused(const struct guest_paging *p, uint64_t pte, bool write)
+{
+	if (p->user && !(pte & PTE_USER))
+		return true;
+	return write && !(pte & PTE_WRITE) && (p->user || (p->cr0 & CR0_WP));
+}
+
 int guest_walk(struct guest_memory *m, const struct guest_paging *p, uint64_t linear, bool write,
 	       gpa_t *gpa)
 {
@@ -80,7 +88,7 @@ int guest_walk(struct guest_memory *m, const struct guest_paging *p, uint64_t li
 
 		if (!(pte & PTE_PRESENT))
 			return -EFAULT;
-		if (write && (p->cr0 & CR0_WP) && has_rights && !(pte & PTE_WRITE))
+		if (has_rights && refused(p, pte, write))
 			return -EFAULT;
 		if (level == 1 || ((pte & PTE_LARGE) && may_be_large(p, &s, level))) {
 			uint64_t frame = level == 1 ? pte & PTE_FRAME : large_frame(&s, pte, shift);

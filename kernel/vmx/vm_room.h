@@ -21,6 +21,7 @@
 #include "kernel/platform/memory.h"
 #include "kernel/platform/outcome.h"
 #include "kernel/platform/platform.h"
+#include "kernel/vmx/guest_walk.h"
 #include "kernel/vmx/lapic.h"
 #include "kernel/vmx/vm.h"
 #include "mmu/mmu.h"
@@ -202,6 +203,10 @@ void vm_flush_if_asked(struct vm_vcpu *v);
 
 /* run.c: the preemption timer of the current VMCS, which is @v's, anew. */
 void vm_set_preemption(struct vm_vcpu *v, uint64_t tsc_ticks);
+
+/* linear.c: the guest's paging now, and the #PF of an access that guest_walk() refused with -EFAULT. */
+struct guest_paging linear_paging(void);
+enum exit_action linear_fault(struct vm_vcpu *v, uint64_t linear, bool write);
 
 /* exit_mmio.c: carry out the instruction that touched @gpa. */
 enum exit_action vm_mmio(struct vm_vcpu *v, gpa_t gpa);

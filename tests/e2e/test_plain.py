@@ -7,7 +7,7 @@ import re
 import e2e
 from e2e import boot, check, theme, write
 
-GUESTS = ["plain", "bench", "bad_triple", "bad_memory", "bad_loop", "modes"]
+GUESTS = ["plain", "bench", "bad_triple", "bad_memory", "bad_loop", "modes", "faults"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.elf"), rf"\tain\{g}.elf") for g in GUESTS]
 RAW = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.bin"), rf"\tain\{g}.bin") for g in ("flat", "real")]
 CPUID_TICKS_MAX = 120  # measured 116; the aim
@@ -59,6 +59,9 @@ def all_kinds(cpus):
                  "memory at 00100000 bytes 00700000"]:
         check(at + f"a flat image says '{line}'", b.has(rf"^flat\| {line}$"), b)
     check(at + "and ends with the 42 that it wrote to port F4h", b.has(r"^tain: flat: stopped: exit 42$"), b)
+    check(at + "string I/O into memory that is not mapped is the CPU's page fault",
+          b.has(r"^faults\| ok, page faults as they should be$") and
+          b.has(r"^tain: faults: stopped: exit 0$"), b)
     for line in ["real mode, from the reset vector", "its own interrupt table",
                  "three ticks of the 8254 by the 8259"]:
         check(at + f"firmware in real mode: '{line}'", b.has(rf"^real\| {line}$"), b)

@@ -241,7 +241,7 @@ static int walk(const struct guest_paging *p, uint64_t linear, bool write, uint6
 
 static void four_levels_and_large_pages(void **state)
 {
-	struct guest_paging p = { CR0_PG | CR0_PE | CR0_WP, 0x1000, CR4_PAE, 1 << 10 };
+	struct guest_paging p = { CR0_PG | CR0_PE | CR0_WP, 0x1000, CR4_PAE, 1 << 10, false };
 	uint64_t gpa;
 
 	(void)state;
@@ -263,9 +263,30 @@ static void four_levels_and_large_pages(void **state)
 	assert_int_equal(walk(&p, 0x1234, true, &gpa), 0);
 }
 
+/* A user's bit in each table on the way; and CR0.WP does not help a user. */
+static void a_users_walk_stays_in_users_pages(void **state)
+{
+	struct guest_paging p = { CR0_PG | CR0_PE, 0x1000, CR4_PAE, 1 << 10, true };
+	uint64_t gpa;
+
+	(void)state;
+	poke(0x1000, 0x2007, 8), poke(0x2000, 0x3007, 8), poke(0x3000, 0x4007, 8);
+	poke(0x4008, 0x7005, 8); /* a user's, read-only */
+	poke(0x4010, 0x8003, 8); /* the kernel's */
+	assert_int_equal(walk(&p, 0x1234, false, &gpa), 0);
+	assert_int_equal(walk(&p, 0x1234, true, &gpa), -EFAULT);
+	assert_int_equal(walk(&p, 0x2234, false, &gpa), -EFAULT);
+	p.user = false;
+	assert_int_equal(walk(&p, 0x1234, true, &gpa), 0);
+	assert_int_equal(walk(&p, 0x2234, true, &gpa), 0);
+	p.user = true;
+	poke(0x2000, 0x3003, 8);
+	assert_int_equal(walk(&p, 0x1234, false, &gpa), -EFAULT);
+}
+
 static void legacy_paging_too(void **state)
 {
-	struct guest_paging p = { CR0_PG | CR0_PE, 0x1000, BIT64(4), 0 };
+	struct guest_paging p = { CR0_PG | CR0_PE, 0x1000, BIT64(4), 0, false };
 	uint64_t gpa;
 
 	(void)state;
@@ -412,7 +433,8 @@ int main(void)
 		T(any_short_file_is_handled), T(nothing_to_start_is_said),
 		T(a_bzimage_gets_what_the_protocol_promises),
 		T(a_kernel_without_a_64_bit_entry_gets_the_other), T(bad_kernels_are_refused),
-		T(four_levels_and_large_pages), T(legacy_paging_too),
+		T(four_levels_and_large_pages), T(a_users_walk_stays_in_users_pages),
+		T(legacy_paging_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
