@@ -94,7 +94,7 @@ uint64_t log_end(void); /* the position after the newest byte */
 
 /*
  * Have the next boot's loader write the log to \\tain\\log.txt: it is marked in memory, and its tail
- * goes to a UEFI variable. @in_memory, @in_variable: which of the two there is to find it by.
+ * goes to a UEFI variable. @in_memory, @in_variable: which of the two to use, and which it came to.
  */
 void log_save(bool *in_memory, bool *in_variable);
 

@@ -22,7 +22,7 @@ int log_tail_to_variable(enum kept_state state)
 
 void log_save(bool *in_memory, bool *in_variable)
 {
-	log_mark(KEPT_SAVED);
-	*in_memory = log_is_kept();
-	*in_variable = log_tail_to_variable(KEPT_SAVED) == 0;
+	*in_memory = *in_memory && log_is_kept();
+	log_mark(*in_memory ? KEPT_SAVED : KEPT_LEFT);
+	*in_variable = *in_variable && log_tail_to_variable(KEPT_SAVED) == 0;
 }

@@ -116,8 +116,13 @@ static uint64_t log_tail(uint64_t lines)
 
 static int save_log(struct call *c)
 {
-	bool in_memory, in_variable;
+	const char *where = c->argc == 2 ? c->argv[1] : "both";
+	bool both = strcmp(where, "both") == 0;
+	bool in_memory = both || strcmp(where, "memory") == 0;
+	bool in_variable = both || strcmp(where, "variable") == 0;
 
+	if (!in_memory && !in_variable)
+		return command_fail(c, "expected: log save [memory|variable]");
 	log_save(&in_memory, &in_variable);
 	if (!in_memory && !in_variable)
 		return command_fail(c, "firmware gave no place for it, neither memory nor a variable");
@@ -136,7 +141,7 @@ static int cmd_log(struct call *c)
 
 	if (c->argc == 2 && strcmp(c->argv[0], "level") == 0)
 		return log_level(c);
-	if (c->argc == 1 && strcmp(c->argv[0], "save") == 0)
+	if (c->argc && strcmp(c->argv[0], "save") == 0)
 		return save_log(c);
 	if (c->argc == 1) {
 		lines = strtoull(c->argv[0], &end, 10);
@@ -281,10 +286,11 @@ const struct command basic_commands[] = {
 	  COMPLETE_COMMAND, COMMAND_JSON, NULL },
 	{ "version", "", "what runs here: Tain, firmware, VMX, TDX module", cmd_version, 0, 0,
 	  COMPLETE_NOTHING, COMMAND_JSON, NULL },
-	{ "log", "[LINES] | save | level LEVEL", "show the log, keep it, or set from which level on is logged",
+	{ "log", "[LINES] | save [memory|variable] | level LEVEL", "show the log, keep it, or set from which level on is logged",
 	  cmd_log, 0, 2, COMPLETE_NOTHING, 0,
 	  "    Levels: error, warn, info, debug, trace.\n"
-	  "    save: the next boot's loader writes it to \\tain\\log.txt, as it does after a crash." },
+	  "    save: the next boot's loader writes it to \\tain\\log.txt, as it does after a crash: whole\n"
+	  "    from memory that survived the reset, or its end from a UEFI variable." },
 	{ "pager", "auto|on|off [ROWS]", "show long output a screenful at a time", cmd_pager, 1, 2,
 	  COMPLETE_NOTHING, 0,
 	  "    auto: of commands typed by hand (keys come one by one); never in a script. 24 rows." },

