@@ -6,6 +6,8 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 /* links: mmu/[a-z]*.c tests/fake/sept.c */
+#include <time.h>
+
 #include "tests/fake/rig.h"
 
 /* ---- dirty.c ---- */
@@ -394,6 +396,112 @@ TEST(attempt_alone_may_want_memory)
 	sept_end(&s);
 }
 
+TEST(attempt_settles_what_is_blocked_and_no_more)
+{
+	td();
+	map_private(0, LEVEL_2M);
+	sept_fail(&s, STEP_REMOVE_LEAF, 1, ~0u, SEPT_BUSY);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(0), M2), -EAGAIN);
+	s.fail_in = 0;
+	CHECK(spte_is_blocked(mirror(0)));
+	map_private(0, 0);
+	CHECK_INT(walk_of(MMU_MIRROR, 0).level, LEVEL_2M);
+	CHECK(spte_is_accessible_leaf(mirror(0)));
+	sept_end(&s);
+}
+
+static int resolve_once(struct memslot *of, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	return asked > 0 ? -ENOMEM : resolve_counted(of, root, gfn, pfn, level);
+}
+
+TEST(attempt_again_says_what_the_last_attempt_said)
+{
+	static struct memslot_ops once;
+
+	td();
+	map_private(1, LEVEL_4K);
+	count_resolves(&slot);
+	once = *slot.slot.ops;
+	once.resolve = resolve_once;
+	slot.slot.ops = &once;
+	sept_fail(&s, STEP_ADD_LEAF, 1, 1, SEPT_BUSY);
+	CHECK_INT(fault_in(MMU_MIRROR, at(0), MMU_WRITE, LEVEL_4K), -ENOMEM);
+	CHECK_INT(asked, 1);
+	CHECK(spte_equal(mirror(0), SPTE_NONE));
+	sept_end(&s);
+}
+
+TEST(map_private_puts_page_beside_page)
+{
+	machine_start(UINT64_C(1) << 30, 4);
+	sept_start(&s, SEPT_TD);
+	fake_slot_add(&s, &slot, BASE, 4 * G1);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_INT(mmu_map_private(&s.mmu, at(i), (pfn_t){ 0x777000 + i }), 0);
+	CHECK_INT(mmu_map_private(&s.mmu, at(1), (pfn_t){ 0x777010 }), -EEXIST);
+	CHECK_INT(mmu_map_private(&s.mmu, (gfn_t){ 5 }, (pfn_t){ 0x777010 }), -ENOENT);
+	slot.out += 3;
+	CHECK(mmu_cpus[0].inside == NULL);
+	CHECK_INT(spte_pfn(mirror(2)).v, 0x777002);
+	sept_end(&s);
+	CHECK_INT(slot.out, 0);
+}
+
+TEST(misconfig_at_memory_is_no_entry_of_ours)
+{
+	vm_with_mmio(100);
+	touch(0, MMU_WRITE);
+	CHECK_INT(mmu_handle_misconfig(&s.mmu, at(0)), -EIO);
+	CHECK_INT(mmu_handle_misconfig(&s.mmu, at(50)), 0);
+	sept_end(&s);
+}
+
+/* ---- lock.c ---- */
+
+static int reader; /* 1: waits, 2: is in, 3: is going */
+
+static void *read_after_the_writer(void *arg)
+{
+	(void)arg;
+	machine_cpu(1);
+	__atomic_store_n(&reader, 1, __ATOMIC_RELEASE);
+	struct mmu_cpu *me = mmu_read_lock(&s.mmu.lock);
+
+	__atomic_store_n(&reader, 2, __ATOMIC_RELEASE);
+	nanosleep(&(struct timespec){ .tv_nsec = 30000000 }, NULL);
+	__atomic_store_n(&reader, 3, __ATOMIC_RELEASE);
+	mmu_read_unlock(&s.mmu.lock, me);
+	return NULL;
+}
+
+static void until(int what)
+{
+	while (__atomic_load_n(&reader, __ATOMIC_ACQUIRE) < what)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+}
+
+TEST(read_lock_slowly_is_a_read_lock)
+{
+	pthread_t thread;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	reader = 0;
+	mmu_write_lock(&s.mmu.lock);
+	CHECK_INT(pthread_create(&thread, NULL, read_after_the_writer, NULL), 0);
+	while (__atomic_load_n(&s.mmu.lock.waiting, __ATOMIC_ACQUIRE) == 0)
+		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+	CHECK_INT(__atomic_load_n(&reader, __ATOMIC_ACQUIRE), 1);
+	mmu_write_unlock(&s.mmu.lock);
+	until(2);
+	mmu_write_lock(&s.mmu.lock);
+	CHECK_INT(__atomic_load_n(&reader, __ATOMIC_ACQUIRE), 3);
+	mmu_write_unlock(&s.mmu.lock);
+	CHECK_INT(pthread_join(thread, NULL), 0);
+	CHECK_INT(s.mmu.lock.waiting, 0);
+	sept_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -414,6 +522,11 @@ int main(void)
 		cmocka_unit_test(attempt_removes_an_MMIO_entry_that_is_older_than_the_slot),
 		cmocka_unit_test(attempt_again_ends_after_sixteen),
 		cmocka_unit_test(attempt_alone_may_want_memory),
+		cmocka_unit_test(attempt_settles_what_is_blocked_and_no_more),
+		cmocka_unit_test(attempt_again_says_what_the_last_attempt_said),
+		cmocka_unit_test(map_private_puts_page_beside_page),
+		cmocka_unit_test(misconfig_at_memory_is_no_entry_of_ours),
+		cmocka_unit_test(read_lock_slowly_is_a_read_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
