@@ -80,7 +80,7 @@ def again():
             'type linux "echo cpus-$(nproc)"', "expect linux cpus-2 60", 'type linux "reboot -f"',
             "wait linux 60", "memory", "check"]
     b = boot(cpus=2, memory=1024, config=config, files=LINUX, commands=once * (STARTS - 1) + last,
-             timeout=600 + 120 * STARTS)
+             timeout=1200 + 120 * STARTS)
     seen = counts(b.text)
 
     check("again: the run ends with 0", b.status == 0, b)
