@@ -116,6 +116,9 @@ static void page_tables_hold(struct finding *f)
 
 		if (!mmu)
 			continue;
+		monitor_progress(g->config->name, i, guest_count());
+		if (monitor_interrupted())
+			return;
 		say(f, true, "%s", g->config->name);
 		checked++;
 		if (mmu_check(mmu, first_finding, f) > 0)

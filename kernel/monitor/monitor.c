@@ -34,6 +34,7 @@
 #define BY_HAND_US    UINT64_C(4000) /* two keys closer than that: a program types */
 #define SCREEN_ROWS   24             /* of a terminal of which nothing is known */
 #define RING_HIGH     (64u << 10)    /* of text that waits: who prints on waits */
+#define STUCK_US      UINT64_C(200000) /* a UART that took nothing for so long is not waited for */
 #define RING_LONG     2048u          /* so much is cut off by ^C */
 #define PROGRESS_US   UINT64_C(250000)
 
@@ -61,6 +62,7 @@ static struct {
 	bool by_hand;  /* the command that runs was typed by hand */
 	uint64_t progress_us;
 	bool progress; /* a line of progress stands */
+	bool wire_stuck;
 
 	/* Keys that came while a command ran. */
 	uint8_t ahead[TYPE_AHEAD];
@@ -152,8 +154,19 @@ bool monitor_interrupted(void)
 /* Into the console's ring, at the pace of the device: nothing of a long table is lost. */
 static void write_paced(const char *text, size_t n)
 {
-	while (console_busy() && console_backlog() > RING_HIGH && !monitor_interrupted())
+	size_t left = console_backlog();
+	uint64_t moved = time_us();
+
+	if (left <= RING_HIGH)
+		mon.wire_stuck = false;
+	while (!mon.wire_stuck && console_busy() && left > RING_HIGH && !monitor_interrupted()) {
 		cpu_relax();
+		if (console_backlog() < left)
+			moved = time_us();
+		else if (time_us() - moved > STUCK_US)
+			mon.wire_stuck = true; /* the ring drops what it has no room for, and says so */
+		left = console_backlog();
+	}
 	if (!mon.interrupted)
 		console_write(text, n);
 }

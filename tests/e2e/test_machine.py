@@ -40,8 +40,12 @@ def rows_hold(where, b):
 
 
 def promises_in_qemu():
-    b = boot(machine="qemu", cpus=3, commands=["selftest"], timeout=120)
+    b = boot(machine="qemu", cpus=3, config="[tain]\nwatchdog = 1\n", timeout=240,
+             commands=["selftest", "inject stuck 1 4", "sleep 8"])
     rows_hold("qemu, 3 CPUs", b)
+    check("a CPU that is stuck is named, and named again when it goes on",
+          b.has(r"watchdog: CPU 1 has made no progress for \d+ s, running: ") and
+          b.has(r"watchdog: CPU 1 goes on after \d+ s"), b)
     check("qemu, 3 CPUs: and the machine went on", b.status == 0, b)
 
 
