@@ -57,23 +57,27 @@ static void zap_leaves(struct zap *z, struct mmu_page *sp, unsigned first, unsig
 {
 	spte_t one = SPTE_NONE, *const end = &sp->entries[last];
 	bool want_dirty = z->want_dirty;
-	unsigned count = 0;
+	unsigned holes = 0; /* fewer than leaves, as a rule: so these are counted */
 
 	for (spte_t *entry = &sp->entries[first]; entry < end; entry++) {
-		if (spte_equal(spte_read(entry), SPTE_NONE))
+		if (spte_equal(spte_read(entry), SPTE_NONE)) {
+			holes++;
 			continue;
+		}
 		spte_t was = { __atomic_exchange_n(&entry->raw, SPTE_NONE_RAW, __ATOMIC_ACQ_REL) };
 
 		if (unlikely(!spte_is_present(was))) {
 			assert(!spte_is_frozen(was));
-			continue; /* MMIO: no translation of it is cached */
+			holes++; /* MMIO: no translation of it is cached */
+			continue;
 		}
 		one = was;
-		count++;
 		if (unlikely(want_dirty))
 			harvest(z, guest_gfn(z->mmu, sp->gfn.v + (uint64_t)(entry - sp->entries)),
 				was);
 	}
+	unsigned count = last - first - holes;
+
 	if (count == 0)
 		return;
 	if (unlikely(z->mmu->ops->trace != NULL))
