@@ -104,7 +104,7 @@ static bool is_offered(const struct block *b, unsigned page)
 /* Does the module say that the page is nobody's? */
 static bool is_ours(hpa_t page)
 {
-	struct page_metadata md;
+	struct page_metadata md = { 0 };
 
 	return tdx_ok(TDX_RETRY(tdh_phymem_page_rdmd(page, &md))) && md.type == PT_NDA;
 }
@@ -375,7 +375,7 @@ static void each_offered(void (*fn)(hpa_t page, const struct page_metadata *md, 
 
 		for (unsigned p = 0; p < 1u << b->order; p++) {
 			hpa_t page = hpa_add(b->base, p * PAGE_SIZE);
-			struct page_metadata md;
+			struct page_metadata md = { 0 };
 
 			if (is_offered(b, p) &&
 			    tdx_ok(TDX_RETRY(tdh_phymem_page_rdmd(page, &md))) && md.type != PT_NDA)
@@ -433,7 +433,7 @@ static void release_td(hpa_t page, const struct page_metadata *md, void *arg)
 
 static void reclaim_one(hpa_t page, uint64_t *count)
 {
-	struct page_metadata md;
+	struct page_metadata md = { 0 };
 
 	if (tdx_ok(TDX_RETRY(tdh_phymem_page_reclaim(page, &md))))
 		++*count;
