@@ -225,7 +225,7 @@ static uint64_t number(struct reader *r)
 		return fail(r, "expected a number of 64 bits");
 	r->at = end;
 
-	const char *unit = *end ? strchr(units, *end & ~0x20) : NULL;
+	const char *unit = is_letter(*end) && *end != '_' ? strchr(units, *end & ~0x20) : NULL;
 
 	if (unit) {
 		v <<= 10 * (unit - units + 1);
