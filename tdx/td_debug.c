@@ -140,7 +140,7 @@ static uint64_t *in_reply(struct td_vcpu *v, enum vcpu_reg reg)
 {
 	if (reg > VCPU_R15 || reg <= VCPU_RCX || reg == VCPU_RSP || !(v->reply_mask >> reg & 1))
 		return NULL;
-	return &(&v->regs.rax)[reg];
+	return &((uint64_t *)(void *)&v->regs)[reg]; /* in the order of their numbers */
 }
 
 static int read_visible(struct td_vcpu *v, enum vcpu_reg reg, uint64_t *value)
