@@ -37,6 +37,7 @@ static struct {
 	struct uart uart;
 	bool tx_irq_on, interrupts, crashed;
 	bool closed;   /* the last line was written */
+	bool lent;     /* the UART is somebody else's for a while: console_lend() */
 	bool no_uart;  /* there is none, and none will be looked for: the screen is the console */
 	bool typing;   /* the last line is a prompt with what was typed so far */
 	bool carriage; /* the '\r' of a "\r\n" is out, the '\n' is not */
@@ -193,7 +194,7 @@ static void serial_interrupt(unsigned vector)
 
 /* --- public -------------------------------------------------------------------------------- */
 
-enum writer { WRITER_SELF, WRITER_TYPED, WRITER_GUEST };
+enum writer { WRITER_SELF, WRITER_TYPED, WRITER_GUEST, WRITER_BORROWER };
 
 static void write_ring(const char *text, size_t length, enum writer who)
 {
@@ -203,6 +204,8 @@ static void write_ring(const char *text, size_t length, enum writer who)
 
 	if (con.closed) {
 		/* Nothing comes after the last line. */
+	} else if (con.lent && who != WRITER_BORROWER) {
+		screen_write(text, length);
 	} else if (length + new_line + keep > ring_room()) {
 		con.lost += length;
 	} else {
@@ -218,6 +221,20 @@ static void write_ring(const char *text, size_t length, enum writer who)
 }
 
 void console_write(const char *text, size_t length) { write_ring(text, length, WRITER_SELF); }
+
+void console_lend(bool lent)
+{
+	uint64_t flags = con_lock();
+
+	con.lent = lent;
+	con.typing = false;
+	con_unlock(flags);
+}
+
+void console_write_lent(const char *text, size_t length)
+{
+	write_ring(text, length, WRITER_BORROWER);
+}
 
 void console_write_guest(const char *text, size_t length)
 {
@@ -368,6 +385,7 @@ const char *console_device(void) { return con.device; }
 void console_crash_mode(void)
 {
 	con.crashed = true;
+	con.lent = false;
 	con.closed = false;
 	screen_crash_mode();
 	console_flush();

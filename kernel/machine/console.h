@@ -34,6 +34,13 @@ void console_write_typed(const char *text, size_t length);
 bool console_typed_stands(void);
 void console_end_typed(void);
 
+/*
+ * The UART is somebody else's for a while: what the others print goes to the screen and the log alone.
+ * Whoever borrowed it writes by console_write_lent() and reads by console_getc().
+ */
+void console_lend(bool lent);
+void console_write_lent(const char *text, size_t length);
+
 /* The next key that came in, or -1. Boot CPU only. */
 int console_getc(void);
 

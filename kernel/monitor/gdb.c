@@ -713,6 +713,14 @@ void gdb_init(const struct gdb_line *line)
 	gdb = (struct gdb_session){ .line = *line, .arch = &gdb_arch_64 };
 }
 
+void gdb_use_line(const struct gdb_line *line)
+{
+	gdb.line = *line;
+	gdb.in.state = GDB_IDLE;
+}
+
+bool gdb_is_attached(void) { return gdb.guest != NULL; }
+
 int gdb_choose(struct guest *g, char *why, size_t why_size)
 {
 	int err = 0;

@@ -31,6 +31,10 @@ struct gdb_line {
 /* Start anew, nobody is connected. */
 void gdb_init(const struct gdb_line *line);
 
+/* The same session over another line. */
+void gdb_use_line(const struct gdb_line *line);
+bool gdb_is_attached(void);
+
 /* One byte came in. */
 void gdb_byte(uint8_t byte);
 /* A packet is half there: the next bytes are on their way. */

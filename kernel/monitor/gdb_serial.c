@@ -13,6 +13,7 @@
 
 #include "kernel/base/config.h"
 #include "kernel/base/log.h"
+#include "kernel/machine/console.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/wire.h"
 #include "kernel/machine/time.h"
@@ -20,9 +21,14 @@
 #include "kernel/monitor/monitor.h"
 
 #define QUIET_US 20000
+#define LENT_BACKLOG 16384 /* of the console's ring: more than one packet */
+
+#define KEY_LEAVE 0x1d /* ^] */
 
 static struct {
 	bool open, polling;
+	bool shared, borrows; /* the console's line: it is the one; gdb has it now */
+	bool was_attached;
 	const char *text;
 } gs = { .text = "gdb = off" };
 
@@ -30,16 +36,72 @@ static const struct gdb_line line = {
 	.put = wire_put, .room = wire_room, .command = monitor_run_for,
 };
 
+/* ---- the console's line ---- */
+
+static void put_lent(const void *bytes, size_t count) { console_write_lent(bytes, count); }
+static size_t room_lent(void) { return console_backlog() < LENT_BACKLOG ? LENT_BACKLOG : 0; }
+
+static const struct gdb_line lent_line = {
+	.put = put_lent, .room = room_lent, .command = monitor_run_for,
+};
+
+void gdb_serial_borrow(void)
+{
+	console_puts("[this line is gdb's; detaching gives it back, ^] too]\n");
+	gdb_use_line(&lent_line);
+	gs.borrows = true;
+	gs.was_attached = false;
+	console_lend(true);
+}
+
+static void give_back(void)
+{
+	gs.borrows = false;
+	console_lend(false);
+	gdb_use_line(&line);
+	console_puts("\n[this line is the console's again]\n");
+}
+
+bool gdb_serial_borrows(void) { return gs.borrows; }
+bool gdb_serial_is_shared(void) { return gs.shared; }
+
+static int next_byte(void)
+{
+	int c = gs.borrows ? console_getc() : wire_get();
+
+	if (gs.borrows && c == KEY_LEAVE && !gdb_in_packet()) {
+		give_back();
+		return -1;
+	}
+	return c;
+}
+
+/* gdb has left the guest, and its last answer is out. */
+static void look_for_end(void)
+{
+	bool attached = gdb_is_attached();
+
+	if (gs.was_attached && !attached && !console_busy())
+		give_back();
+	else
+		gs.was_attached |= attached;
+}
+
+/* ---- both ---- */
+
 void gdb_serial_start(const struct config *cfg)
 {
 	int err;
 
+	gdb_init(&line);
+	gs.shared = cfg->tain.gdb == GDB_COM1;
+	if (gs.shared)
+		gs.text = "the console's, by `gdb NAME`";
 	if (cfg->tain.gdb != GDB_COM2)
 		return;
 	err = wire_open("com2", cfg->tain.baud);
 	gs.open = !err;
 	gs.text = !err ? "com2" : err == -EBUSY ? "com2 is the console's: no gdb" : "no UART at com2: no gdb";
-	gdb_init(&line);
 }
 
 const char *gdb_serial_text(void) { return gs.text; }
@@ -49,16 +111,21 @@ void gdb_serial_poll(void)
 	uint64_t quiet = tsc_now();
 	int c;
 
-	if (!gs.open || gs.polling)
+	if ((!gs.open && !gs.borrows) || gs.polling)
 		return;
 	gs.polling = true;
 	do {
-		wire_poll();
-		while ((c = wire_get()) >= 0) {
+		if (gs.borrows)
+			console_poll();
+		else
+			wire_poll();
+		while ((c = next_byte()) >= 0) {
 			gdb_byte((uint8_t)c);
 			quiet = tsc_now();
 		}
 	} while (gdb_in_packet() && tsc_now() - quiet < us_to_ticks(QUIET_US));
 	gdb_look();
+	if (gs.borrows)
+		look_for_end();
 	gs.polling = false;
 }

@@ -16,6 +16,14 @@ void gdb_serial_start(const struct config *cfg);
 /* What came in is answered; a guest's stop is told. Boot CPU, each round, also while a command waits. */
 void gdb_serial_poll(void);
 
+/*
+ * The console's own line is gdb's from now on, until gdb leaves the guest or ^] comes.
+ */
+void gdb_serial_borrow(void);
+bool gdb_serial_borrows(void);
+/* `gdb = com1`: there is no other line. */
+bool gdb_serial_is_shared(void);
+
 /* The line in words, with what became of it. */
 const char *gdb_serial_text(void);
 

@@ -92,6 +92,8 @@ static void take_keys(void)
 {
 	int key;
 
+	if (gdb_serial_borrows()) /* what comes in is not for us */
+		return;
 	while (mon.ahead_count < TYPE_AHEAD && (key = console_getc()) >= 0) {
 		note_speed((uint8_t)key);
 		if (key == KEY_INTERRUPT) {

@@ -151,6 +151,24 @@ def bare(path):
     wire.close()
 
 
+def packet(text):
+    return "$%s#%02x" % (text, sum(text.encode()) & 255)
+
+
+def shared(live):
+    """One line for both: `gdb NAME here`, until gdb detaches."""
+    live.type("gdb open here\r")
+    live.wait(r"this line is gdb's", 30)
+    live.type(packet("qSupported:multiprocess+"))
+    check("the console's line speaks the protocol", live.wait(r"\+\$PacketSize=", 30), live.text[-500:])
+    live.type("+" + packet("?"))
+    check("and holds the guest", live.wait(r"\$T02.*thread:p2\.1;#", 30), live.text[-500:])
+    live.type("+" + packet("D;2"))
+    check("detaching gives the line back",
+          live.wait(r"\$OK#9a\n*\[this line is the console's again\]", 30) and live.command("guests"),
+          live.text[-500:])
+
+
 def early(live, path):
     """A TD that dies early: held at its first instruction, and again before it is taken down."""
     check("a guest can be chosen before it runs", live.command("gdb early"), live.text[-500:])
@@ -182,6 +200,7 @@ def all_of_it():
           live.wait(r"^plain\| stepped: left\n(.*\n)*?tain: plain: stopped: halted", 60), live.text[-1500:])
     live.command("gdb open")
     bare(path)
+    shared(live)
     debug_td(path)
     check("the TD goes on to its end, with the INT3 that is its own",
           live.wait(r"^open\| ok   and still is\n(.*\n)*?tain: open: stopped: powered off", 60),
