@@ -351,25 +351,13 @@ static struct debug_point *standing_at(struct guest *g, unsigned i)
 	return point_at_gpa(g->debug, w.gpa);
 }
 
-/* A step's #DB comes out, whether there are points or not. It is held. */
-static void want_step(struct guest *g, unsigned i)
-{
-	struct vcpu_debug *d = &g->runs[i].debug;
-
-	d->step = true;
-	if (d->exceptions & BIT32(VECTOR_DB))
-		return;
-	d->exceptions |= BIT32(VECTOR_DB);
-	d->generation++;
-}
-
 static void step_alone(struct guest *g, unsigned i, struct debug_point *lift)
 {
 	if (lift) {
 		g->debug->lifted = lift->gpa;
 		point_lift(g, lift);
 	}
-	want_step(g, i);
+	g->runs[i].debug.step = true;
 	release(g, i);
 }
 
@@ -400,7 +388,7 @@ int debug_go(struct guest *g, unsigned step, bool others)
 	if (step < g->config->vcpus) {
 		struct debug_point *at = standing_at(g, step);
 
-		want_step(g, step);
+		g->runs[step].debug.step = true;
 		if (at || !others)
 			step_alone(g, step, at);
 		else

@@ -686,6 +686,8 @@ void gdb_byte(uint8_t byte)
 {
 	switch (gdb_in_byte(&gdb.in, byte)) {
 	case GDB_PACKET:
+		if (!strncmp(gdb.in.text, "qSupported", strlen("qSupported")))
+			gdb.no_ack = false; /* the first word of a new GDB, which waits for this one */
 		if (!gdb.no_ack)
 			gdb.line.put("+", 1);
 		on_packet();

@@ -12,7 +12,7 @@
 static void supported(struct gdb_scan *s)
 {
 	/* A new GDB: nothing of the one before holds. */
-	gdb.no_ack = gdb.extended = gdb.going = false;
+	gdb.extended = gdb.going = false;
 	gdb.multiprocess = gdb.swbreak = gdb.hwbreak = false;
 	for (; s->at < s->end; s->at++) {
 		if (gdb_scan_text(s, "multiprocess+"))

@@ -215,6 +215,51 @@ def all_of_it():
     check("the run ends with 0", b.status == 0, b)
 
 
+LINUX = r"""[tain]
+start = linux
+
+[td linux]
+kernel = \tain\vmlinuz
+initrd = \tain\initrd.gz
+cmdline = console=ttyS0 nokaslr
+memory = 256M
+attributes = debug, sept-ve-disable
+"""
+
+
+def linux_td():
+    """A stock kernel as a debug TD, with symbols from its own /proc/kallsyms."""
+    path, log, symbols = (e2e.scratch(n) for n in ("gdb-linux", "kallsyms", "linux.elf"))
+    live = Live(cpus=1, memory=640, config=LINUX, timeout=1500, extra=["--gdb", path],
+                files=[(os.path.join(GUESTS, "debian13-vmlinuz"), r"\tain\vmlinuz"),
+                       (os.path.join(GUESTS, "linux-initrd.gz"), r"\tain\initrd.gz")])
+    if not check("Linux comes to its shell", live.wait(r"^linux\| / # ", 1000) or "/ # " in live.text,
+                 live.text[-2000:]):
+        live.leave()
+        return
+    live.command("type linux \"grep -E ' (__x64_sys_newuname|do_syscall_64|jiffies_64)$' /proc/kallsyms\"")
+    live.wait(r"^linux\| ?\w+ \w jiffies_64\s", 120)
+    e2e.write("kallsyms", live.text)
+    made = subprocess.run([os.path.join(e2e.ROOT, "tools", "guest-symbols"), log, symbols],
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout.decode()
+    check("an ELF file with its symbols", made.endswith(": 3 symbols\n"), made)
+    live.command('type linux "while :; do uname -s; sleep 1; done"')
+    out = gdb(symbols, path, ["break __x64_sys_newuname", "continue", "backtrace 2", "stepi", "x/i $pc", "delete",
+                              "watch *(long*)&jiffies_64", "continue", "delete", "detach"], 600)
+    check("a breakpoint at a kernel's function",
+          re.search(r"Breakpoint 1, 0xffffffff8\w+ in __x64_sys_newuname", out), out)
+    check("who called it", re.search(r"^#1 .* in do_syscall_64", out, re.M), out)
+    check("a step in the kernel", re.search(r"=> 0xffffffff8\w+ <__x64_sys_newuname\+\d+>", out), out)
+    watched = re.search(r"Old value = (\d+)\nNew value = (\d+)", out)
+    check("the clock ticks under a watchpoint", watched and int(watched[2]) == int(watched[1]) + 1, out)
+    check("the kernel goes on", live.wait(r"^linux\| ?Linux\n(.*\n)*?linux\| ?Linux\n", 200), live.text[-1000:])
+    b = live.leave(seconds=200)
+    check("the run with Linux ends with 0", b.status == 0, b)
+
+
 with theme("gdb"):
     all_of_it()
+if os.environ.get("TAIN_LONG"):
+    with theme("Linux under gdb"):
+        linux_td()
 e2e.finish()

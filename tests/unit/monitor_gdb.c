@@ -128,6 +128,8 @@ static void without_acks_nothing_is_acknowledged(void **state)
 	assert_string_equal(ask("QStartNoAckMode"), "OK");
 	assert_string_equal(ask("qsThreadInfo"), "l");
 	assert_int_equal(wire[0], '$');
+	ask("qSupported"); /* another GDB, which knows nothing of that */
+	assert_int_equal(wire[0], '+');
 }
 
 static void a_packet_too_long_is_refused_and_the_next_is_understood(void **state)
