@@ -233,12 +233,12 @@ def linux_td():
     live = Live(cpus=1, memory=640, config=LINUX, timeout=1500, extra=["--gdb", path],
                 files=[(os.path.join(GUESTS, "debian13-vmlinuz"), r"\tain\vmlinuz"),
                        (os.path.join(GUESTS, "linux-initrd.gz"), r"\tain\initrd.gz")])
-    if not check("Linux comes to its shell", live.wait(r"^linux\| / # ", 1000) or "/ # " in live.text,
-                 live.text[-2000:]):
+    if not check("Linux comes to its shell", live.wait(r"^linux\| init: up", 1000), live.text[-2000:]):
         live.leave()
         return
+    live.command('expect linux "/ # " 60')
     live.command("type linux \"grep -E ' (__x64_sys_newuname|do_syscall_64|jiffies_64)$' /proc/kallsyms\"")
-    live.wait(r"^linux\| ?\w+ \w jiffies_64\s", 120)
+    live.wait(r"^linux\| ?\w+ \w jiffies_64\s", 300)
     e2e.write("kallsyms", live.text)
     made = subprocess.run([os.path.join(e2e.ROOT, "tools", "guest-symbols"), log, symbols],
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False).stdout.decode()
