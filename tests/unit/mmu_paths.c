@@ -457,6 +457,93 @@ TEST(misconfig_at_memory_is_no_entry_of_ours)
 	sept_end(&s);
 }
 
+/* ---- map.c ---- */
+
+TEST(map_range_asks_twice_a_table)
+{
+	uint64_t done;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	slot.largest = LEVEL_4K;
+	touch(300, MMU_WRITE); /* stays as it is */
+	slot.largest = LEVEL_2M;
+	count_resolves(&slot);
+	CHECK_INT(mmu_map_range(&s.mmu, MMU_DIRECT, at(10), 1000, LEVEL_4K, &done), 0);
+	CHECK_INT(done, 1000);
+	CHECK_INT(asked, 4);
+	for (unsigned i = 10; i < 1010; i++) {
+		struct walk w = walk_of(MMU_DIRECT, i);
+
+		CHECK_INT(w.level, LEVEL_4K);
+		CHECK_INT(spte_pfn(w.old).v, slot.first.v + i);
+		CHECK_INT((w.old.raw & SPTE_ACCESSED) != 0, i == 300);
+	}
+	CHECK(spte_equal(direct(9), SPTE_NONE) && spte_equal(direct(1010), SPTE_NONE));
+	CHECK_INT(page_leaves(page_of_entry(walk_of(MMU_DIRECT, 10).entry)), M2 - 10);
+	/* One by the fault and one behind it. */
+	CHECK_INT(mmu_map_range(&s.mmu, MMU_DIRECT, at(2000), 2, LEVEL_4K, &done), 0);
+	CHECK_INT(page_leaves(page_of_entry(walk_of(MMU_DIRECT, 2000).entry)), 2);
+	sept_end(&s);
+}
+
+TEST(map_range_tells_how_far_it_came)
+{
+	static struct memslot_ops once;
+	uint64_t done;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	count_resolves(&slot);
+	once = *slot.slot.ops;
+	once.resolve = resolve_once;
+	slot.slot.ops = &once;
+	CHECK_INT(mmu_map_range(&s.mmu, MMU_DIRECT, at(10), 100, LEVEL_4K, &done), -ENOMEM);
+	CHECK_INT(done, 1);
+	CHECK(spte_equal(direct(11), SPTE_NONE));
+	sept_end(&s);
+}
+
+TEST(map_range_of_a_read_only_slot_reads)
+{
+	uint64_t done;
+
+	vm(MMU_AD_HARDWARE, 4096);
+	slot.slot.flags = MEMSLOT_READONLY;
+	CHECK_INT(mmu_map_range(&s.mmu, MMU_DIRECT, at(10), 100, LEVEL_4K, &done), 0);
+	CHECK_INT(done, 100);
+	CHECK(!(direct(50).raw & SPTE_W));
+	sept_end(&s);
+}
+
+/* ---- mirror.c ---- */
+
+TEST(give_back_needs_nobody_who_takes)
+{
+	static struct memslot_ops plain;
+
+	td();
+	plain = (struct memslot_ops){ .resolve = slot.slot.ops->resolve };
+	slot.slot.ops = &plain;
+	map_private(0, LEVEL_4K);
+	CHECK_INT(mmu_move_private(&s.mmu, at(0), (pfn_t){ 0x4242 }), 0);
+	CHECK_INT(spte_pfn(mirror(0)).v, 0x4242);
+	sept_end(&s);
+}
+
+/* A leaf and a table that was empty before are blocked in the same round: both are removed. */
+TEST(visit_run_and_an_empty_table)
+{
+	td();
+	sept_fail(&s, STEP_ADD_LEAF, 1, ~0u, SEPT_BUSY);
+	CHECK_INT(fault_in(MMU_MIRROR, at(G1), MMU_WRITE, LEVEL_4K), -EAGAIN);
+	s.fail_in = 0;
+	CHECK_INT(page_population(page_of_entry(walk_of(MMU_MIRROR, G1).entry)), 0);
+	map_private(2, LEVEL_4K);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(0), 2 * G1), 0);
+	CHECK(!spte_is_present(mirror(2)));
+	CHECK_INT(slot.out, 0);
+	sept_end(&s);
+}
+
 /* ---- lock.c ---- */
 
 static int reader; /* 1: waits, 2: is in, 3: is going */
@@ -526,6 +613,11 @@ int main(void)
 		cmocka_unit_test(attempt_again_says_what_the_last_attempt_said),
 		cmocka_unit_test(map_private_puts_page_beside_page),
 		cmocka_unit_test(misconfig_at_memory_is_no_entry_of_ours),
+		cmocka_unit_test(map_range_asks_twice_a_table),
+		cmocka_unit_test(map_range_tells_how_far_it_came),
+		cmocka_unit_test(map_range_of_a_read_only_slot_reads),
+		cmocka_unit_test(give_back_needs_nobody_who_takes),
+		cmocka_unit_test(visit_run_and_an_empty_table),
 		cmocka_unit_test(read_lock_slowly_is_a_read_lock),
 	};
 
