@@ -186,6 +186,8 @@ static bool interrupted(uint64_t *last_us)
 {
 	unsigned looks = 0;
 
+	if (monitor_interrupted())
+		return true;
 	if (time_us() - *last_us < TURN_US)
 		return false;
 	*last_us = time_us();
@@ -205,7 +207,11 @@ static int run_body(struct call *c, const char *body, uint64_t *last_us)
 			return command_fail(c, "interrupted");
 		if (!take_command(&body, line, sizeof(line)))
 			return command_fail(c, "a command of the loop is too long");
-		if (!monitor_run_line(line))
+		bool went = monitor_run_line(line);
+
+		if (monitor_interrupted())
+			return command_fail(c, "interrupted");
+		if (!went)
 			return command_fail(c, "the loop ends: '%.60s' failed",
 					    line + strspn(line, " \t"));
 	}

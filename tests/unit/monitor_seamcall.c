@@ -62,6 +62,7 @@ const struct command machine_commands[] = NO_COMMANDS, guest_commands[] = NO_COM
 		     hardware_commands[] = NO_COMMANDS;
 
 uint64_t time_us(void) { return 0; }
+bool monitor_interrupted(void) { return false; }
 enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_us)
 {
 	(void)done;
