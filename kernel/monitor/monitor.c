@@ -17,6 +17,7 @@
 #include "kernel/machine/console.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/power.h"
+#include "kernel/machine/screen.h"
 #include "kernel/machine/symbols.h"
 #include "kernel/machine/time.h"
 #include "kernel/machine/vmx.h"
@@ -53,7 +54,7 @@ static struct {
 	struct guest *attached;
 
 	enum pager_mode pager_mode;
-	unsigned rows; /* of the terminal, for paging */
+	unsigned rows; /* of the terminal, if `pager` said so */
 	struct pager pager;
 	/* Whether the line that is being typed comes from fingers. */
 	uint64_t last_key_us;
@@ -211,11 +212,22 @@ void monitor_set_pager(enum pager_mode mode, unsigned rows)
 		mon.rows = rows;
 }
 
+/* As `pager` said, else those of the screen where it is all there is, else a terminal's. */
+static unsigned terminal_rows(void)
+{
+	struct console_stats s;
+
+	console_stats(&s);
+	if (mon.rows)
+		return mon.rows;
+	return strcmp(s.device, "none") == 0 && screen_rows() ? screen_rows() : SCREEN_ROWS;
+}
+
 static unsigned paging_rows(void)
 {
 	bool paged = mon.pager_mode == PAGER_ON || (mon.pager_mode == PAGER_AUTO && mon.by_hand);
 
-	return paged && !mon.in_script ? mon.rows : 0;
+	return paged && !mon.in_script ? terminal_rows() : 0;
 }
 
 void monitor_progress(const char *what, uint64_t done, uint64_t total)
@@ -468,7 +480,6 @@ static void start(void)
 void monitor_init(struct config *cfg)
 {
 	mon.cfg = cfg;
-	mon.rows = SCREEN_ROWS;
 	mon.pager.write = write_paced;
 	mon.pager.key = page_key;
 	mon.line.prompt = "tain> ";

@@ -27,7 +27,7 @@ class Terminal:
 
     def __init__(self, **how):
         self.master, slave = pty.openpty()
-        self.raw, self.seen = b"", 0
+        self.raw, self.seen, self.last = b"", 0, ""  # seen counts characters without \r
         words = e2e.run_words(extra=["--interactive"] + how.pop("extra", []), **how)
         self.run = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL,
                                     start_new_session=True)
@@ -46,10 +46,10 @@ class Terminal:
         """Whether @pattern comes, after what earlier waits have seen."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
-            text = self.raw[self.seen:].decode("utf-8", "replace").replace("\r", "")
-            if found := re.compile(pattern, re.M).search(text):
-                self.seen += len(self.raw[self.seen:])
-                self.last = text[:found.end()]
+            text = self.raw.decode("utf-8", "replace").replace("\r", "")
+            if found := re.compile(pattern, re.M).search(text, self.seen):
+                self.last = text[self.seen:found.end()]
+                self.seen = found.end()
                 return True
             if self.run.poll() is not None:
                 return False
@@ -97,7 +97,7 @@ def fingers():
     t.keys(*"sleep 300", "\r", "\x03")
     check("^C ends a command that waits", t.wait(r"^error: interrupted$", 20), t.raw[-500:])
     t.keys(*"help", "\r")
-    check("^C ends a page", t.wait(r"^--more-- ") and (t.keys("\x03") or t.wait(r"^error: interrupted$")), t.raw[-500:])
+    check("^C ends a page", t.wait(r"^--more-- ") and (t.keys("\x03") or t.wait(r"error: interrupted$")), t.raw[-500:])
     t.keys(*"garbage", "\x03")
     check("^C drops a line", t.wait(r"\^C\n"), t.raw[-500:])
     os.write(t.master, b"exit\r")
