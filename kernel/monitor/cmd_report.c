@@ -189,15 +189,35 @@ static void put_log(struct out *o)
 		}
 }
 
+/* Where a section's JSON goes: behind its name, in one piece, so that no guest's text gets between. */
+struct named {
+	struct out *to;
+	const char *name;
+};
+
+static void write_named(void *ctx, const char *text, size_t length)
+{
+	const struct named *n = ctx;
+	size_t head = strlen(n->name) + 2;
+	char *line = heap_alloc(head + length + 1);
+
+	if (!line) {
+		out_printf(n->to, "%s: null\n", n->name);
+		return;
+	}
+	snprintf(line, head + 1, "%s: ", n->name);
+	memcpy(line + head, text, length);
+	n->to->write(n->to->ctx, line, head + length);
+	heap_free(line);
+}
+
 static void put_sections(struct out *o, const struct subject *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(sections); i++) {
+		struct named to = { o, sections[i].name };
 		struct out json;
 
-		out_printf(o, "%s: ", sections[i].name);
-		o->write(o->ctx, o->buf, o->used); /* the JSON value follows on the same line */
-		o->used = 0;
-		out_init(&json, true, o->write, o->ctx);
+		out_init(&json, true, write_named, &to);
 		sections[i].fill(&json, s);
 		out_fini(&json);
 	}

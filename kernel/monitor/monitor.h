@@ -9,6 +9,7 @@
  *   line.c      editing                               words.c    quoting
  *   script.c    files of commands                     out.c      text and JSON
  *   cmd_*.c     the commands, by theme                gdb.h      the GDB stub
+ *   doctor.h    this machine judged                   selftest.h  and tried
  *
  * Invariants
  *   - One command runs at a time, on the boot CPU. Keys typed meanwhile are kept for later, but ^C
