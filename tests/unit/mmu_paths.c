@@ -544,6 +544,71 @@ TEST(visit_run_and_an_empty_table)
 	sept_end(&s);
 }
 
+/* The hook stays busy with a table: it is still linked, so it is not freed. */
+TEST(remove_table_that_stays_busy_keeps_the_table)
+{
+	td();
+	map_private(0, LEVEL_4K);
+	sept_fail(&s, STEP_REMOVE_TABLE, 1, ~0u, SEPT_BUSY);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(0), M2), -EAGAIN);
+	s.fail_in = 0;
+	CHECK_INT(mmu_check(&s.mmu, NULL, NULL), 0);
+	CHECK(spte_is_blocked(walk_of(MMU_MIRROR, 0).old));
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(0), M2), 0);
+	CHECK_INT(mmu_check(&s.mmu, NULL, NULL), 0);
+	sept_end(&s);
+}
+
+/* ---- mmu.c ---- */
+
+static int init_with(const struct mmu_ops *ops, unsigned levels, unsigned shared_bit)
+{
+	static struct mmu other;
+	int err = mmu_init(&other, &(struct mmu_config){ .ops = ops,
+							  .name = "other",
+							  .levels = levels,
+							  .shared_bit = shared_bit,
+							  .has_mirror = true,
+							  .max_level = LEVEL_1G,
+							  .mirror_max_level = LEVEL_2M,
+							  .memtype = SPTE_MEMTYPE_WB,
+							  .ad = MMU_AD_NONE,
+							  .mmio = MMU_MMIO_VE });
+
+	if (!err)
+		CHECK_INT(mmu_fini(&other), 0);
+	return err;
+}
+
+TEST(config_is_sound_up_to_its_edges)
+{
+	struct mmu_ops ops;
+
+	td();
+	ops = *s.mmu.ops;
+	ops.trace = NULL;
+	ops.external_pages = NULL;
+	CHECK_INT(init_with(&ops, 4, 47), 0);
+	CHECK_INT(init_with(&ops, 4, 48), -EINVAL);
+	CHECK_INT(init_with(&ops, 4, 60), -EINVAL);
+	CHECK_INT(init_with(&ops, 5, 51), 0);
+	CHECK_INT(init_with(&ops, 4, 22), 0);
+	CHECK_INT(init_with(&ops, 4, 21), -EINVAL);
+	CHECK_INT(init_with(&ops, 4, 16), -EINVAL);
+	ops.free_external_spt = NULL;
+	CHECK_INT(init_with(&ops, 4, 47), -EINVAL);
+	sept_end(&s);
+}
+
+TEST(fini_counts_what_is_leaked)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	CHECK(pool_get(&s.mmu, MMU_DIRECT, LEVEL_4K, at(0)) != NULL);
+	CHECK_INT(mmu_fini(&s.mmu), 1);
+	CHECK(machine_logged("is leaked"));
+	free(s.entries);
+}
+
 /* ---- lock.c ---- */
 
 static int reader; /* 1: waits, 2: is in, 3: is going */
@@ -618,6 +683,9 @@ int main(void)
 		cmocka_unit_test(map_range_of_a_read_only_slot_reads),
 		cmocka_unit_test(give_back_needs_nobody_who_takes),
 		cmocka_unit_test(visit_run_and_an_empty_table),
+		cmocka_unit_test(remove_table_that_stays_busy_keeps_the_table),
+		cmocka_unit_test(config_is_sound_up_to_its_edges),
+		cmocka_unit_test(fini_counts_what_is_leaked),
 		cmocka_unit_test(read_lock_slowly_is_a_read_lock),
 	};
 
