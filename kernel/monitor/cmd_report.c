@@ -1,5 +1,5 @@
 /*
- * cmd_report.c - `report`: all that a helper elsewhere needs of this machine, in one block that can be
+ * cmd_report.c - `report`: all that somebody far away needs of this machine, in one block that can be
  * cut out of a terminal's log: the doctor's rows, the registers that they came from, the memory, the
  * SEAMCALLs of the bring-up with status and time, and the log.
  *
