@@ -208,6 +208,21 @@ int debug_translate(struct guest *g, const struct vcpu_regs *r, uint64_t linear,
 	return 0;
 }
 
+#define CPL(r)         ((unsigned)((r)->r[VCPU_SS_ACCESS] >> 5) & 3)
+#define USER_HALF_CR3  BIT64(12) /* Linux, "Page Table Isolation": the kernel's tables lie one page below */
+
+int debug_reach(struct guest *g, const struct vcpu_regs *r, uint64_t linear, struct debug_walk *out)
+{
+	int err = debug_translate(g, r, linear, out);
+	struct vcpu_regs kernel;
+
+	if (!err || !(linear >> 63) || CPL(r) != 3 || !(r->r[VCPU_CR3] & USER_HALF_CR3))
+		return err;
+	kernel = *r;
+	kernel.r[VCPU_CR3] &= ~USER_HALF_CR3;
+	return debug_translate(g, &kernel, linear, out);
+}
+
 uint64_t linear_rip(const struct vcpu_regs *r)
 {
 	if ((r->r[VCPU_EFER] & EFER_LMA) && (r->r[VCPU_CS_ACCESS] & CS_LONG))
@@ -313,7 +328,7 @@ static size_t by_pages(struct guest *g, unsigned vcpu, uint64_t at, void *to, co
 		size_t part = to_page_end(at + done, bytes - done), did;
 		struct debug_walk w;
 
-		if (debug_translate(g, &r, at + done, &w))
+		if (debug_reach(g, &r, at + done, &w))
 			break;
 		did = to ? debug_read_phys(g, w.gpa, (char *)to + done, part)
 			 : debug_write_phys(g, w.gpa, (const char *)from + done, part);

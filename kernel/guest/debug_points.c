@@ -135,7 +135,7 @@ static int plant_new(struct guest *g, unsigned vcpu, struct debug_point *p)
 
 	if (err)
 		return err;
-	if (debug_translate(g, &r, p->address, &w) || point_at_gpa(g->debug, w.gpa))
+	if (debug_reach(g, &r, p->address, &w) || point_at_gpa(g->debug, w.gpa))
 		return -EFAULT;
 	p->gpa = w.gpa;
 	return point_plant(g, p);

@@ -37,6 +37,12 @@ size_t phys_write(struct guest *g, gpa_t at, const void *from, size_t bytes);
 size_t linear_read(struct guest *g, const struct vcpu_regs *r, uint64_t at, void *to, size_t bytes);
 size_t linear_write(struct guest *g, const struct vcpu_regs *r, uint64_t at, const void *from,
 		    size_t bytes);
+/*
+ * As debug_translate(); an address of a kernel that does not map itself while its users run is looked for
+ * in the kernel's own tables.
+ */
+int debug_reach(struct guest *g, const struct vcpu_regs *r, uint64_t linear, struct debug_walk *out)
+	MUST_CHECK;
 /* RIP as a linear address. */
 uint64_t linear_rip(const struct vcpu_regs *r);
 
