@@ -49,7 +49,7 @@ static struct {
 	char device[80];
 	char tx[TX_BYTES];
 	uint8_t rx[RX_BYTES];
-} con = { .device = "none" };
+} con;
 
 /* --- between ring and UART: con.lock is held ----------------------------------------------- */
 
@@ -349,6 +349,8 @@ void console_flush(void)
 	wait_ticks_add(tsc_now() - start);
 }
 
+const char *console_device(void) { return con.device[0] ? con.device : "none"; }
+
 void console_stats(struct console_stats *out)
 {
 	*out = (struct console_stats){
@@ -362,7 +364,7 @@ void console_stats(struct console_stats *out)
 		.screen_stale = screen_stale(),
 		.screen = screen_text(),
 		.keyboard = con.keyboard.present,
-		.device = con.device,
+		.device = console_device(),
 	};
 }
 
@@ -379,8 +381,6 @@ void console_last_words(const char *text)
 	con_unlock(flags);
 	console_flush();
 }
-
-const char *console_device(void) { return con.device; }
 
 void console_crash_mode(void)
 {

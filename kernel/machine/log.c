@@ -25,12 +25,12 @@
 
 enum log_level log_threshold = LOG_INFO;
 
+static struct kept_log ours;
 static struct {
 	spinlock_t lock; /* taken with interrupts off */
 	uint64_t count[LOG_TRACE + 1];
 	struct kept_log *kept; /* where the log is: our own until the loader's place is known */
-	struct kept_log ours;
-} buffer = { .kept = &buffer.ours };
+} buffer = { .kept = &ours };
 
 static const char *const level_label[] = {
 	[LOG_ERROR] = "error: ", [LOG_WARN] = "warning: ", [LOG_INFO] = "",
@@ -74,7 +74,7 @@ void log_keep(struct kept_log *kept)
 /* What the next boot's loader is to do with it. */
 void log_mark(enum kept_state state) { buffer.kept->state = state; }
 enum kept_state log_state(void) { return (enum kept_state)buffer.kept->state; }
-bool log_is_kept(void) { return buffer.kept != &buffer.ours; }
+bool log_is_kept(void) { return buffer.kept != &ours; }
 
 void log_append(const char *text, size_t length)
 {

@@ -21,11 +21,11 @@ static struct {
 	unsigned cursor_y; /* the row in which the cursor was drawn last */
 	struct terminal_cell shown[TERMINAL_ROWS][TERMINAL_COLUMNS]; /* who draws */
 	char text[64];
-} screen = { .text = "none" };
+} screen;
 
 bool screen_present(void) { return screen.present; }
 bool screen_stale(void) { return __atomic_load_n(&screen.stale, __ATOMIC_RELAXED) != 0; }
-const char *screen_text(void) { return screen.text; }
+const char *screen_text(void) { return screen.present ? screen.text : "none"; }
 unsigned screen_rows(void) { return screen.present ? screen.terminal.rows : 0; }
 
 void screen_init(const struct boot_info *bi)
