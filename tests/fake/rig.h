@@ -22,7 +22,8 @@
 #define G1    (M2 * 512)
 
 static struct sept s;
-static struct fake_slot slot, slot2;
+static struct fake_slot slot;
+static __attribute__((unused)) struct fake_slot slot2; /* for those who want a neighbour */
 static uint64_t bitmap[4096 / 64 + 2], bitmap2[4096 / 64 + 2];
 
 static inline gfn_t at(uint64_t offset) { return gfn_add(BASE, offset); }
