@@ -340,6 +340,67 @@ TEST(recover_range_takes_whole_blocks_of_a_slot_that_stays)
 	sept_end(&s);
 }
 
+/* ---- zap.c ---- */
+
+TEST(zap_of_MMIO_entries_owes_no_flush_and_counts_nothing)
+{
+	machine_start(UINT64_C(1) << 30, 4);
+	sept_start(&s, SEPT_VM);
+	fake_slot_add(&s, &slot, BASE, 100);
+	touch(0, MMU_WRITE);
+	touch(1, MMU_WRITE);
+	CHECK_INT(fault_in(MMU_DIRECT, at(200), MMU_READ, 0), -ENOENT);
+	CHECK_INT(fault_in(MMU_DIRECT, at(201), MMU_READ, 0), -ENOENT);
+	CHECK_INT(fault_in(MMU_DIRECT, at(M2), MMU_READ, 0), -ENOENT); /* a window of 2M */
+	struct mmu_page *sp = page_of_entry(walk_of(MMU_DIRECT, 0).entry);
+	unsigned flushes = s.flushes[MMU_DIRECT];
+
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(150), 100), 0);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(M2), M2), 0);
+	CHECK_INT(s.flushes[MMU_DIRECT], flushes);
+	CHECK(spte_equal(direct(200), SPTE_NONE) && spte_equal(direct(M2), SPTE_NONE));
+	CHECK_INT(page_leaves(sp), 2);
+	CHECK_INT(mmu_check(&s.mmu, NULL, NULL), 0);
+	sept_end(&s);
+}
+
+TEST(zap_of_a_part_may_want_memory)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	struct mmu_page *two = mmu_root_get(&s.mmu, MMU_DIRECT_2);
+
+	slot.largest = LEVEL_2M;
+	touch(0, MMU_WRITE);
+	uint64_t room = s.mmu.pool.first->free;
+
+	machine_fail_alloc(1);
+	s.mmu.pool.first->free = 0;
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(3), 1), -ENOMEM);
+	CHECK(spte_is_accessible_leaf(direct(3)));
+	machine_fail_alloc(0);
+	s.mmu.pool.first->free = room;
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(3), 1), 0);
+	CHECK(spte_equal(direct(3), SPTE_NONE) && spte_is_accessible_leaf(direct(4)));
+	mmu_root_put(&s.mmu, two);
+	sept_end(&s);
+}
+
+TEST(zap_of_a_table_keeps_what_was_dirty_in_it)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	mmu_log_start(&s.mmu, &slot.slot, bitmap);
+	touch(0, MMU_READ);
+	touch(5, MMU_READ);
+	touch(511, MMU_READ);
+	walk_of(MMU_DIRECT, 0).entry->raw |= SPTE_DIRTY;
+	walk_of(MMU_DIRECT, 511).entry->raw |= SPTE_DIRTY;
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(0), M2), 0);
+	CHECK(bit(bitmap, 0) && bit(bitmap, 511));
+	CHECK_INT(bits_in(bitmap, 66), 2);
+	mmu_log_stop(&s.mmu, &slot.slot);
+	sept_end(&s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -359,6 +420,9 @@ int main(void)
 		cmocka_unit_test(split_exclusive_keeps_a_D_that_came_late),
 		cmocka_unit_test(split_range_in_the_middle_of_a_table),
 		cmocka_unit_test(recover_range_takes_whole_blocks_of_a_slot_that_stays),
+		cmocka_unit_test(zap_of_MMIO_entries_owes_no_flush_and_counts_nothing),
+		cmocka_unit_test(zap_of_a_part_may_want_memory),
+		cmocka_unit_test(zap_of_a_table_keeps_what_was_dirty_in_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
