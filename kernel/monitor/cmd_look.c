@@ -597,7 +597,7 @@ static int cmd_exits(struct call *c)
 const struct command look_commands[] = {
 	{ "exits", "NAME [VCPU]", "exits and TDVMCALLs of each vCPU, and how long our part of them took",
 	  cmd_exits, 1, 2, COMPLETE_GUEST, COMMAND_JSON,
-	  "    Ticks: smallest, median (to half a power of two), largest. Of a plain guest one exit of 16 is\n"
+	  "    Ticks: smallest, median (to half a power of two), largest. Of a plain guest one exit of 128 is\n"
 	  "    timed. What the CPU or the TDX module takes to leave and enter is not in it." },
 	{ "regs", "NAME [VCPU]", "registers of a vCPU", cmd_regs, 1, 2, COMPLETE_GUEST, COMMAND_JSON,
 	  "    Of plain guests and debug TDs. A running guest is held for the time of the look." },

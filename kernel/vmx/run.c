@@ -4,7 +4,7 @@
  *
  * The stay is bounded by the VMX-preemption timer, which counts down in the guest only and is saved
  * at each exit: it is set once per stay. A guest that exits all the time spends its time in root:
- * for its sake the clock is looked at, and interrupts are let in, every EXITS_PER_LOOK exits.
+ * for its sake the clock is looked at, and interrupts are let in, every few hundred exits.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -19,7 +19,9 @@
 /* Out of the way of the loop that every exit goes through. */
 #define COLD __attribute__((noinline, cold))
 
-#define EXITS_PER_LOOK 256
+/* One exit of so many is timed: the clock costs more than the quick ones. Of those one of so many looks at it. */
+#define EXITS_PER_TIMED 128
+#define TIMED_PER_LOOK  2
 
 static const uint32_t switched_msr[SWITCH_COUNT] = {
 	[SWITCH_KERNEL_GS] = 0xc0000102, [SWITCH_STAR] = 0xc0000081,
@@ -87,7 +89,8 @@ static void begin(struct vm_vcpu *v)
 	log_follow(v);
 	set_preemption(v, v->run->slice_tsc);
 	v->stay_end = tsc_now() + v->run->slice_tsc;
-	v->exits_left = EXITS_PER_LOOK;
+	v->exits_left = 1;
+	v->looks_left = TIMED_PER_LOOK;
 	if (unlikely(vm_debug_wanted(v)))
 		vm_debug_begin(v);
 	vm_inject(v);
@@ -125,19 +128,6 @@ static inline enum exit_action dispatch(struct vm_vcpu *v, uint64_t reason)
 	return row->handle(v);
 }
 
-/* One exit of so many is timed: the clock costs more than the quick ones. */
-#define EXITS_PER_TIMED 16u
-
-static COLD enum exit_action dispatch_timed(struct vm_vcpu *v, uint64_t reason)
-{
-	uint64_t start = tsc_now();
-	enum exit_action action = dispatch(v, reason);
-
-	if (reason < EXIT_REASON_COUNT)
-		tick_stats_add(&v->ticks[reason], tsc_now() - start);
-	return action;
-}
-
 /* What others asked for: looked at after each kick, for no request comes without one. */
 static COLD enum exit_action requested(struct vm_vcpu *v)
 {
@@ -157,12 +147,26 @@ static COLD enum exit_action requested(struct vm_vcpu *v)
 /* Many exits have gone by. */
 static COLD enum exit_action look_at_clock(struct vm_vcpu *v)
 {
-	v->exits_left = v->stepping ? 1 : EXITS_PER_LOOK;
+	v->looks_left = TIMED_PER_LOOK;
 	irq_window();
 	if (tsc_now() < v->stay_end)
 		return requested(v);
 	v->outcome = RUN_AGAIN;
 	return EXIT_LEAVE;
+}
+
+/* The exit that is timed. While single steps are made, each is, and looks whether its step is done. */
+static COLD enum exit_action dispatch_timed(struct vm_vcpu *v, uint64_t reason)
+{
+	uint64_t start = tsc_now();
+	enum exit_action action = dispatch(v, reason);
+
+	if (reason < EXIT_REASON_COUNT)
+		tick_stats_add(&v->ticks[reason], tsc_now() - start);
+	v->exits_left = v->stepping ? 1 : EXITS_PER_TIMED;
+	if (action == EXIT_RESUME && (!--v->looks_left || v->stepping))
+		return look_at_clock(v);
+	return action;
 }
 
 /* Enter and answer until the stay is over. Its own function: it keeps @v in a register and no more. */
@@ -177,17 +181,15 @@ static __attribute__((noinline)) void stay(struct vm_vcpu *v)
 			v->vmcs.launched = true;
 			uint64_t reason = vmcs_read(VMCS_EXIT_REASON);
 
-			action = likely(v->exits_left % EXITS_PER_TIMED) ? dispatch(v, reason)
-									 : dispatch_timed(v, reason);
+			action = likely(--v->exits_left) ? dispatch(v, reason)
+							 : dispatch_timed(v, reason);
 		} else {
 			action = not_entered(v, result);
 		}
-		if (likely(action == EXIT_RESUME && --v->exits_left))
+		if (likely(action == EXIT_RESUME))
 			continue;
 		if (action == EXIT_CHECK)
 			action = requested(v);
-		else if (action == EXIT_RESUME)
-			action = look_at_clock(v);
 	} while (action != EXIT_LEAVE);
 }
 

@@ -72,7 +72,8 @@ struct vm_vcpu {
 	struct vmcs vmcs;
 	bool configured; /* the VMCS has its contents */
 	uint16_t vpid;
-	uint32_t exits_left; /* before somebody looks at the clock */
+	uint32_t exits_left; /* until one is timed */
+	uint32_t looks_left; /* timed ones until one looks at the clock */
 	uint64_t stay_end;   /* TSC */
 	enum vcpu_outcome outcome; /* of this stay, once a handler said EXIT_LEAVE */
 	struct start_state start;
