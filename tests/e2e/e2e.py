@@ -38,7 +38,7 @@ class Boot:
         if not typed:
             return ""
         said, _, after = rest.partition("\ntain> ")
-        while after.startswith(f"{command}\n") and all(re.match(r"\w+\| ?|\[ *\d", line)
+        while after.startswith(f"{command}\n") and all(re.match(r"\w+\| ?|\[ *\d|tain: ", line)
                                                      for line in said.splitlines()):
             said, _, after = after[len(command) + 1:].partition("\ntain> ")
         return said
