@@ -227,6 +227,42 @@ TEST(E7_a_grace_period_ends_with_the_visits_that_it_began_with)
 	sept_end(&s);
 }
 
+static struct mmu_cpu *looking;
+static void invalidate(void) { CHECK_INT(mmu_invalidate(&s.mmu, MMU_DIRECT), 0); }
+
+/* In the middle of it, CPU 2 begins to look: maybe at the root that goes. */
+static int flush_meanwhile(struct mmu *mmu, enum mmu_root root, gfn_t start, uint64_t frames)
+{
+	(void)root, (void)start, (void)frames;
+	machine_cpu(2);
+	__atomic_store_n(&looking, mmu_look_begin(&mmu->lock), __ATOMIC_SEQ_CST);
+	machine_cpu(1);
+	return 0;
+}
+
+TEST(E7_an_invalid_root_is_not_taken_apart_under_a_cpu_that_looks)
+{
+	static struct mmu_ops ops;
+	struct job job;
+
+	td();
+	fault(MMU_DIRECT, 3);
+	ops = *s.mmu.ops;
+	ops.flush = flush_meanwhile;
+	s.mmu.ops = &ops;
+	uint64_t free_before = page_count(PAGE_FREE);
+
+	begin(&job, invalidate);
+	for (unsigned i = 0; i < PATIENCE && !__atomic_load_n(&looking, __ATOMIC_SEQ_CST); i++)
+		usleep(10000);
+	CHECK(looking != NULL);
+	CHECK(!is_done_soon(&job));
+	CHECK_INT(page_count(PAGE_FREE), free_before);
+	mmu_look_end(looking);
+	pthread_join(job.thread, NULL);
+	sept_end(&s);
+}
+
 TEST(a_writer_keeps_readers_out_and_not_those_who_look)
 {
 	struct job reader, looker;
@@ -290,6 +326,7 @@ int main(void)
 		cmocka_unit_test(a_lock_where_another_was_is_joined_anew),
 		cmocka_unit_test(E7_a_table_is_not_freed_under_a_cpu_that_looks),
 		cmocka_unit_test(E7_a_grace_period_ends_with_the_visits_that_it_began_with),
+		cmocka_unit_test(E7_an_invalid_root_is_not_taken_apart_under_a_cpu_that_looks),
 		cmocka_unit_test(a_writer_keeps_readers_out_and_not_those_who_look),
 		cmocka_unit_test(a_writer_waits_for_the_last_of_many_cpus_and_asks_no_other),
 	};

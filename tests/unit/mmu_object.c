@@ -289,12 +289,20 @@ TEST(split_exclusive_keeps_a_D_that_came_late)
 		w.old = *w.entry;
 		if (late)
 			w.entry->raw |= SPTE_DIRTY;
+		/* The page behind the one that the new table gets. */
+		struct mmu_chunk *chunk = s.mmu.pool.first;
+		spte_t *behind = (spte_t *)((uintptr_t)chunk +
+					    (unsigned)(__builtin_ctzll(chunk->free) + 1) * PAGE_SIZE);
+
+		behind->raw = 0;
 		mmu_write_lock(&s.mmu.lock);
 		CHECK_INT(split_exclusive(&s.mmu, &w), 0);
 		mmu_write_unlock(&s.mmu.lock);
 		for (unsigned i = 0; i < M2; i += 73)
 			CHECK_INT((direct(i).raw & SPTE_DIRTY) != 0, late);
 		CHECK_INT((direct(M2 - 1).raw & SPTE_DIRTY) != 0, late);
+		CHECK(walk_of(MMU_DIRECT, M2 - 1).entry + 1 == behind);
+		CHECK_INT(behind->raw, 0);
 		sept_end(&s);
 	}
 }

@@ -70,7 +70,15 @@ TEST(A3_absent_entries_suppress_ve)
 	CHECK(spte_make_table(table).raw & SPTE_SUPPRESS_VE);
 }
 
-TEST(C8_private_leaves_are_rwx) { CHECK((spte_make_private(pfn).raw & SPTE_RWX) == SPTE_RWX); }
+TEST(C8_private_leaves_are_rwx)
+{
+	spte_t leaf = spte_make_private(pfn);
+
+	CHECK_INT(leaf.raw & SPTE_RWX, SPTE_RWX);
+	/* And say that nobody took W away. */
+	CHECK(leaf.raw & SPTE_HOST_WRITABLE);
+	CHECK(leaf.raw & SPTE_MMU_WRITABLE);
+}
 
 /* Values for the rows and columns of the step table. */
 static spte_t sample(enum spte_kind kind, pfn_t frame)
