@@ -197,12 +197,6 @@ static inline spte_t spte_make_unblocked(spte_t blocked)
 	return (spte_t){ (blocked.raw & ~SPTE_BLOCKED_FOR) | SPTE_RWX };
 }
 
-/* The same entry, for another frame. */
-static inline spte_t spte_with_pfn(spte_t s, pfn_t pfn)
-{
-	return (spte_t){ (s.raw & ~SPTE_PFN) | pfn.v << PAGE_SHIFT };
-}
-
 /* MMIO of a VM: an EPT misconfiguration. */
 static inline spte_t spte_make_mmio(gfn_t gfn, unsigned generation, bool write)
 {
