@@ -47,21 +47,26 @@ TEST(walk_down_of_five_levels)
 /* The number of a 2M table is that of another 4K table: they must not be taken for each other. */
 TEST(walk_down_tells_tables_of_two_levels_apart)
 {
-	vm(MMU_AD_HARDWARE, 4096);
-	fake_slot_add(&s, &slot2, (gfn_t){ 0 }, 4096);
-	slot2.largest = LEVEL_4K;
-	touch(0, MMU_WRITE); /* the CPU remembers 2M table 1, of the second gigabyte */
-	CHECK_INT(BASE.v >> 18, 1);
-	gfn_t gfn = { 512 + 7 }; /* in 4K table 1 */
+	const gfn_t low = { 512 + 7 }; /* in 4K table 1 */
 
-	CHECK_INT(fault_in(MMU_DIRECT, gfn, MMU_WRITE, 0), 0);
-	struct walk w = walk_to(&s.mmu, MMU_DIRECT, gfn, LEVEL_4K);
+	CHECK_INT(BASE.v >> 18, 1); /* in 2M table 1 */
+	for (unsigned turn = 0; turn < 2; turn++) {
+		gfn_t first = turn ? low : at(0), second = turn ? at(512 + 3) : low;
 
-	CHECK_INT(w.level, LEVEL_4K);
-	CHECK(spte_is_accessible_leaf(w.old));
-	CHECK_INT(spte_pfn(w.old).v, slot2.first.v + gfn.v);
-	CHECK_INT(findings(), 0);
-	sept_end(&s);
+		vm(MMU_AD_HARDWARE, 4096);
+		fake_slot_add(&s, &slot2, (gfn_t){ 0 }, 4096);
+		slot2.largest = LEVEL_4K;
+		/* The second fault there finds tables, and the CPU remembers them. */
+		for (unsigned i = 0; i < 2; i++)
+			CHECK_INT(fault_in(MMU_DIRECT, gfn_add(first, i), MMU_WRITE, 0), 0);
+		CHECK_INT(fault_in(MMU_DIRECT, second, MMU_WRITE, 0), 0);
+		struct walk w = walk_to(&s.mmu, MMU_DIRECT, second, LEVEL_4K);
+
+		CHECK_INT(w.level, LEVEL_4K);
+		CHECK(spte_is_accessible_leaf(w.old));
+		CHECK_INT(findings(), 0);
+		sept_end(&s);
+	}
 }
 
 /* ---- fault.c ---- */
@@ -156,6 +161,14 @@ TEST(add_root_makes_one_for_two_who_want_it)
 	sept_end(&s);
 }
 
+TEST(invalidate_of_a_root_that_is_not_there_is_no_error)
+{
+	vm(MMU_AD_HARDWARE, 4096);
+	CHECK(s.mmu.root[MMU_DIRECT_2] == NULL);
+	CHECK_INT(mmu_invalidate(&s.mmu, MMU_DIRECT_2), 0);
+	sept_end(&s);
+}
+
 static uint64_t room_for_one_table(void)
 {
 	uint64_t room = s.mmu.pool.first->free;
@@ -228,7 +241,31 @@ TEST(recover_range_whose_flush_fails_recovers_none)
 	sept_end(&s);
 }
 
+/* ---- mirror.c ---- */
+
+TEST(split_at_edge_looks_at_the_mirror_alone)
+{
+	td();
+	map_private(0, LEVEL_2M);
+	touch(0, MMU_WRITE);
+	CHECK_INT(walk_of(MMU_DIRECT, 0).level, LEVEL_2M);
+	CHECK_INT(mmu_zap_range(&s.mmu, MMU_MIRROR, at(5), 1), 0);
+	CHECK(!spte_is_present(mirror(5)) && spte_is_present(mirror(4)) && spte_is_present(mirror(6)));
+	CHECK_INT(walk_of(MMU_DIRECT, 0).level, LEVEL_2M);
+	sept_end(&s);
+}
+
 /* ---- slot.c, slot.h ---- */
+
+TEST(slot_add_ends_where_the_shared_half_begins)
+{
+	td();
+	fake_slot_add(&s, &slot2, (gfn_t){ (UINT64_C(1) << 35) - 2 }, 2);
+	CHECK_INT(mmu_slot_remove(&s.mmu, &slot2.slot), 0);
+	slot2.slot.frames = 3;
+	CHECK_INT(mmu_slot_add(&s.mmu, &slot2.slot), -EINVAL);
+	sept_end(&s);
+}
 
 TEST(slot_remove_of_the_last_keeps_the_others)
 {
@@ -273,6 +310,22 @@ TEST(slot_touches_the_first_slot_too)
 }
 
 /* ---- zap.c ---- */
+
+/* A table of MMIO entries has no population, and is looked through all the same. */
+TEST(zap_table_finds_MMIO_entries_in_a_table_without_leaves)
+{
+	static const enum mmu_mmio_policy policies[] = { MMU_MMIO_MISCONFIG, MMU_MMIO_VE };
+
+	for (unsigned i = 0; i < 2; i++) {
+		vm_with((struct mmu_config){ .levels = 4, .mmio = policies[i] }, 100);
+		(void)fault_in(MMU_DIRECT, at(100), MMU_READ, 0);
+		CHECK(spte_is_mmio(direct(100)));
+		CHECK_INT(walk_of(MMU_DIRECT, 100).level, LEVEL_4K);
+		CHECK_INT(mmu_zap_range(&s.mmu, MMU_DIRECT, at(100), 1), 0);
+		CHECK(!spte_is_mmio(direct(100)));
+		sept_end(&s);
+	}
+}
 
 static struct {
 	unsigned records;
@@ -324,12 +377,16 @@ int main(void)
 		cmocka_unit_test(pool_goes_on_with_a_chunk_that_has_room),
 		cmocka_unit_test(add_root_makes_one_for_two_who_want_it),
 		cmocka_unit_test(range_each_stops_at_the_root_that_fails),
+		cmocka_unit_test(invalidate_of_a_root_that_is_not_there_is_no_error),
 		cmocka_unit_test(split_range_wants_one_table_for_a_leaf),
 		cmocka_unit_test(recover_range_in_the_middle_of_a_table),
 		cmocka_unit_test(recover_range_whose_flush_fails_recovers_none),
+		cmocka_unit_test(split_at_edge_looks_at_the_mirror_alone),
 		cmocka_unit_test(slot_remove_of_the_last_keeps_the_others),
 		cmocka_unit_test(slot_any_logged_asks_the_second_slot_too),
 		cmocka_unit_test(slot_touches_the_first_slot_too),
+		cmocka_unit_test(zap_table_finds_MMIO_entries_in_a_table_without_leaves),
+		cmocka_unit_test(slot_add_ends_where_the_shared_half_begins),
 		cmocka_unit_test(zap_leaves_tells_the_trace_where_and_which),
 	};
 
