@@ -18,7 +18,7 @@
  */
 #include <errno.h>
 
-#include "kernel/machine/vmcs_fields.h"
+#include "kernel/platform/vcpu_vmcs.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
 
@@ -39,39 +39,10 @@ static uint64_t vmcs_id(enum vmcs_field field)
 	return UINT64_C(0x0020000000000000) | (uint64_t)size_code[field >> 13 & 3] << 32 | field;
 }
 
-static const struct {
-	enum vcpu_reg reg;
-	enum vmcs_field field;
-} fields[] = {
-	{ VCPU_RSP, VMCS_GUEST_RSP },
-	{ VCPU_RIP, VMCS_GUEST_RIP },
-	{ VCPU_RFLAGS, VMCS_GUEST_RFLAGS },
-	{ VCPU_ES, VMCS_GUEST_ES_SELECTOR },
-	{ VCPU_CS, VMCS_GUEST_CS_SELECTOR },
-	{ VCPU_SS, VMCS_GUEST_SS_SELECTOR },
-	{ VCPU_DS, VMCS_GUEST_DS_SELECTOR },
-	{ VCPU_FS, VMCS_GUEST_FS_SELECTOR },
-	{ VCPU_GS, VMCS_GUEST_GS_SELECTOR },
-	{ VCPU_LDTR, VMCS_GUEST_LDTR_SELECTOR },
-	{ VCPU_TR, VMCS_GUEST_TR_SELECTOR },
-	{ VCPU_ES_BASE, VMCS_GUEST_ES_BASE },
-	{ VCPU_CS_BASE, VMCS_GUEST_CS_BASE },
-	{ VCPU_SS_BASE, VMCS_GUEST_SS_BASE },
-	{ VCPU_DS_BASE, VMCS_GUEST_DS_BASE },
-	{ VCPU_FS_BASE, VMCS_GUEST_FS_BASE },
-	{ VCPU_GS_BASE, VMCS_GUEST_GS_BASE },
-	{ VCPU_LDTR_BASE, VMCS_GUEST_LDTR_BASE },
-	{ VCPU_TR_BASE, VMCS_GUEST_TR_BASE },
-	{ VCPU_CS_ACCESS, VMCS_GUEST_CS_ACCESS },
-	{ VCPU_SS_ACCESS, VMCS_GUEST_SS_ACCESS },
-	{ VCPU_GDTR_BASE, VMCS_GUEST_GDTR_BASE },
-	{ VCPU_GDTR_LIMIT, VMCS_GUEST_GDTR_LIMIT },
-	{ VCPU_IDTR_BASE, VMCS_GUEST_IDTR_BASE },
-	{ VCPU_IDTR_LIMIT, VMCS_GUEST_IDTR_LIMIT },
+static const struct vcpu_vmcs_field fields[] = {
+	VCPU_VMCS_FIELDS
 	{ VCPU_CR0, VMCS_GUEST_CR0 },
-	{ VCPU_CR3, VMCS_GUEST_CR3 },
 	{ VCPU_CR4, VMCS_GUEST_CR4 },
-	{ VCPU_EFER, VMCS_GUEST_IA32_EFER },
 	{ VCPU_DR7, VMCS_GUEST_DR7 },
 };
 

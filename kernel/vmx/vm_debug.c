@@ -19,6 +19,7 @@
 
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/port.h"
+#include "kernel/platform/vcpu_vmcs.h"
 #include "kernel/vmx/vm_room.h"
 
 #define VECTOR_DB  1
@@ -39,38 +40,7 @@
 /* ---- registers ---- */
 
 /* Those that are VMCS fields as they are. */
-static const struct {
-	enum vcpu_reg reg;
-	enum vmcs_field field;
-} fields[] = {
-	{ VCPU_RSP, VMCS_GUEST_RSP },
-	{ VCPU_RIP, VMCS_GUEST_RIP },
-	{ VCPU_RFLAGS, VMCS_GUEST_RFLAGS },
-	{ VCPU_ES, VMCS_GUEST_ES_SELECTOR },
-	{ VCPU_CS, VMCS_GUEST_CS_SELECTOR },
-	{ VCPU_SS, VMCS_GUEST_SS_SELECTOR },
-	{ VCPU_DS, VMCS_GUEST_DS_SELECTOR },
-	{ VCPU_FS, VMCS_GUEST_FS_SELECTOR },
-	{ VCPU_GS, VMCS_GUEST_GS_SELECTOR },
-	{ VCPU_LDTR, VMCS_GUEST_LDTR_SELECTOR },
-	{ VCPU_TR, VMCS_GUEST_TR_SELECTOR },
-	{ VCPU_ES_BASE, VMCS_GUEST_ES_BASE },
-	{ VCPU_CS_BASE, VMCS_GUEST_CS_BASE },
-	{ VCPU_SS_BASE, VMCS_GUEST_SS_BASE },
-	{ VCPU_DS_BASE, VMCS_GUEST_DS_BASE },
-	{ VCPU_FS_BASE, VMCS_GUEST_FS_BASE },
-	{ VCPU_GS_BASE, VMCS_GUEST_GS_BASE },
-	{ VCPU_LDTR_BASE, VMCS_GUEST_LDTR_BASE },
-	{ VCPU_TR_BASE, VMCS_GUEST_TR_BASE },
-	{ VCPU_CS_ACCESS, VMCS_GUEST_CS_ACCESS },
-	{ VCPU_SS_ACCESS, VMCS_GUEST_SS_ACCESS },
-	{ VCPU_GDTR_BASE, VMCS_GUEST_GDTR_BASE },
-	{ VCPU_GDTR_LIMIT, VMCS_GUEST_GDTR_LIMIT },
-	{ VCPU_IDTR_BASE, VMCS_GUEST_IDTR_BASE },
-	{ VCPU_IDTR_LIMIT, VMCS_GUEST_IDTR_LIMIT },
-	{ VCPU_CR3, VMCS_GUEST_CR3 },
-	{ VCPU_EFER, VMCS_GUEST_IA32_EFER },
-};
+static const struct vcpu_vmcs_field fields[] = { VCPU_VMCS_FIELDS };
 
 /* False: it waits for its start-up and has no state yet. */
 static bool has_state(struct vm_vcpu *v)

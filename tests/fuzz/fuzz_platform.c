@@ -10,15 +10,16 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/machine/port.h"
 #include "kernel/platform/platform.h"
+#include "tests/fake/device_ram.h"
 
 static struct platform pc;
 static uint8_t memory[4096], image[1024];
+static struct device_ram ram = { memory, sizeof(memory) };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,24 +27,6 @@ static void nothing(void *ctx, uint8_t byte) { (void)ctx, (void)byte; }
 static void deliver(void *ctx, const struct intr_message *m) { (void)ctx, (void)m; }
 static void output(void *ctx, bool high) { (void)ctx, (void)high; }
 static void entropy(uint8_t *to, size_t n) { memset(to, 1, n); }
-
-static int mem_read(void *ctx, uint64_t gpa, void *to, uint64_t n)
-{
-	(void)ctx;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(to, memory + gpa, n);
-	return 0;
-}
-
-static int mem_write(void *ctx, uint64_t gpa, const void *from, uint64_t n)
-{
-	(void)ctx;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(memory + gpa, from, n);
-	return 0;
-}
 
 static const uint16_t ports[] = {
 	0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x41, 0x42, 0x43, 0x61, 0x64, 0x70, 0x71, 0x92, 0xf4,
@@ -73,7 +56,7 @@ static void start(void)
 	if (platform_init(&pc, &config))
 		abort();
 	platform_set_sink(&pc, &(struct intr_sink){ .deliver = deliver, .pic = output });
-	platform_set_dma(&pc, &(struct dma){ mem_read, mem_write, NULL });
+	platform_set_dma(&pc, &(struct dma){ device_ram_read, device_ram_write, &ram });
 	memset(memory, 0, sizeof(memory));
 }
 

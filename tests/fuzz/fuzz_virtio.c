@@ -8,42 +8,25 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "kernel/machine/port.h"
 #include "kernel/platform/platform.h"
+#include "tests/fake/device_ram.h"
 
 #define BAR   UINT64_C(0xc0000000)
 #define SLOTS 3 /* 2 to 4 */
 
 static struct platform pc;
 static uint8_t memory[8192], image[4096 + 512];
+static struct device_ram ram = { memory, sizeof(memory) };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void nothing(void *ctx, uint8_t byte) { (void)ctx, (void)byte; }
 static void deliver(void *ctx, const struct intr_message *m) { (void)ctx, (void)m; }
 static void entropy(uint8_t *to, size_t n) { memset(to, 1, n); }
-
-static int mem_read(void *ctx, uint64_t gpa, void *to, uint64_t n)
-{
-	(void)ctx;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(to, memory + gpa, n);
-	return 0;
-}
-
-static int mem_write(void *ctx, uint64_t gpa, const void *from, uint64_t n)
-{
-	(void)ctx;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(memory + gpa, from, n);
-	return 0;
-}
 
 static void bar_set(unsigned slot, unsigned at, unsigned bytes, uint64_t v)
 {
@@ -83,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (platform_init(&pc, &config))
 		abort();
 	platform_set_sink(&pc, &(struct intr_sink){ .deliver = deliver });
-	platform_set_dma(&pc, &(struct dma){ mem_read, mem_write, NULL });
+	platform_set_dma(&pc, &(struct dma){ device_ram_read, device_ram_write, &ram });
 	memset(memory, 0, sizeof(memory));
 	for (unsigned slot = 2; slot < 2 + SLOTS; slot++)
 		bring_up(slot);

@@ -6,7 +6,6 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -18,12 +17,14 @@
 
 #include "kernel/machine/port.h"
 #include "kernel/platform/platform.h"
+#include "tests/fake/device_ram.h"
 
 static struct platform pc;
 static struct intr_message sent[16];
 static unsigned sent_count, pic_changes;
 static bool pic_now;
 static uint8_t memory[64 * 1024];
+static struct device_ram ram = { memory, sizeof(memory) };
 
 static void deliver(void *ctx, const struct intr_message *m)
 {
@@ -40,30 +41,12 @@ static void on_pic(void *ctx, bool asserted)
 
 static void print(void *ctx, uint8_t byte) { (void)ctx, (void)byte; }
 
-static int mem_read(void *ctx, uint64_t gpa, void *to, uint64_t n)
-{
-	(void)ctx;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(to, memory + gpa, n);
-	return 0;
-}
-
-static int mem_write(void *ctx, uint64_t gpa, const void *from, uint64_t n)
-{
-	(void)ctx;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(memory + gpa, from, n);
-	return 0;
-}
-
 static int start(void **state)
 {
 	const struct platform_config config = { .name = "t", .memory_bytes = 64 << 20, .vcpus = 2,
 						.pic = true, .console = print };
 	const struct intr_sink sink = { .deliver = deliver, .pic = on_pic };
-	const struct dma dma = { mem_read, mem_write, NULL };
+	const struct dma dma = { device_ram_read, device_ram_write, &ram };
 
 	(void)state;
 	sent_count = pic_changes = 0;

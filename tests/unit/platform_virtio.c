@@ -5,7 +5,6 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,6 +15,7 @@
 
 #include "kernel/machine/port.h"
 #include "kernel/platform/platform.h"
+#include "tests/fake/device_ram.h"
 
 #define BAR   UINT64_C(0xc0000000)
 #define TABLE UINT64_C(0x1000)
@@ -29,6 +29,7 @@ enum { NEXT = 1, WRITE = 2, INDIRECT = 4 };
 
 static struct platform pc;
 static uint8_t memory[64 * 1024];
+static struct device_ram ram = { memory, sizeof(memory) };
 static uint8_t image[9 * 512]; /* not a whole number of pages */
 static char printed[256];
 static unsigned printed_count, interrupts;
@@ -52,22 +53,9 @@ static void entropy(uint8_t *to, size_t n) { memset(to, 0x5a, n); }
 
 static int mem_read(void *ctx, uint64_t gpa, void *to, uint64_t n)
 {
-	(void)ctx;
 	if (endless && gpa == AVAIL + 2)
 		memory[gpa]++;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(to, memory + gpa, n);
-	return 0;
-}
-
-static int mem_write(void *ctx, uint64_t gpa, const void *from, uint64_t n)
-{
-	(void)ctx;
-	if (gpa > sizeof(memory) || n > sizeof(memory) - gpa)
-		return -ENOENT;
-	memcpy(memory + gpa, from, n);
-	return 0;
+	return device_ram_read(ctx, gpa, to, n);
 }
 
 static int start(void **state)
@@ -77,7 +65,7 @@ static int start(void **state)
 		.disk_size = sizeof(image), .virtio_console = true, .entropy = entropy,
 	};
 	const struct intr_sink sink = { .deliver = deliver };
-	const struct dma dma = { mem_read, mem_write, NULL };
+	const struct dma dma = { mem_read, device_ram_write, &ram };
 
 	(void)state;
 	printed_count = interrupts = 0;
