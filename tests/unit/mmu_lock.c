@@ -146,6 +146,25 @@ TEST(a_lock_where_another_was_is_joined_anew)
 	sept_end(&s);
 }
 
+/* Whatever lies behind the lock in memory. */
+TEST(each_cpu_that_looks_is_noted)
+{
+	static struct {
+		struct mmu_lock lock;
+		uint64_t behind[MMU_MAX_CPUS * 64];
+	} room;
+
+	machine_start(UINT64_C(1) << 30, MMU_MAX_CPUS);
+	mmu_lock_init(&room.lock);
+	memset(room.behind, 0xff, sizeof(room.behind));
+	for (unsigned cpu = 0; cpu < MMU_MAX_CPUS; cpu += 7) {
+		machine_cpu(cpu);
+		mmu_look_end(mmu_look_begin(&room.lock));
+		CHECK(room.lock.cpus[cpu / 64] & BIT64(cpu % 64));
+	}
+	machine_cpu(0);
+}
+
 /*
  * Waiting
  */
@@ -325,6 +344,7 @@ int main(void)
 		cmocka_unit_test(each_cpu_learns_of_a_cut),
 		cmocka_unit_test(a_table_that_was_joined_is_not_remembered),
 		cmocka_unit_test(a_lock_where_another_was_is_joined_anew),
+		cmocka_unit_test(each_cpu_that_looks_is_noted),
 		cmocka_unit_test(E7_a_table_is_not_freed_under_a_cpu_that_looks),
 		cmocka_unit_test(E7_a_grace_period_ends_with_the_visits_that_it_began_with),
 		cmocka_unit_test(E7_an_invalid_root_is_not_taken_apart_under_a_cpu_that_looks),
