@@ -251,7 +251,7 @@ def linux_td():
     check("who called it", re.search(r"^#1 .* in do_syscall_64", out, re.M), out)
     check("a step in the kernel", re.search(r"=> 0xffffffff8\w+ <__x64_sys_newuname\+\d+>", out), out)
     watched = re.search(r"Old value = (\d+)\nNew value = (\d+)", out)
-    check("the clock ticks under a watchpoint", watched and int(watched[2]) == int(watched[1]) + 1, out)
+    check("the clock ticks under a watchpoint", watched and int(watched[2]) > int(watched[1]), out)
     check("the kernel goes on", live.wait(r"^linux\| ?Linux\n(.*\n)*?linux\| ?Linux\n", 200), live.text[-1000:])
     b = live.leave(seconds=200)
     check("the run with Linux ends with 0", b.status == 0, b)
