@@ -43,7 +43,7 @@ def looking():
         "step looped 3", "set looped r15 0xabcdef", "regs looped 0 --json", "continue looped",
         "walk looped 0xffffffff80000000 gva", "exits looped", "stop looped",
         # A closed one: what the module lets the host see.
-        "start closed", "regs closed", "mem closed 0xfffff000", "metadata closed NUM_VCPUS",
+        "start closed", "expect closed \"for ever\" 60", "regs closed", "mem closed 0xfffff000", "metadata closed NUM_VCPUS",
         "metadata closed RTMR", "setfield closed HP_LOCK_TIMEOUT 2000000", "metadata closed HP_LOCK_TIMEOUT",
         "break closed 0xfffff000", "stop closed",
         # A plain guest.
