@@ -342,15 +342,6 @@ static void keep_cut_event(struct guest *g, uint32_t info)
 	guest_vmwrite(g, F_ENTRY_LEN, g->x.instr_len);
 }
 
-/*
- * The guest has fetched the information of its #VE, so that #VE was delivered: what the CPU tells of a cut
- * delivery is old.
- */
-static bool is_over(const struct guest *g, uint32_t info)
-{
-	return INTR_TYPE(info) == INTR_HARD_EXC && (info & 0xff) == VEC_VE && !g->vp->v.ve.valid;
-}
-
 /* Exits that cannot cut a delivery short did so nevertheless. */
 static enum guest_next exit_in_delivery(struct guest *g)
 {
@@ -364,7 +355,7 @@ static enum guest_next handle(struct guest *g)
 	uint32_t basic = EXIT_BASIC(g->x.reason);
 	uint32_t idt = g->x.not_entered ? 0 : (uint32_t)guest_vmread(g, F_IDT_INFO);
 
-	if ((idt & INTR_VALID) && !is_over(g, idt)) {
+	if (idt & INTR_VALID) {
 		if (!may_cut_delivery(basic))
 			return exit_in_delivery(g);
 		keep_cut_event(g, idt);

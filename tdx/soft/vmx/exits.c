@@ -108,15 +108,11 @@ static bool convert_to_ve(struct soft_vcpu *v, const struct soft_exit *x, uint64
 }
 
 /* Put back the event whose delivery met the fault, so that the guest can be entered again. */
-static void redeliver(const struct soft_vcpu *v)
+static void redeliver(void)
 {
 	uint64_t event = vmcs_read(VMCS_IDT_VECTORING_INFO);
 
 	if (!(event & INTR_INFO_VALID))
-		return;
-	/* A #VE whose information was fetched has been delivered. */
-	if (INTR_INFO_TYPE(event) == INTR_TYPE_HW_EXCEPTION && INTR_INFO_VECTOR(event) == VEC_VE &&
-	    !v->ve.valid)
 		return;
 	(void)vmwrite(VMCS_ENTRY_INTERRUPTION_INFO, event & ~BIT64(12));
 	(void)vmwrite(VMCS_ENTRY_EXCEPTION_ERROR_CODE, vmcs_read(VMCS_IDT_VECTORING_ERROR_CODE));
@@ -132,7 +128,7 @@ static bool on_ept_violation(struct svmx_lp *me, struct soft_vcpu *v, struct sof
 		return true;
 	if (shared_root_sync(svmx_of(v), v, true)) {
 		me->shared_refreshes++;
-		redeliver(v);
+		redeliver();
 		return false;
 	}
 	return !convert_to_ve(v, x, shared_entry(v, x->gpa));
