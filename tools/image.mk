@@ -1,6 +1,6 @@
 # image.mk - build/tain.elf: every source of the rooms inside the image.
 
-IMAGE_DIRS := kernel kernel/base kernel/machine kernel/platform kernel/vmx kernel/guest \
+IMAGE_DIRS := kernel kernel/base kernel/machine kernel/platform kernel/vmx kernel/guest kernel/net \
 	kernel/monitor mmu tdx tdx/abi tdx/soft tdx/soft/vmx drivers $(patsubst %/,%,$(wildcard drivers/*/))
 IMAGE_C    := $(sort $(foreach d,$(IMAGE_DIRS),$(wildcard $(d)/*.c)))
 IMAGE_ASM  := $(sort $(foreach d,$(IMAGE_DIRS),$(wildcard $(d)/*.asm)))
