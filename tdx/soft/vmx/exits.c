@@ -107,6 +107,25 @@ static bool convert_to_ve(struct soft_vcpu *v, const struct soft_exit *x, uint64
 	return true;
 }
 
+/*
+ * An emulator that has no posted interrupts (Bochs 2.7) also delivers a virtual interrupt without noting
+ * it: when the delivery is cut short, the IDT-vectoring information is that of some event before, and the
+ * interrupt, in service already, would be lost. With the flag on and one in service it is that one: a
+ * guest that takes interrupts has none in service, but in a handler that enabled them before its EOI. There
+ * an exception may be taken for the interrupt, and comes again by itself, as its instruction is run again.
+ */
+static void note_virtual_interrupt(struct soft_vcpu *v)
+{
+	uint64_t vector;
+
+	if (svmx_of(v)->posted_by_cpu ||
+	    !(vmcs_read(VMCS_IDT_VECTORING_INFO) & INTR_INFO_VALID))
+		return;
+	vector = vmcs_read(VMCS_GUEST_INTERRUPT_STATUS) >> 8 & 0xff;
+	if (vector && (vmcs_read(VMCS_GUEST_RFLAGS) & RFLAGS_IF))
+		(void)vmwrite(VMCS_IDT_VECTORING_INFO, INTR_INFO_VALID | vector);
+}
+
 /* Put back the event whose delivery met the fault, so that the guest can be entered again. */
 static void redeliver(void)
 {
@@ -155,6 +174,8 @@ bool exit_decode(struct svmx_lp *me, struct soft_vcpu *v, struct soft_exit *x)
 		break;
 	}
 	x->qualification = vmcs_read(VMCS_EXIT_QUALIFICATION);
+	if (reason == EXIT_REASON_EPT_VIOLATION || reason == EXIT_REASON_EPT_MISCONFIG)
+		note_virtual_interrupt(v);
 	if (reason == EXIT_REASON_EPT_VIOLATION)
 		return on_ept_violation(me, v, x);
 	if (reason == EXIT_REASON_EPT_MISCONFIG)

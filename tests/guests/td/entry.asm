@@ -42,6 +42,8 @@ DATA		equ 0x10
 	global write_msr
 	global irq_enable
 	global irq_disable
+	global irq_window_at
+	global undefined_at
 	global wait_interrupt
 	global xmm_enable
 	global xmm_load
@@ -224,6 +226,24 @@ irq_enable:
 	ret
 irq_disable:
 	cli
+	ret
+
+; void irq_window_at(void *stack): as enable and disable, what comes meanwhile is pushed at @stack
+irq_window_at:
+	mov	rax, rsp
+	mov	rsp, rdi
+	sti
+	nop
+	cli
+	mov	rsp, rax
+	ret
+
+; void undefined_at(void *stack): #UD, pushed at @stack; the handler steps over the two bytes
+undefined_at:
+	mov	rax, rsp
+	mov	rsp, rdi
+	ud2
+	mov	rsp, rax
 	ret
 
 ; void wait_interrupt(void): STI; HLT with nothing between, HLT being a #VE in a TD

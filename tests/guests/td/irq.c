@@ -25,6 +25,7 @@ enum {
 #define VEC_TIMER   0x90
 #define VEC_OTHER   0xa0 /* from vCPU 0 to the others */
 #define VEC_NMI     2
+#define VEC_UD      6
 #define LVT_MASKED  BIT64(16)
 #define PERIODIC    BIT64(17)
 #define DEADLINE    BIT64(18)
@@ -33,10 +34,14 @@ enum {
 #define ICR_NMI     0x400
 #define ICR_OTHERS  0xc0000
 #define ICR_LOGICAL 0x800
+#define FRESH       UINT64_C(0x01000000) /* never touched: shared pages, each a stack once */
+#define UD2_BYTES   2
 
 static volatile uint32_t low, high, timer, other, nmi, order, low_at, high_at, awake;
 static volatile uint64_t last_tsc;
-static volatile bool send_high;
+static volatile bool send_high, fault_inside;
+static volatile uint32_t undefined;
+static uint64_t fresh = FRESH;
 static uint64_t tsc_hz;
 
 static void on_high(struct td_frame *f)
@@ -47,9 +52,33 @@ static void on_high(struct td_frame *f)
 	high_at = ++order;
 }
 
+/*
+ * The end of a shared page that the host has not mapped yet: what is pushed there first meets an EPT
+ * violation in the middle of its delivery.
+ */
+static void *fresh_stack(void)
+{
+	uint64_t shared = BIT64(td_info().width - 1), at = fresh, next;
+
+	fresh += PAGE_SIZE;
+	if (vmcall(VMCALL_MAP_GPA, at | shared, PAGE_SIZE, 0, 0, &next))
+		td_fatal("irq: a page would not be shared");
+	return (char *)map_shared(at) + PAGE_SIZE;
+}
+
+static void on_undefined(struct td_frame *f)
+{
+	undefined++;
+	f->rip += UD2_BYTES;
+}
+
 static void on_low(struct td_frame *f)
 {
 	(void)f;
+	if (fault_inside) { /* an exception of the handler, cut short as well */
+		fault_inside = false;
+		undefined_at(fresh_stack());
+	}
 	if (send_high) { /* a higher one may come between */
 		send_high = false;
 		write_msr(X2_SELF_IPI, VEC_HIGH);
@@ -166,6 +195,41 @@ static void posted(void)
 	irq_disable();
 	print("irq: one virtual interrupt: %lu ticks from TDVMCALL to handler\n", last_tsc - start);
 	td_check(high == 4, "one comes as the TDVMCALL returns");
+}
+
+/*
+ * A delivery that the host's own faults cut short is made good: the same event, once, whatever event
+ * came before it.
+ */
+static void cut_short(void)
+{
+	uint32_t out[4], before = low;
+	void *stack = fresh_stack();
+
+	cpuid_leaf(0x40000000, 0, out); /* #VE: the event before */
+	write_msr(X2_SELF_IPI, VEC_LOW);
+	irq_window_at(stack);
+	td_check(low == before + 1, "a self-IPI whose delivery was cut short comes once");
+
+	stack = fresh_stack();
+	cpuid_leaf(0x40000000, 0, out);
+	(void)host_write(X2_SELF_IPI, VEC_LOW);
+	irq_window_at(stack);
+	td_check(low == before + 2, "a posted one likewise");
+
+	undefined_at(fresh_stack());
+	td_check(undefined == 1, "an exception likewise");
+
+	fault_inside = true;
+	write_msr(X2_SELF_IPI, VEC_LOW);
+	irq_enable();
+	irq_disable();
+	td_check(low == before + 3 && undefined == 2, "and one within a handler");
+
+	write_msr(X2_SELF_IPI, VEC_LOW);
+	irq_enable();
+	irq_disable();
+	td_check(low == before + 4, "nothing is left in service");
 }
 
 /* ---- timers ---- */
@@ -352,6 +416,7 @@ void td_main(uint32_t index, uint64_t boot_parameter, uint32_t width)
 	td_on_interrupt(VEC_TIMER, on_timer);
 	td_on_interrupt(VEC_OTHER, on_other);
 	td_on_interrupt(VEC_NMI, on_nmi);
+	td_on_interrupt(VEC_UD, on_undefined);
 	td_init();
 	if (index)
 		serve();
@@ -361,6 +426,7 @@ void td_main(uint32_t index, uint64_t boot_parameter, uint32_t width)
 	print("irq: TSC of %lu MHz, %u vCPUs\n", tsc_hz / 1000000, me.vcpus);
 	self_ipis();
 	posted();
+	cut_short();
 	one_shot();
 	periodic();
 	deadline();

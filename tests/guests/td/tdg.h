@@ -97,6 +97,8 @@ uint64_t read_msr(uint32_t msr);
 void write_msr(uint32_t msr, uint64_t value);
 void irq_enable(void);
 void irq_disable(void);
+void irq_window_at(void *stack); /* a moment on, on another stack */
+void undefined_at(void *stack);  /* likewise UD2 */
 void wait_interrupt(void); /* STI; HLT; CLI */
 void xmm_enable(void);     /* CR4.OSFXSR */
 void xmm_load(const uint64_t xmm[16][2]);
