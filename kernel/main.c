@@ -242,9 +242,7 @@ static bool provide_module(const struct tain_config *t)
 		if (hardware)
 			return true;
 	}
-	if (t->profile != PROFILE_DEFAULT && t->profile != PROFILE_1_5_01)
-		log_warn("tdx: the software module has the profile 1.5.01 only: it is used");
-	if (soft_vmx_start() != 0)
+	if (soft_vmx_start(t->profile) != 0)
 		return false;
 	tdx_host.module_label = "SOFTWARE TDX module (no confidentiality)";
 	tdx_host.msr_read = soft_vmx_msr_read;

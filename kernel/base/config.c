@@ -200,8 +200,7 @@ static const struct word module_words[] = {
 	{ "auto", MODULE_AUTO }, { "hardware", MODULE_HARDWARE }, { "soft", MODULE_SOFT },
 	{ "none", MODULE_NONE }, { NULL, 0 } };
 static const struct word profile_words[] = {
-	{ "soft:1.5.01", PROFILE_1_5_01 }, { "soft:1.5.05", PROFILE_1_5_05 },
-	{ "soft:2.0", PROFILE_2_0 }, { NULL, 0 } };
+	{ "soft:1.5.01", 0 }, { "soft:1.5.05", 0 }, { "soft:2.0", 0 }, { "soft:odd", 0 }, { NULL, 0 } };
 /* clang-format on */
 
 static const struct word *find_word(const struct word *words, const char *value)
@@ -396,10 +395,10 @@ static void set_module(struct parser *p, const struct key *k, const char *value)
 		t->module = (enum module_choice)w->value;
 	} else if (profile) {
 		t->module = MODULE_SOFT;
-		t->profile = (enum module_profile)profile->value;
+		t->profile = strchr(profile->name, ':') + 1;
 	} else if (!strchr(value, '\\') && !strchr(value, '/')) {
 		complain(p,
-			 "%s: '%.24s' is none of auto, hardware, soft[:1.5.01|:1.5.05|:2.0], none, "
+			 "%s: '%.24s' is none of auto, hardware, soft[:1.5.01|:1.5.05|:2.0|:odd], none, "
 			 "a path",
 			 k->name, value);
 	} else if (path_into(p, k->name, value, &t->module_file)) {

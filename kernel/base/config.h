@@ -29,7 +29,6 @@
 /* PORT and MMIO use struct tain_config.console_address. */
 enum console_choice { CONSOLE_AUTO, CONSOLE_COM1, CONSOLE_COM2, CONSOLE_PORT, CONSOLE_MMIO };
 enum module_choice { MODULE_AUTO, MODULE_HARDWARE, MODULE_SOFT, MODULE_NONE, MODULE_FILE };
-enum module_profile { PROFILE_DEFAULT, PROFILE_1_5_01, PROFILE_1_5_05, PROFILE_2_0 };
 enum gdb_choice { GDB_OFF, GDB_COM1, GDB_COM2 };
 enum crash_choice { CRASH_STOP, CRASH_REBOOT };
 enum bringup_choice { BRINGUP_ON, BRINGUP_STEP, BRINGUP_PROBE };
@@ -41,7 +40,7 @@ struct tain_config {
 	unsigned baud;
 	unsigned log; /* enum log_level */
 	enum module_choice module;
-	enum module_profile profile; /* of the software module */
+	const char *profile; /* version of the software module; NULL: its own choice */
 	struct guest_file module_file;
 	char start[CONFIG_GUESTS_MAX][GUEST_NAME_MAX + 1];
 	unsigned start_count;

@@ -24,6 +24,7 @@
 #include "tdx/abi/operand.h"
 #include "tdx/abi/status.h"
 #include "tdx/soft/lock.h"
+#include "tdx/soft/profile.h"
 #include "tdx/soft/soft.h"
 
 #define PA_BITS      52 /* the ABI's physical addresses, whatever the CPU has */
@@ -130,6 +131,7 @@ struct soft_module {
 	uint8_t scratch[PAGE_SIZE]; /* stands in for private pages named as shared ones */
 	const struct soft_machine *machine;
 	const struct soft_backend *backend;
+	const struct soft_profile *profile;
 
 	lock_t sys_lock;
 	uint8_t sys_state; /* enum sys_state */

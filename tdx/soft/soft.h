@@ -276,16 +276,19 @@ struct soft_backend {
 /* ---- the module ----------------------------------------------------------------------------- */
 
 struct soft_module;
+struct soft_profile;
 
 /* Bytes that soft_init() wants for the module's global data (a few pages). */
 size_t soft_module_size(void);
 
 /*
- * Make @memory (soft_module_size() bytes, page aligned) a freshly loaded module on @machine.
- * Both are kept by reference. The module's state is as after P-SEAMLDR's INSTALL.
+ * Make @memory (soft_module_size() bytes, page aligned) a freshly loaded module on @machine, of the
+ * version that @profile is (tdx/soft/profile.h). All are kept by reference. The module's state is as
+ * after P-SEAMLDR's INSTALL.
  */
 struct soft_module *soft_init(void *memory, const struct soft_machine *machine,
-			      const struct soft_backend *backend);
+			      const struct soft_backend *backend,
+			      const struct soft_profile *profile);
 
 /*
  * One SEAMCALL on @lp. True: RAX and the other registers are as the module leaves them (CF = 0).

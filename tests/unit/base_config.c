@@ -87,7 +87,7 @@ static void every_key_of_the_manual_is_understood(void **state)
 	assert_int_equal(cfg.tain.baud, 115200);
 	assert_int_equal(cfg.tain.log, LOG_DEBUG);
 	assert_int_equal(cfg.tain.module, MODULE_SOFT);
-	assert_int_equal(cfg.tain.profile, PROFILE_1_5_05);
+	assert_string_equal(cfg.tain.profile, "1.5.05");
 	assert_int_equal(cfg.tain.start_count, 2);
 	assert_string_equal(cfg.tain.start[0], "hello");
 	assert_string_equal(cfg.tain.start[1], "plain");

@@ -14,6 +14,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tools/host/vectors_machine.h"
+#include "tdx/soft/profile.h"
 #include "tests/host/statuses.h"
 
 #include <sched.h>
@@ -545,5 +546,5 @@ void vm_reset(void)
 	vm.random = UINT64_C(0x9e3779b97f4a7c15);
 	describe(&vm.mc);
 	vm.be.ops = &backend_ops;
-	vm.module = soft_init(module, &vm.mc, &vm.be);
+	vm.module = soft_init(module, &vm.mc, &vm.be, &soft_profiles[0]);
 }

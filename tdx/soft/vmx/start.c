@@ -20,6 +20,7 @@
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/trap.h"
+#include "tdx/soft/profile.h"
 #include "tdx/soft/vmx/soft_vmx.h"
 #include "tdx/soft/vmx/start.h"
 
@@ -220,13 +221,18 @@ static int allocate(void **memory)
 	return 0;
 }
 
-int soft_vmx_start(void)
+int soft_vmx_start(const char *version)
 {
+	const struct soft_profile *profile = soft_profile_find(version);
 	void *memory;
 	int err = check_cpu();
 
 	if (err)
 		return err;
+	if (!profile) {
+		log_error("soft: there is no version '%s' of the module", version);
+		return -EINVAL;
+	}
 	machine.ops = &machine_ops;
 	describe_init(&machine);
 	err = allocate(&memory);
@@ -236,7 +242,7 @@ int soft_vmx_start(void)
 		cpu_get(i)->slot[CPU_SLOT_SOFT] = &lps[i];
 	has_rdrand = (cpuid(1, 0).ecx & CPUID_RDRAND) != 0;
 	state_init();
-	module = soft_init(memory, &machine, &backend);
+	module = soft_init(memory, &machine, &backend, profile);
 	register_ud_handler(on_undefined);
 	log_warn("%s", soft_banner());
 	return 0;

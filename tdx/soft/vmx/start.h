@@ -11,11 +11,11 @@
 #include "tdx/abi/inject.h"
 
 /*
- * Install the module: SEAMCALL's #UD is answered from now on, on all CPUs. Boot CPU, after all
+ * Install the module of that @version (tdx/soft/profile.h; NULL: the first): SEAMCALL's #UD is answered from now on, on all CPUs. Boot CPU, after all
  * CPUs are in VMX operation. 0; -ENODEV: no VMX; -ENOTSUP: this CPU lacks something that a TD
- * needs; -ENOMEM. The reason was logged.
+ * needs; -EINVAL: no such version; -ENOMEM. The reason was logged.
  */
-int soft_vmx_start(void) MUST_CHECK;
+int soft_vmx_start(const char *version) MUST_CHECK;
 
 /*
  * What the module's machine says where this machine has nothing to say: MSRs that only TDX machines

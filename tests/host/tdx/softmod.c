@@ -34,6 +34,7 @@ void (*softmod_guest)(struct soft_vcpu *v, struct soft_exit *x);
 bool (*softmod_intercept)(struct soft_regs *r);
 bool softmod_interrupt;
 unsigned softmod_keyids = 32;
+const struct soft_profile *softmod_profile = &soft_profiles[0];
 
 _Static_assert(sizeof(struct soft_regs) == sizeof(struct seam_regs), "the same sixteen registers");
 
@@ -337,7 +338,8 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 	}
 	while ((PAGE_SIZE << order) < soft_module_size())
 		order++;
-	module = soft_init(hpa_to_ptr(pages_alloc(PAGE_SOFT, order)), &machine, &backend);
+	module = soft_init(hpa_to_ptr(pages_alloc(PAGE_SOFT, order)), &machine, &backend,
+			   softmod_profile);
 	memory[0] =
 		(struct boot_mem){ .base = MACHINE_BASE, .size = bytes, .kind = BOOT_MEM_USABLE };
 	host = (struct tdx_host){

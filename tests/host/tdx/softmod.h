@@ -12,6 +12,7 @@
 #define TAIN_TESTS_HOST_TDX_SOFTMOD_H
 
 #include "kernel/base/types.h"
+#include "tdx/soft/profile.h"
 #include "tdx/soft/soft.h"
 #include "tdx/tdx.h"
 
@@ -39,6 +40,9 @@ extern bool softmod_interrupt;
 
 /* Private KeyIDs that the machine has, the module's own among them: 32, or what a test says. */
 extern unsigned softmod_keyids;
+
+/* The version of the module that softmod_start() loads: the first there is, or a test's choice. */
+extern const struct soft_profile *softmod_profile;
 
 /* Before tdx_init(): memory is initialised when it is wanted, as in the image. */
 void softmod_lazy(void);
