@@ -1,11 +1,14 @@
 """e2e.py - what every end-to-end test uses: boot through tools/run, check promises, count them.
 
 A test program is tests/e2e/test_THEME.py. It boots as few times as it can, calls check() once for
-each promise, and ends with finish(), whose last line `make test` sums up.
+each promise, and ends with finish(), whose last line `make test` sums up. A run ends before the
+program's time does (TAIN_TEST_SECONDS, from tools/run-tests); a program that is told to end
+nevertheless (SIGTERM) says first what it waits for, with the end of its machine's console.
 """
 import contextlib
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -19,6 +22,9 @@ ANSI = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[=>()][0-9A-Za-z]?|\r")
 
 _counts = {"passed": 0, "failed": 0}
 _folder = tempfile.TemporaryDirectory(prefix="tain-e2e-")
+_running = []  # the runs under way: waits_for() and text say where they are
+_limit = float(os.environ.get("TAIN_TEST_SECONDS", "inf"))
+_end = time.monotonic() + _limit - 25  # what a run needs to end, and the program to tell of it
 
 
 class Boot:
@@ -60,7 +66,8 @@ def write(name, content):
 def run_words(config="none", commands=(), files=(), machine="bochs", cpus=1, memory=None,
               timeout=480, extra=()):
     """The command line of tools/run. @config: 'none', None for the sample, or text."""
-    words = [RUN, "--machine", machine, "--cpus", str(cpus), "--timeout", str(timeout)]
+    timeout = max(1, min(timeout, _end - time.monotonic()))
+    words = [RUN, "--machine", machine, "--cpus", str(cpus), "--timeout", f"{timeout:.0f}"]
     if memory:
         words += ["--memory", str(memory)]
     if config is not None:
@@ -75,34 +82,16 @@ def run_words(config="none", commands=(), files=(), machine="bochs", cpus=1, mem
     return words + list(extra)
 
 
-def boot(**how):
-    """Boot once and return a Boot. Arguments as run_words()."""
-    done = subprocess.run(run_words(**how), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False)
-    text = ANSI.sub("", done.stdout.decode("utf-8", "replace"))
-    return Boot(done.returncode, text, done.stderr.decode("utf-8", "replace"))
+class Output:
+    """What the pipes of a child say, read by threads while it runs."""
 
-
-def file_of(image, path):
-    """The text of file @path on the ESP of a disk image; '' if it is not there."""
-    done = subprocess.run(["mcopy", "-n", "-i", f"{image}@@1M", f"::/{path}", "-"], check=False,
-                          env={"PATH": "/usr/bin:/bin", "MTOOLS_SKIP_CHECK": "1"},
-                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    return done.stdout.decode("utf-8", "replace")
-
-
-class Live:
-    """A run with its keyboard: wait for what is printed, type, and leave at the end."""
-
-    def __init__(self, timeout=480, extra=(), **how):
-        words = run_words(timeout=timeout, extra=["--interactive", *extra], **how)
-        self.raw, self.seen = b"", 0
-        self.run = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                    stderr=subprocess.PIPE)
-        self.errors = ""
+    def __init__(self, words, **how):
+        self.raw, self.errors = b"", ""
+        self.run = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **how)
         self.readers = [threading.Thread(target=self._read), threading.Thread(target=self._errors)]
         for reader in self.readers:
             reader.start()
+        _running.append(self)
 
     def _read(self):
         while data := self.run.stdout.read1(65536):
@@ -116,9 +105,51 @@ class Live:
         """COM1's text so far, without escape sequences."""
         return ANSI.sub("", self.raw.decode("utf-8", "replace"))
 
+    def waits_for(self):
+        """Where a run stands: the last command that it was given."""
+        typed = re.findall(r"^tain> (.+)$", self.text, re.M)
+        return f"the end of `{typed[-1]}`" if typed else "its first prompt"
+
+    def over(self):
+        """The child has ended: the Boot that it was."""
+        for reader in self.readers:
+            reader.join(10)
+        if self in _running:
+            _running.remove(self)
+        return Boot(self.run.returncode, self.text, self.errors)
+
+
+def boot(**how):
+    """Boot once and return a Boot. Arguments as run_words()."""
+    output = Output(run_words(**how), stdin=subprocess.DEVNULL)
+    output.run.wait()
+    return output.over()
+
+
+def file_of(image, path):
+    """The text of file @path on the ESP of a disk image; '' if it is not there."""
+    done = subprocess.run(["mcopy", "-n", "-i", f"{image}@@1M", f"::/{path}", "-"], check=False,
+                          env={"PATH": "/usr/bin:/bin", "MTOOLS_SKIP_CHECK": "1"},
+                          stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    return done.stdout.decode("utf-8", "replace")
+
+
+class Live(Output):
+    """A run with its keyboard: wait for what is printed, type, and leave at the end."""
+
+    def __init__(self, timeout=480, extra=(), **how):
+        self.seen, self.wanted = 0, ""
+        super().__init__(run_words(timeout=timeout, extra=["--interactive", *extra], **how),
+                         stdin=subprocess.PIPE)
+
+    def waits_for(self):
+        """Where a run stands: the pattern that the test waits for."""
+        return f"{self.wanted!r} in what follows"
+
     def wait(self, pattern, seconds=300):
         """Whether @pattern comes within @seconds, after what earlier waits have seen."""
         until = time.monotonic() + seconds
+        self.wanted = pattern
         while True:
             alive = self.run.poll() is None
             if found := re.compile(pattern, re.M).search(self.text, self.seen):
@@ -147,9 +178,12 @@ class Live:
         except subprocess.TimeoutExpired:
             self.run.terminate()
             self.run.wait()
-        for reader in self.readers:
-            reader.join(10)
-        return Boot(self.run.returncode, self.text, self.errors)
+        return self.over()
+
+
+def tail(text):
+    """The last lines of a console's text, set apart."""
+    return "\n".join("    " + line for line in text.splitlines()[-60:])
 
 
 def check(name, condition, detail=""):
@@ -160,8 +194,7 @@ def check(name, condition, detail=""):
         return True
     _counts["failed"] += 1
     if isinstance(detail, Boot):
-        tail = "\n".join("    " + line for line in detail.text.splitlines()[-60:])
-        detail = f"exit status {detail.status} {detail.errors.strip()}\n{tail}"
+        detail = f"exit status {detail.status} {detail.errors.strip()}\n{tail(detail.text)}"
     print(f"FAIL {name}: {detail}", flush=True)
     return False
 
@@ -180,3 +213,22 @@ def finish():
     _folder.cleanup()
     print(f"{_counts['passed']} passed, {_counts['failed']} failed")
     sys.exit(1 if _counts["failed"] else 0)
+
+
+def told_to_end(_number, _frame):
+    """Somebody's patience is at its end: say where each run stands, and end it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for each in list(_running):
+        check("the program ends in time", False, f"it waits for {each.waits_for()}\n{tail(each.text)}")
+        each.run.terminate()
+    if not _running:
+        check("the program ends in time", False, "".join(traceback.format_stack(_frame)))
+    for each in _running:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            each.run.wait(4)
+    print(f"{_counts['passed']} passed, {_counts['failed']} failed", flush=True)
+    _folder.cleanup()
+    os._exit(1)  # its threads may still wait for a pipe
+
+
+signal.signal(signal.SIGTERM, told_to_end)

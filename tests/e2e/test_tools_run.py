@@ -3,6 +3,7 @@
 import glob
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -55,6 +56,7 @@ def time_out():
     before = time.monotonic()
     b = boot(machine="qemu", timeout=1)
     check("a time-out is 124, and in time", b.status == 124 and time.monotonic() - before < 15, b)
+    check("and it says what it waited for", "time-out, waiting for its first prompt" in b.errors, b)
 
 
 def crash():
@@ -144,8 +146,33 @@ def log_copy():
     check("--log keeps COM1's output to its last line", "tain: exit 0" in text, text[-300:])
 
 
+PATIENT = """import e2e
+live = e2e.Live(machine="qemu")
+print(live.wait("^tain: ready"), flush=True)
+live.wait("what never comes")
+"""
+
+
+def impatience():
+    """A test program whose time is over says what it waited for."""
+    where = dict(os.environ, PYTHONPATH=os.path.dirname(os.path.abspath(e2e.__file__)))
+    where.pop("TAIN_TEST_SECONDS", None)
+    child = subprocess.Popen([sys.executable, "-c", PATIENT], env=where, stdout=subprocess.PIPE, text=True)
+    came = child.stdout.readline()
+    child.terminate()
+    said = child.communicate(timeout=30)[0]
+    check("a program told to end says what it waits for", came == "True\n" and
+          re.search(r"^FAIL .* waits for 'what never comes'", said, re.M), said)
+    check("with the end of the console", "    tain: ready" in said, said)
+    check("and counts it", said.endswith("0 passed, 1 failed\n") and child.returncode == 1, said)
+    show = "import e2e; print(e2e.run_words(timeout=900))"
+    words = subprocess.run([sys.executable, "-c", show], env=dict(where, TAIN_TEST_SECONDS="60"),
+                           capture_output=True, text=True, check=False).stdout
+    check("no run outlasts its program", re.search(r"'--timeout', '3\d'", words), words)
+
+
 def main():
-    for test in (start_failures, time_out, crash, script_stops, log_copy, interactive, side_by_side):
+    for test in (start_failures, time_out, impatience, crash, script_stops, log_copy, interactive, side_by_side):
         with theme(test.__name__):
             test()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
