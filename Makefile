@@ -2,6 +2,7 @@
 #
 # Sources are found by room: a new file needs no change here. The pieces:
 #   tools/newlib.mk   the C library of the image      tools/unit.mk    host unit tests
+#   tools/lwip.mk     TCP/IP
 #   tools/setup.sh    the packages                    tools/*.mk, tests/guests/guests.mk: the rest
 
 .DEFAULT_GOAL := all
@@ -41,7 +42,7 @@ WARN := -Wall -Wextra -Werror -Wshadow -Wundef -Wvla -Wstrict-prototypes -Wmissi
 STRICT_ROOMS := mmu/% tdx/%
 warn_for = $(WARN) $(if $(filter $(STRICT_ROOMS),$(1)),-Wconversion)
 
-FIRST := tools/newlib.mk tools/image.mk tools/efi.mk tools/unit.mk tools/host.mk
+FIRST := tools/newlib.mk tools/lwip.mk tools/image.mk tools/efi.mk tools/unit.mk tools/host.mk
 include $(FIRST)
 include $(filter-out $(FIRST) tools/top.mk,$(sort $(wildcard tools/*.mk)))
 -include tests/guests/guests.mk

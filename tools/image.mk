@@ -9,9 +9,9 @@ IMAGE_OBJS := $(IMAGE_C:%.c=build/image/%.o) $(IMAGE_ASM:%.asm=build/image/%.asm
 IMAGE_MACHINE := -m64 -ffreestanding -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic \
 	-fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
 IMAGE_FLAGS = -std=gnu11 $(IMAGE_MACHINE) -O2 -g -fno-omit-frame-pointer -fno-common \
-	-fno-strict-aliasing -nostdinc $(NEWLIB_INC) -isystem $(GCC_INC) -I . -MMD -MP
+	-fno-strict-aliasing -nostdinc $(NEWLIB_INC) -isystem $(GCC_INC) $(LWIP_INC) -I . -MMD -MP
 
-build/image/%.o: %.c $(NEWLIB)/src/.unpacked Makefile tools/image.mk
+build/image/%.o: %.c $(NEWLIB)/src/.unpacked $(LWIP_STAMP) Makefile tools/image.mk
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D) && $(CC) $(IMAGE_FLAGS) $(call warn_for,$<) -c $< -o $@
 
@@ -25,7 +25,7 @@ build/image/objects: FORCE
 	$(Q)mkdir -p $(@D); echo '$(IMAGE_OBJS)' | cmp -s - $@ || echo '$(IMAGE_OBJS)' > $@
 
 IMAGE_LINK = ld -T linker.ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
-	--no-warn-rwx-segments --fatal-warnings $(IMAGE_OBJS) --start-group $(NEWLIB_LIB) \
+	--no-warn-rwx-segments --fatal-warnings $(IMAGE_OBJS) --start-group $(LWIP_LIB) $(NEWLIB_LIB) \
 	$(shell $(CC) -print-libgcc-file-name) --end-group
 
 # The image carries its own symbols. The table lies behind the text and moves what follows it: a link
@@ -34,7 +34,7 @@ SYM := build/image/symbols
 symbols_object = tools/gen-symbols $(SYM)$(1).nm $(SYM)$(1).bin && \
 	$(NASM) -f elf64 -w+all -Werror '-DSYMBOLS="$(SYM)$(1).bin"' tools/symbols.asm -o $(SYM)$(1).o
 
-build/tain.elf: $(IMAGE_OBJS) $(NEWLIB_LIB) linker.ld build/image/objects tools/gen-symbols tools/symbols.asm
+build/tain.elf: $(IMAGE_OBJS) $(NEWLIB_LIB) $(LWIP_LIB) linker.ld build/image/objects tools/gen-symbols tools/symbols.asm
 	$(call say,LD,$@)
 	$(Q): > $(SYM)0.nm && $(call symbols_object,0)
 	$(Q)$(IMAGE_LINK) $(SYM)0.o -o $(SYM)1.elf && nm $(SYM)1.elf > $(SYM)1.nm && $(call symbols_object,1)

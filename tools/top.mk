@@ -67,7 +67,7 @@ test-long: all $(FUZZ_BINS) $(E2E_NEEDS) ## soaks: long fuzzing, many boots
 	$(Q)tools/test-long
 
 .PHONY: check
-check: $(NEWLIB)/src/.unpacked ## static checks: rooms, lengths, locking, headers, analysers
+check: $(NEWLIB)/src/.unpacked $(LWIP_STAMP) ## static checks: rooms, lengths, locking, headers, analysers
 	$(Q)IMAGE_FLAGS='$(IMAGE_FLAGS)' EFI_FLAGS='$(EFI_FLAGS)' tools/check
 
 .PHONY: format

@@ -6,7 +6,7 @@
 #   build/native/X.o  optimised, for host programs
 
 NATIVE_FLAGS := -std=gnu11 -g -fno-omit-frame-pointer -fno-strict-aliasing -pthread -I . \
-	-DTAIN_NATIVE=1 -MMD -MP
+	$(LWIP_INC) -DTAIN_NATIVE=1 -MMD -MP
 ASAN_FLAGS   := $(NATIVE_FLAGS) -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 
 UNIT_TESTS := $(sort $(wildcard tests/unit/*.c))
@@ -18,7 +18,7 @@ HOST_OBJS  := $(patsubst %.c,build/asan/%.o,$(sort $(wildcard tests/host/*.c)))
 FUZZERS      := $(sort $(wildcard tests/fuzz/*.c))
 FUZZ_BINS    := $(FUZZERS:tests/fuzz/%.c=build/fuzz/%)
 FUZZ_SECONDS ?= 10
-FUZZ_FLAGS   := -std=gnu11 -g -O1 -fno-strict-aliasing -pthread -I . -DTAIN_NATIVE=1 \
+FUZZ_FLAGS   := -std=gnu11 -g -O1 -fno-strict-aliasing -pthread -I . $(LWIP_INC) -DTAIN_NATIVE=1 \
 	-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all
 FUZZ_RUNS    := $(patsubst %,'tools/fuzz % $(FUZZ_SECONDS)',$(FUZZ_BINS))
 
@@ -45,9 +45,9 @@ unit_asm = $(patsubst %.asm,build/native/%.asm.o,$(wildcard tests/unit/$(1).asm)
 
 define unit_rule
 build/unit/$(1): build/asan/tests/unit/$(1).o $$(HOST_OBJS) \
-		$$(patsubst %.c,build/asan/%.o,$$(wildcard $$(LINKS_$(1)))) $(call unit_asm,$(1))
+		$$(patsubst %.c,build/asan/%.o,$$(wildcard $$(LINKS_$(1)))) $(call unit_asm,$(1)) $(if $(filter net_%,$(1)),$(LWIP_ASAN))
 	$$(call say,LD-T,$$@)
-	$$(Q)mkdir -p $$(@D) && $(CC) $(ASAN_FLAGS) $$(filter %.o,$$^) -o $$@ -lcmocka
+	$$(Q)mkdir -p $$(@D) && $(CC) $(ASAN_FLAGS) $$(filter %.o %.a,$$^) -o $$@ -lcmocka
 endef
 $(foreach t,$(UNIT_TESTS:tests/unit/%.c=%),$(eval $(call unit_rule,$(t))))
 
@@ -56,11 +56,15 @@ build/fuzz/obj/%.o: %.c Makefile tools/unit.mk
 
 define fuzz_rule
 build/fuzz/$(1): $$(patsubst %.c,build/fuzz/obj/%.o,tests/fuzz/$(1).c \
-		$$(wildcard tests/host/*.c $$(LINKS_$(1))))
+		$$(wildcard tests/host/*.c $$(LINKS_$(1)))) $(if $(filter net_%,$(1)),$(LWIP_FUZZ))
 	$$(call say,FUZZ,$$@)
 	$$(Q)mkdir -p $$(@D) && $(CLANG) $(FUZZ_FLAGS) $$^ -o $$@
 endef
 $(foreach t,$(FUZZERS:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
+# Who includes lwIP's headers waits until they are there.
+LWIP_USERS := $(basename $(wildcard drivers/net/*.c kernel/net/*.c tests/unit/net_*.c tests/fuzz/net_*.c))
+$(foreach k,asan native fuzz/obj,$(LWIP_USERS:%=build/$(k)/%.o)): $(LWIP_STAMP)
+
 -include $(shell find build/fuzz/obj -name '*.d' 2>/dev/null)
 
 .PHONY: unit

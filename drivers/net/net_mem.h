@@ -1,0 +1,33 @@
+/*
+ * net_mem.h - lwIP's memory, with a bound, and its random numbers. lwIP itself includes this.
+ *
+ * Invariants
+ *   - No more than NET_MEM_MAX bytes are out at any moment; a request beyond answers NULL and is
+ *     counted. What was given back counts no more.
+ *
+ * Locking  the boot CPU's run loop only, as all of lwIP.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_NET_MEM_H
+#define TAIN_NET_MEM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define NET_MEM_MAX (4u << 20)
+
+void *net_mem_alloc(size_t bytes);
+void *net_mem_calloc(size_t count, size_t bytes); /* zeroed */
+void net_mem_free(void *p);
+
+struct net_mem_stats {
+	uint64_t used, high_water, refused; /* bytes, bytes, requests */
+};
+void net_mem_stats(struct net_mem_stats *out);
+
+/* Hard to guess where the CPU has RDRAND (net_seed()); else only different from boot to boot. */
+uint32_t net_random(void);
+void net_seed(uint64_t seed);
+
+#endif
