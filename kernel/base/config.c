@@ -407,6 +407,17 @@ static void set_module(struct parser *p, const struct key *k, const char *value)
 	}
 }
 
+static void set_net(struct parser *p, const struct key *k, const char *value)
+{
+	struct net_config net;
+	const char *wrong = net_config_read(value, &net);
+
+	if (wrong)
+		complain(p, "%s: '%.24s': %s", k->name, value, wrong);
+	else
+		p->cfg->tain.net = net;
+}
+
 static void set_start(struct parser *p, const struct key *k, const char *value)
 {
 	struct tain_config *t = &p->cfg->tain;
@@ -469,6 +480,7 @@ static const struct key keys[] = {
 	{ "bringup",    IN_TAIN,  set_words,      T(bringup), 0, bringup_words, 0, 0 },
 	{ "crash",      IN_TAIN,  set_words,      T(crash), 0, crash_words, 0, 0 },
 	{ "watchdog",   IN_TAIN,  set_number,     T(watchdog), 0, NULL, 0, 3600 },
+	{ "net",        IN_TAIN,  set_net,        T(net), 0, NULL, 0, 0 },
 	{ "tdx_memory", IN_TAIN,  set_tdx_memory, T(tdx_memory), 0, NULL, PAGE_SIZE, TDX_MEMORY_MAX },
 	{ "firmware",   IN_GUEST, set_guest_path, G(firmware), L(firmware), NULL, 0, 0 },
 	{ "kernel",     IN_GUEST, set_guest_path, G(kernel), L(kernel), NULL, 0, 0 },

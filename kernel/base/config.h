@@ -16,6 +16,7 @@
 #define TAIN_BASE_CONFIG_H
 
 #include "kernel/base/guest_config.h"
+#include "kernel/base/net_config.h"
 
 #define CONFIG_GUESTS_MAX   64
 #define CONFIG_MESSAGES_MAX 64
@@ -49,6 +50,7 @@ struct tain_config {
 	enum bringup_choice bringup;
 	enum crash_choice crash; /* what comes after a crash report */
 	unsigned watchdog;       /* seconds without progress that are reported; 0: never */
+	struct net_config net;
 	uint64_t tdx_memory; /* bytes to give to the TDX module; 0: all */
 };
 
