@@ -15,10 +15,14 @@
 
 uint8_t io_in8(uint16_t port);
 void io_out8(uint16_t port, uint8_t value);
+uint32_t io_in32(uint16_t port);
+void io_out32(uint16_t port, uint32_t value);
 
 /* @reg lies in memory that the caller has mapped as device memory. */
 uint8_t mmio_read8(const volatile void *reg);
 void mmio_write8(volatile void *reg, uint8_t value);
+uint16_t mmio_read16(const volatile void *reg);
+void mmio_write16(volatile void *reg, uint16_t value);
 uint32_t mmio_read32(const volatile void *reg);
 void mmio_write32(volatile void *reg, uint32_t value);
 

@@ -30,6 +30,7 @@ enum page_owner {
 	PAGE_TDX_SEPT,    /* Secure EPT pages */
 	PAGE_TDX_PRIVATE, /* private memory of TDs */
 	PAGE_SOFT,        /* the software TDX module's own */
+	PAGE_NET,         /* rings and buffers of network interfaces */
 	PAGE_LEAKED,      /* the module would not give it back; never reused */
 	PAGE_OWNER_COUNT,
 };

@@ -34,7 +34,8 @@ enum {
 	VEC_KEYBOARD = 0x21,  /* IRQ 1 */
 	VEC_SERIAL2 = 0x23,   /* IRQ 3, by PIC or I/O APIC */
 	VEC_SERIAL = 0x24,    /* IRQ 4, likewise */
-	VEC_DYNAMIC = 0x30,   /* first of trap_vector_alloc() */
+	VEC_DYNAMIC = 0x30,   /* first of those that no ISA line has */
+	VEC_NET = 0x30,       /* network interfaces, up to 8 */
 	VEC_TIMER = 0xf0,
 	VEC_CALL = 0xf1,      /* cpu_call and wake */
 	VEC_POSTED = 0xf2,    /* look at a posted-interrupt descriptor */

@@ -70,7 +70,8 @@ static const char *const owner_names[PAGE_OWNER_COUNT] = {
 	[PAGE_GUEST] = "guest",             [PAGE_VMX] = "vmx",
 	[PAGE_TDX_PAMT] = "tdx-pamt",       [PAGE_TDX_CONTROL] = "tdx-control",
 	[PAGE_TDX_SEPT] = "tdx-sept",       [PAGE_TDX_PRIVATE] = "tdx-private",
-	[PAGE_SOFT] = "soft-module",        [PAGE_LEAKED] = "leaked",
+	[PAGE_SOFT] = "soft-module",        [PAGE_NET] = "network",
+	[PAGE_LEAKED] = "leaked",
 };
 /* clang-format on */
 
