@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "kernel/base/log.h"
+#include "tdx/abi/md_fields.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
 
@@ -74,13 +75,9 @@ static void number_row(const struct table *t, const char *name, uint64_t id, uin
 	finish(t, &g);
 }
 
-/* ABI: CPUID_VALUES: element, sub-leaf, sub-leaf not applicable, leaf, bit 31 of the leaf. */
-static uint64_t cpuid_field(const struct tdx_cpuid_config *c, unsigned element)
+static uint64_t cpuid_field(const struct tdx_cpuid_config *c, unsigned half)
 {
-	uint64_t id = element | (uint64_t)(c->leaf & 0x7f) << 9 | (uint64_t)(c->leaf >> 31) << 16;
-
-	id |= c->subleaf == ~0u ? BIT64(8) | UINT64_C(0xfe) : (uint64_t)(c->subleaf & 0x7f) << 1;
-	return md_element(MD_TD_CPUID_VALUES, id);
+	return md_element(MD_TD_CPUID_VALUES, md_cpuid_element(c->leaf, c->subleaf, half));
 }
 
 /* Registers that hold numbers, not bits: ids, counts and sizes. */

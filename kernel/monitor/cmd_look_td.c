@@ -60,6 +60,53 @@ static unsigned elements_to_show(const struct record *r, const struct md_name *f
 	return last + 1;
 }
 
+#define CPUID_LEAVES_LOW  0x40u /* more than any module keeps */
+#define CPUID_LEAVES_HIGH 0x10u
+#define CPUID_SUBLEAVES   0x40u
+
+/* Both halves of a leaf's values, if the module keeps it. */
+static bool cpuid_halves(struct out *o, const struct record *r, const struct md_name *f, uint32_t leaf,
+			 uint32_t sub)
+{
+	uint64_t id[2], value[2];
+	char name[60];
+
+	for (unsigned half = 0; half < 2; half++) {
+		id[half] = md_field_id(f, md_cpuid_element(leaf, sub, half));
+		if (!tdx_ok(read_field(r, id[half], &value[half])))
+			return false;
+	}
+	for (unsigned half = 0; half < 2; half++) {
+		if (sub == MD_NO_SUBLEAF)
+			snprintf(name, sizeof(name), "%s[%#x][%u]", f->name, leaf, half);
+		else
+			snprintf(name, sizeof(name), "%s[%#x.%u][%u]", f->name, leaf, sub, half);
+		field_row(o, name, id[half], value[half]);
+	}
+	return true;
+}
+
+static unsigned cpuid_rows(struct out *o, const struct record *r, const struct md_name *f)
+{
+	unsigned shown = 0;
+
+	for (uint32_t n = 0; n < CPUID_LEAVES_LOW + CPUID_LEAVES_HIGH; n++) {
+		uint32_t leaf = n < CPUID_LEAVES_LOW ? n : UINT32_C(0x80000000) + n - CPUID_LEAVES_LOW;
+
+		if (cpuid_halves(o, r, f, leaf, MD_NO_SUBLEAF)) {
+			shown += 2;
+			continue;
+		}
+		/* Sub-leaves may be missing in between, the first is there. */
+		for (uint32_t sub = 0; sub < CPUID_SUBLEAVES; sub++)
+			if (cpuid_halves(o, r, f, leaf, sub))
+				shown += 2;
+			else if (sub == 0)
+				break;
+	}
+	return shown;
+}
+
 static unsigned named_rows(struct out *o, const struct record *r, bool all)
 {
 	const struct md_name *f;
@@ -68,6 +115,10 @@ static unsigned named_rows(struct out *o, const struct record *r, bool all)
 	for (unsigned n = 0; (f = md_field(r->scope, n)); n++) {
 		unsigned count = f->elements > 1 ? elements_to_show(r, f, all) : 1;
 
+		if (all && md_is_cpuid_values(f)) {
+			shown += cpuid_rows(o, r, f);
+			continue;
+		}
 		for (unsigned i = 0; i < count; i++) {
 			char name[60];
 			uint64_t value;
@@ -292,7 +343,8 @@ const struct command look_td_commands[] = {
 	  "fields of a trust domain, of a vCPU of it, or of the TDX module, by name", cmd_metadata, 1, 3,
 	  COMPLETE_GUEST, COMMAND_JSON,
 	  "    FIELD: a name (MRTD[2], GUEST_RIP) or an id. Without: what the module tells, of arrays the\n"
-	  "    first eight elements; with `all` up to their last element that is not zero." },
+	  "    first eight elements; with `all` up to their last element that is not zero.\n"
+	  "    CPUID_VALUES[LEAF], CPUID_VALUES[LEAF.SUBLEAF]: EBX and EAX; ECX and EDX with [1] behind." },
 	{ "setfield", "NAME [VCPU] FIELD VALUE [MASK]", "write a field, as far as the module lets the host",
 	  cmd_setfield, 3, 5, COMPLETE_GUEST, 0, "    MASK: bits to be written, all if it is not said." },
 	{ "sept", "NAME GPA", "mirror, Secure EPT and PAMT of a private page, level by level", cmd_sept, 2,

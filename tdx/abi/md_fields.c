@@ -154,26 +154,60 @@ static bool is_named(const struct md_name *f, const char *text, size_t n)
 	return true;
 }
 
+/* "[7]", "[7.0]", "[7.0][1]": leaf, sub-leaf, half. */
+static int cpuid_element(const char *text, unsigned *element)
+{
+	unsigned long long leaf, sub = MD_NO_SUBLEAF, half = 0;
+	char *end;
+
+	leaf = strtoull(text + 1, &end, 0);
+	if (end == text + 1 || leaf > UINT32_MAX || (leaf & 0x7fffff80))
+		return -EINVAL;
+	if (*end == '.') {
+		sub = strtoull(text = end + 1, &end, 0);
+		if (end == text || sub > 0x7f)
+			return -EINVAL;
+	}
+	if (*end++ != ']')
+		return -EINVAL;
+	if (*end == '[') {
+		half = strtoull(text = end + 1, &end, 0);
+		if (end == text || half > 1 || *end++ != ']')
+			return -EINVAL;
+	}
+	*element = md_cpuid_element((uint32_t)leaf, (uint32_t)sub, (unsigned)half);
+	return *end ? -EINVAL : 0;
+}
+
+/* "[N]", or nothing. */
+static int array_element(const char *text, unsigned elements, unsigned *element)
+{
+	unsigned long long index;
+	char *end;
+
+	index = strtoull(text + 1, &end, 0);
+	if (end == text + 1 || strcmp(end, "]") != 0 || index >= elements)
+		return -EINVAL;
+	*element = (unsigned)index;
+	return 0;
+}
+
 int md_field_by_name(enum md_scope scope, const char *text, const struct md_name **field,
 		     unsigned *element)
 {
 	size_t n = strcspn(text, "[");
-	unsigned long long index = 0;
-	char *end;
 
-	if (text[n]) {
-		index = strtoull(text + n + 1, &end, 0);
-		if (end == text + n + 1 || strcmp(end, "]") != 0)
-			return -EINVAL;
-	}
 	for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
-		if (fields[i].scope != scope || !is_named(&fields[i], text, n))
+		const struct md_name *f = &fields[i];
+
+		if (f->scope != scope || !is_named(f, text, n))
 			continue;
-		if (index >= fields[i].elements)
-			return -EINVAL;
-		*field = &fields[i];
-		*element = (unsigned)index;
-		return 0;
+		*field = f;
+		*element = 0;
+		if (!text[n])
+			return 0;
+		return md_is_cpuid_values(f) ? cpuid_element(text + n, element)
+					     : array_element(text + n, f->elements, element);
 	}
 	return -EINVAL;
 }

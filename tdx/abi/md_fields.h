@@ -45,8 +45,27 @@ static inline uint64_t md_vmcs_id(uint32_t encoding)
 }
 
 /*
- * "MRTD", "rtmr[7]": a name, and for a field of many elements which one (0 if it is not said).
- * 0, or -EINVAL.
+ * CPUID_VALUES is no array: its codes are made of leaf, sub-leaf (MD_NO_SUBLEAF: it has none) and which half,
+ * 0 for EBX:EAX, 1 for EDX:ECX.
+ */
+#define MD_CPUID_VALUES 20 /* its class */
+#define MD_NO_SUBLEAF   (~UINT32_C(0))
+
+static inline unsigned md_cpuid_element(uint32_t leaf, uint32_t subleaf, unsigned half)
+{
+	uint32_t sub = subleaf == MD_NO_SUBLEAF ? 0xff : subleaf & 0x7f;
+
+	return half | sub << 1 | (leaf & 0x7f) << 9 | (leaf >> 31) << 16;
+}
+
+static inline bool md_is_cpuid_values(const struct md_name *f)
+{
+	return f->scope == MD_SCOPE_TD && f->class_code == MD_CPUID_VALUES;
+}
+
+/*
+ * "MRTD", "rtmr[7]": a name, and for a field of many elements which one (0 if it is not said). Of
+ * CPUID_VALUES "[LEAF]", "[LEAF.SUBLEAF]", and the second half by "[1]" behind that. 0, or -EINVAL.
  */
 int md_field_by_name(enum md_scope scope, const char *text, const struct md_name **field,
 		     unsigned *element) MUST_CHECK;

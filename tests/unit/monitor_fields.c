@@ -93,11 +93,39 @@ static void a_name_finds_the_id_that_the_tables_have(void **state)
 	assert_int_not_equal(seam_field(MD_SCOPE_TD, "GUEST_RIP", &id, why, sizeof(why)), 0);
 }
 
+static void cpuid_values_are_named_by_leaf_and_subleaf(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t code; /* 0: it is none */
+	} rows[] = {
+		{ "CPUID_VALUES[1]", 0x3fe },
+		{ "cpuid_values[1][1]", 0x3ff },
+		{ "CPUID_VALUES[7.0]", 0xe00 },
+		{ "CPUID_VALUES[0xd.18][1]", 0x1a25 },
+		{ "CPUID_VALUES[0x80000008]", 0x111fe },
+		{ "CPUID_VALUES[]", 0 }, { "CPUID_VALUES[7.]", 0 }, { "CPUID_VALUES[7.0", 0 },
+		{ "CPUID_VALUES[7.0][2]", 0 }, { "CPUID_VALUES[7.0][1", 0 }, { "CPUID_VALUES[7.0][1]x", 0 },
+		{ "CPUID_VALUES[7.128]", 0 }, { "CPUID_VALUES[0x80]", 0 }, { "MRTD[6]", 0 }, { "MRTD[1][1]", 0 },
+	};
+	char why[120];
+	uint64_t id;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int err = seam_field(MD_SCOPE_TD, rows[i].name, &id, why, sizeof(why));
+
+		if ((err == 0) != (rows[i].code != 0) || (!err && (id & MD_FIELD_CODE) != rows[i].code))
+			fail_msg("%s: %d %llx", rows[i].name, err, (unsigned long long)id);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_of_the_profile_has_a_name),
 		cmocka_unit_test(a_name_finds_the_id_that_the_tables_have),
+		cmocka_unit_test(cpuid_values_are_named_by_leaf_and_subleaf),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
