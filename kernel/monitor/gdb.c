@@ -274,9 +274,18 @@ bool gdb_find_guest(void)
 	if (gdb.extended && !gdb.chosen) /* `attach` and `run` are next */
 		return false;
 	g = candidate(why, sizeof(why));
-	if (!g) /* gdb 13 shows no text here, and waits for ever after an error */
+	if (!g) /* gdb 13 waits for ever after an error here: gdb_say_why() tells it */
 		log_warn("gdb: there is nothing to debug: %s", why);
 	return g && gdb_attach(g);
+}
+
+void gdb_say_why(void)
+{
+	char why[160], text[200];
+
+	if (gdb.guest || gdb.extended || candidate(why, sizeof(why)))
+		return;
+	gdb_say(text, (size_t)snprintf(text, sizeof(text), "tain: there is nothing to debug: %s\n", why));
 }
 
 static void p_why(struct gdb_scan *s)
@@ -330,7 +339,7 @@ static void p_alive(struct gdb_scan *s)
 static void p_read_regs(struct gdb_scan *s)
 {
 	(void)s;
-	for (unsigned n = 0; n < gdb.arch->count; n++)
+	for (unsigned n = 0; n < gdb_regs_usual(gdb.arch); n++)
 		gdb_reg_put(&gdb.out, gdb.arch, n, state(true));
 }
 
@@ -353,7 +362,7 @@ static bool write_reg(struct gdb_scan *s, unsigned n)
 
 static void p_write_regs(struct gdb_scan *s)
 {
-	for (unsigned n = 0; n < gdb.arch->count; n++)
+	for (unsigned n = 0; n < gdb_regs_usual(gdb.arch); n++)
 		if (!write_reg(s, n)) {
 			gdb_error("register %u was refused", n);
 			return;

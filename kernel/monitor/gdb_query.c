@@ -103,6 +103,13 @@ static void thread_info(struct gdb_scan *s)
 	gdb_put_bytes(&gdb.out, text, strlen(text));
 }
 
+/* Asked before "?", and the first packet before whose answer GDB shows text. Tracepoints there are none. */
+static void trace_status(struct gdb_scan *s)
+{
+	(void)s;
+	gdb_say_why();
+}
+
 static void attached(struct gdb_scan *s)
 {
 	(void)s;
@@ -139,6 +146,7 @@ static const struct {
 	{ "qfThreadInfo", first_threads },
 	{ "qsThreadInfo", more_threads },
 	{ "qThreadExtraInfo,", thread_info },
+	{ "qTStatus", trace_status },
 	{ "qAttached", attached },
 	{ "qRcmd,", command },
 	{ "qC", current_thread },

@@ -10,13 +10,14 @@
 #include <string.h>
 
 enum source { FROM_VCPU, FROM_ST, FROM_X87, FROM_XMM, FROM_MXCSR };
-enum feature { CORE, SSE, SEGMENTS, SYSTEM, FEATURES };
+enum feature { CORE, SSE, SEGMENTS, SYSTEM, RARE, FEATURES };
 
 static const char *const feature_names[FEATURES] = {
 	[CORE] = "org.gnu.gdb.i386.core",
 	[SSE] = "org.gnu.gdb.i386.sse",
 	[SEGMENTS] = "org.gnu.gdb.i386.segments",
 	[SYSTEM] = "org.tain.system",
+	[RARE] = "org.tain.rare", /* not in the packet of all registers */
 };
 
 struct gdb_reg {
@@ -31,11 +32,16 @@ struct gdb_reg {
 #define MXCSR     { "mxcsr", "int", 32, SSE, FROM_MXCSR, 0 }
 #define SEG(reg, name) V(reg, name, 32, "int", CORE)
 #define SYS(reg, name, bits) V(reg, name, bits, "int", SYSTEM)
+#define RAR(reg, name, bits) V(reg, name, bits, "int", RARE)
 
 #define SEGMENT_REGS SEG(CS, "cs"), SEG(SS, "ss"), SEG(DS, "ds"), SEG(ES, "es"), SEG(FS, "fs"), SEG(GS, "gs")
 #define ST_REGS ST(0), ST(1), ST(2), ST(3), ST(4), ST(5), ST(6), ST(7)
 #define X87_REGS X87(0, "fctrl"), X87(1, "fstat"), X87(2, "ftag"), X87(3, "fiseg"), X87(4, "fioff"), \
 	X87(5, "foseg"), X87(6, "fooff"), X87(7, "fop")
+#define RARE_REGS(bits) RAR(LDTR, "ldtr", 32), RAR(TR, "tr", 32), RAR(LDTR_BASE, "ldtr_base", bits), \
+	RAR(GDTR_LIMIT, "gdtr_limit", 32), RAR(IDTR_LIMIT, "idtr_limit", 32), RAR(ES_BASE, "es_base", bits), \
+	RAR(DS_BASE, "ds_base", bits), RAR(CS_ACCESS, "cs_access", 32), RAR(SS_ACCESS, "ss_access", 32), \
+	RAR(DR0, "dr0", bits), RAR(DR1, "dr1", bits), RAR(DR2, "dr2", bits), RAR(DR3, "dr3", bits)
 
 /* clang-format off */
 static const struct gdb_reg regs_64[] = {
@@ -52,6 +58,7 @@ static const struct gdb_reg regs_64[] = {
 	SYS(CR3, "cr3", 64), SYS(CR4, "cr4", 64), SYS(EFER, "efer", 64),
 	SYS(IDTR_BASE, "idtr_base", 64), SYS(GDTR_BASE, "gdtr_base", 64), SYS(TR_BASE, "tr_base", 64),
 	SYS(DR6, "dr6", 64), SYS(DR7, "dr7", 64),
+	RARE_REGS(64), RAR(CS_BASE, "cs_base", 64), RAR(SS_BASE, "ss_base", 64),
 #undef Q
 };
 
@@ -65,12 +72,22 @@ static const struct gdb_reg regs_32[] = {
 	SYS(CR0, "cr0", 32), SYS(CR2, "cr2", 32), SYS(CR3, "cr3", 32), SYS(CR4, "cr4", 32),
 	SYS(IDTR_BASE, "idtr_base", 32), SYS(GDTR_BASE, "gdtr_base", 32), SYS(CS_BASE, "cs_base", 32),
 	SYS(SS_BASE, "ss_base", 32), SYS(DR6, "dr6", 32), SYS(DR7, "dr7", 32),
+	RARE_REGS(32), RAR(FS_BASE, "fs_base", 32), RAR(GS_BASE, "gs_base", 32), RAR(TR_BASE, "tr_base", 32),
 #undef L
 };
 /* clang-format on */
 
 const struct gdb_arch gdb_arch_64 = { "i386:x86-64", regs_64, ARRAY_LEN(regs_64), 16, 7, 6 };
 const struct gdb_arch gdb_arch_32 = { "i386", regs_32, ARRAY_LEN(regs_32), 8, 4, 5 };
+
+unsigned gdb_regs_usual(const struct gdb_arch *arch)
+{
+	unsigned n = arch->count;
+
+	while (n && arch->reg[n - 1].feature == RARE)
+		n--;
+	return n;
+}
 
 unsigned gdb_reg_bytes(const struct gdb_arch *arch, unsigned n) { return arch->reg[n].bits / 8; }
 

@@ -3,7 +3,8 @@
  * not. The description is chosen when GDB connects and stays.
  *
  * Invariants
- *   - A register's number is its place in the table; the 'g' packet has them all in this order.
+ *   - A register's number is its place in the table; the 'g' packet has the usual ones in this order. The
+ *     rest are asked for one by one, when somebody wants them: a stop over a serial line stays short.
  *
  * Facts: "Debugging with GDB", "Target Descriptions", "i386 Features".
  *
@@ -29,6 +30,9 @@ struct gdb_state {
 	const struct vcpu_regs *regs;
 	const struct vcpu_fpu *fpu;
 };
+
+/* How many of them 'g' and 'G' have: the first. */
+unsigned gdb_regs_usual(const struct gdb_arch *arch);
 
 /* Register @n in hex, little-endian; x's where it is not known. @n is below arch->count. */
 void gdb_reg_put(struct gdb_out *o, const struct gdb_arch *arch, unsigned n, const struct gdb_state *s);

@@ -46,6 +46,8 @@ bool gdb_attach(struct guest *g);
 void gdb_forget(void);
 /* GDB is there: it is shown the guest that was chosen, or one. False: the console says why not. */
 bool gdb_find_guest(void);
+/* If there is none to be shown: why, as text on GDB's screen. */
+void gdb_say_why(void);
 void gdb_put_thread(unsigned vcpu);
 void gdb_put_stop(const struct debug_stop *s);
 /* The vCPU that a thread id means; false: there is none. */

@@ -91,7 +91,8 @@ def plain(line):
     out = gdb(os.path.join(GUESTS, "stepped.elf"), line, [
         "info registers eip", "break square", "continue", "print x", "backtrace", "stepi", "finish",
         "delete", "watch squared", "continue", "delete", "hbreak note", "continue", "delete",
-        "print *(char*)0xfffffff0", "print rounds > 0", "monitor guests", "set var leave = 1", "detach"])
+        "rwatch leave", "continue", "delete", "info registers dr7 ds_base gdtr_limit", "print *(char*)0xfffffff0",
+        "print rounds > 0", "monitor guests", "set var leave = 1", "detach"])
     check("plain guest: registers", re.search(r"^eip +0x10", out, re.M), out)
     check("a breakpoint, with its line and argument",
           re.search(r"Breakpoint 1, square \(x=x@entry=(\d+)\).*?\$1 = \1\n", out, re.S), out)
@@ -101,6 +102,10 @@ def plain(line):
     watched = re.search(r"Old value = (\d+)\nNew value = (\d+)\n.*note \(value=\2\)", out)
     check("a watchpoint shows old and new", watched and watched[1] != watched[2], out)
     check("a hardware breakpoint", re.search(r"Breakpoint 3, note \(value=\d+\)", out), out)
+    check("a read watchpoint, which gdb makes of an access one",
+          re.search(r"Hardware read watchpoint 4: leave\n\nValue = 0\n", out), out)
+    check("registers that are asked for one by one", re.search(r"^ds_base +0x0 +0$", out, re.M) and
+          re.search(r"^gdtr_limit +0x\w+ +\d+$", out, re.M), out)
     check("memory that is not there is an error", "Cannot access memory at address 0xfffffff0" in out, out)
     check("a command of the console says that it is held", re.search(r"^plain +vm +held ", out, re.M), out)
     check("detach", "detached]" in out, out)
@@ -108,12 +113,13 @@ def plain(line):
 
 def debug_td(line):
     out = gdb(os.path.join(GUESTS, "td", "stepped.elf"), line, [
-        "info threads", "info registers rip cr0 efer", "break square", "continue", "backtrace 3", "stepi",
+        "info threads", "info registers rip cr0 efer idtr_limit dr3", "break square", "continue", "backtrace 3", "stepi",
         "x/i $pc", "finish", "delete", "watch *(unsigned int*)&squared", "continue", "delete",
         "hbreak note", "continue", "delete", "print *(unsigned int*)&rounds > 0",
         "set var *(unsigned int*)&leave = 1", "break td_power_off", "continue", "detach"])
     check("debug TD: its vCPUs are threads", re.search(r"\(vCPU 0 of open\).*\n.*\(vCPU 1 of open\)", out), out)
-    check("its registers", re.search(r"^rip +0xffff.*\ncr0 +0x8.*\nefer +0xd01 ", out, re.M), out)
+    check("its registers", re.search(r"^rip +0xffff.*\ncr0 +0x8.*\nefer +0xd01 .*\nidtr_limit +0xfff .*\ndr3 +0x",
+                                       out, re.M), out)
     check("a breakpoint in private memory", re.search(r"Breakpoint 1, 0x0*ffff\w+ in square", out), out)
     check("its stack", re.search(r"^#1 .* in one_round \(\)\n#2 .* in td_main", out, re.M), out)
     check("a step and the way out of the function", re.search(r"=> 0x\w+ <square\+\d+>.*\n.* in one_round", out),
@@ -128,8 +134,9 @@ def debug_td(line):
 
 def refused(live, line):
     out = gdb(os.path.join(GUESTS, "td", "stepped.elf"), line, [], 120)
-    check("where there is nothing to debug gdb and the console say so",
-          "target is not running" in out and "nothing to debug: open does not run: stopped" in live.text, out)
+    check("where there is nothing to debug gdb and the console say why",
+          "target is not running" in out and "tain: there is nothing to debug: open does not run: stopped" in out
+          and "nothing to debug: open does not run: stopped" in live.text, out)
 
 
 def bare(path):

@@ -168,6 +168,32 @@ static void the_closed_one_is_refused_with_the_reason(void **state)
 	assert_int_equal(strncmp(ask("g"), "E.", 2), 0);
 }
 
+/* In hexadecimal, as text for GDB's screen. */
+static bool said(const char *text)
+{
+	char hex[400] = "$O";
+
+	for (size_t i = 0; text[i]; i++)
+		sprintf(hex + 2 + 2 * i, "%02x", (uint8_t)text[i]);
+	return strstr(wire, hex) != NULL;
+}
+
+static void who_finds_nothing_is_told_why_before_the_answer(void **state)
+{
+	(void)state;
+	assert_string_equal(ask("qTStatus"), "");
+	assert_false(said("tain: "));
+	fake_guest[0].state = GUEST_STOPPED;
+	ask("qSupported:multiprocess+");
+	ask("?");
+	ask("qTStatus");
+	assert_true(said("tain: there is nothing to debug: closed has secrets\n"));
+	assert_string_equal(strrchr(wire, '$'), "$#00");
+	ask("!"); /* an extended one attaches by hand */
+	assert_string_equal(ask("qTStatus"), "");
+	assert_null(strstr(wire, "$O"));
+}
+
 static void registers_are_read_and_written_in_the_order_of_the_description(void **state)
 {
 	(void)state;
@@ -188,6 +214,42 @@ static void registers_are_read_and_written_in_the_order_of_the_description(void 
 	assert_string_equal(ask(all), "OK");
 	assert_int_equal(fake.regs[1].r[VCPU_RAX], 0x77);
 	assert_int_equal(fake.regs[1].r[VCPU_RIP], 0xdeadbeef);
+}
+
+/* The number that the description gives a register, or -1. */
+static int number_of(const char *name)
+{
+	char want[40], request[64];
+	static char xml[20000];
+	const char *at;
+
+	xml[0] = 0;
+	do {
+		snprintf(request, sizeof(request), "qXfer:features:read:target.xml:%zx,3f0", strlen(xml));
+		strcat(xml, ask(request) + 1);
+	} while (strcmp(xml + strlen(xml) - 9, "</target>") != 0);
+	snprintf(want, sizeof(want), "<reg name=\"%s\"", name);
+	at = strstr(xml, want);
+	return at ? atoi(strstr(at, "regnum=") + 8) : -1;
+}
+
+static void rare_registers_are_asked_for_one_by_one(void **state)
+{
+	char request[40];
+	int dr2 = number_of("dr2"), usual = number_of("dr7") + 1;
+
+	(void)state;
+	assert_true(usual > 0 && dr2 >= usual);
+	snprintf(request, sizeof(request), "%02x00000001000000", VCPU_DR2);
+	assert_null(strstr(ask("g"), request));
+	snprintf(request, sizeof(request), "p%x", (unsigned)dr2);
+	assert_int_equal(strtoul(ask(request), NULL, 16) >> 56, VCPU_DR2);
+	snprintf(request, sizeof(request), "P%x=efbeadde00000000", (unsigned)dr2);
+	assert_string_equal(ask(request), "OK");
+	assert_int_equal(fake.regs[0].r[VCPU_DR2], 0xdeadbeef);
+	for (const char *const *name = (const char *const[]){ "gdtr_limit", "tr", "ds_base", "cs_access", NULL }; *name;
+	     name++)
+		assert_true(number_of(*name) >= usual);
 }
 
 static void the_description_comes_in_pieces_and_is_whole(void **state)
@@ -369,6 +431,8 @@ int main(void)
 		C(a_packet_too_long_is_refused_and_the_next_is_understood),
 		A(who_connects_finds_the_first_that_may_be_debugged_and_it_is_held),
 		C(the_closed_one_is_refused_with_the_reason),
+		C(who_finds_nothing_is_told_why_before_the_answer),
+		C(rare_registers_are_asked_for_one_by_one),
 		A(registers_are_read_and_written_in_the_order_of_the_description),
 		A(the_description_comes_in_pieces_and_is_whole),
 		C(a_guest_outside_long_mode_has_the_other_description),
