@@ -13,6 +13,8 @@
  */
 #include <stdio.h>
 
+#include "drivers/net/net.h"
+#include "drivers/net/net_mem.h"
 #include "kernel/base/boot_info.h"
 #include "kernel/base/config.h"
 #include "kernel/base/log.h"
@@ -118,6 +120,27 @@ static void start_vmx(void)
 		log_info("vmx: on, on %u CPUs", cpu_online_count());
 	else
 		log_warn("vmx: %s: no guest can run", vmx_reason());
+}
+
+/* ---- the network ---- */
+
+#define CPUID_1_ECX_RDRAND BIT32(30)
+
+/* lwIP's random numbers start from the CPU's, where it has them. */
+static void seed_net(void)
+{
+	uint64_t word;
+
+	if ((cpuid(1, 0).ecx & CPUID_1_ECX_RDRAND) && rdrand64(&word))
+		net_seed(word);
+}
+
+static void start_net(void)
+{
+	if (config.tain.net.mode == NET_OFF || net_start(&config.tain.net) != 0)
+		return; /* it has said why */
+	seed_net();
+	sched_set_net_hook(net_poll, net_next);
 }
 
 /* ---- the TDX module ---- */
@@ -300,6 +323,7 @@ void kernel_main(const struct boot_info *bi)
 		 (unsigned long long)wait_ticks());
 	watchdog_start(config.tain.watchdog, guests_watch);
 	console_draw();
+	start_net();
 	crash_add_report(monitor_crash_report);
 	crash_set_reboot(config.tain.crash == CRASH_REBOOT);
 	monitor_init(&config);

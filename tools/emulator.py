@@ -49,12 +49,16 @@ ata0-master: type=disk, path="{image}", mode=flat
 boot: disk
 com1: enabled=1, mode=socket-client, dev=127.0.0.1:{port}
 com2: enabled=1, {com2}
+{nic}
 log: {folder}/bochs.log
 panic: action=fatal
 error: action=ignore
 info: action=ignore
 debug: action=ignore
 """
+
+# Its user-mode network: 10.0.2.15 by DHCP, the host is 10.0.2.2.
+BOCHS_NIC = "e1000: card=0, enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, ethdev=/tmp, script=\"\""
 
 
 class Emulator:
@@ -69,6 +73,7 @@ class Emulator:
         self.guard = None
         self.gdb = None
         self.gdbline = None  # who listens for COM2 (gdbline.py)
+        self.bochs_nic = False
         self.qemu_words = []  # more words for QEMU, its serial lines among them
 
     def start_guard(self):
@@ -109,7 +114,8 @@ class Emulator:
                                       image=image, folder=self.folder,
                                       port=self.listener.getsockname()[1],
                                       com2=f"mode=socket-client, dev=127.0.0.1:{self.gdb}"
-                                      if self.gdb else "mode=null"))
+                                      if self.gdb else "mode=null",
+                                      nic=BOCHS_NIC if self.bochs_nic else ""))
         with open(commands, "w", encoding="ascii") as out:
             out.write("c\n")  # the package has the debugger compiled in: continue
         self.terminal, slave = pty.openpty()

@@ -224,7 +224,7 @@ static void quiet(struct intel *d)
 static void intel_stop(struct nic *nic)
 {
 	quiet(nic->driver);
-	pci_disable(nic->at);
+	hostpci_disable(nic->at);
 }
 
 static const struct nic_ops intel_ops = {
@@ -365,7 +365,7 @@ static int start_rings(struct intel *d)
 static void start_interrupts(struct nic *nic, struct intel *d, unsigned vector)
 {
 	nic->irq = "polled";
-	if (pci_msi_enable(nic->at, vector) != 0)
+	if (hostpci_msi_enable(nic->at, vector) != 0)
 		return;
 	nic->irq = "MSI";
 	nic->vector = vector;
@@ -396,13 +396,13 @@ int intel_start(struct nic *nic, uint32_t id, unsigned vector)
 
 	if (!d || !m)
 		goto failed;
-	pci_enable(nic->at);
+	hostpci_enable(nic->at);
 	nic->model = m->name;
 	nic->ops = &intel_ops;
 	nic->driver = d;
 	d->family = (enum family)m->family;
 	d->at = &layouts[m->family];
-	d->regs = pci_map_bar(nic->at, 0, &bytes);
+	d->regs = hostpci_map_bar(nic->at, 0, &bytes);
 	err = -ENODEV;
 	if (!d->regs || bytes < REGISTERS_BYTES)
 		goto failed;
@@ -414,7 +414,7 @@ int intel_start(struct nic *nic, uint32_t id, unsigned vector)
 	start_interrupts(nic, d, vector);
 	return 0;
 failed:
-	pci_disable(nic->at);
+	hostpci_disable(nic->at);
 	log_error("%s: %s: it could not be started (%d)", nic->name, m ? m->name : "?", err);
 	if (d)
 		free_rings(d);

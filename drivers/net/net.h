@@ -24,6 +24,9 @@ struct netif; /* lwIP's */
 /* 0; -ENODEV: no interface (said in one line): the network stays off. */
 int net_start(const struct net_config *cfg) MUST_CHECK;
 
+/* Use another interface, by its number. 0; -ENETDOWN: the network is off; -ENODEV: no such; -ENOMEM. */
+int net_use(unsigned index) MUST_CHECK;
+
 /* One round. */
 void net_poll(void);
 /* TSC at which net_poll() should be called again if nothing else happens; ~0: not at all. */

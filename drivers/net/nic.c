@@ -74,7 +74,7 @@ static bool look_at(void *ctx, struct pci_at at, uint32_t id)
 unsigned nic_find(void)
 {
 	if (!nic_total)
-		pci_scan(look_at, NULL);
+		hostpci_scan(look_at, NULL);
 	return nic_total;
 }
 

@@ -22,7 +22,7 @@
 #ifndef TAIN_NET_NIC_H
 #define TAIN_NET_NIC_H
 
-#include "drivers/net/pci.h"
+#include "drivers/net/hostpci.h"
 #include "kernel/base/types.h"
 
 #define NIC_FRAME_MIN 14u   /* an Ethernet header */

@@ -245,7 +245,7 @@ static void vnet_stop(struct nic *nic)
 	struct virtio_net *d = nic->driver;
 
 	mmio_write8(d->common + COMMON_STATUS, 0);
-	pci_disable(nic->at);
+	hostpci_disable(nic->at);
 }
 
 static const struct nic_ops vnet_ops = {
@@ -267,13 +267,13 @@ static volatile uint8_t *find_structure(struct pci_at at, uint8_t type, uint64_t
 {
 	unsigned c = 0;
 
-	while ((c = pci_capability(at, PCI_CAP_VENDOR, c))) {
-		uint64_t offset = pci_read32(at, c + 8), length = pci_read32(at, c + 12), size = 0;
+	while ((c = hostpci_capability(at, HOSTPCI_CAP_VENDOR, c))) {
+		uint64_t offset = hostpci_read32(at, c + 8), length = hostpci_read32(at, c + 12), size = 0;
 		volatile uint8_t *bar;
 
-		if (pci_read8(at, c + 3) != type)
+		if (hostpci_read8(at, c + 3) != type)
 			continue;
-		bar = pci_map_bar(at, pci_read8(at, c + 4), &size);
+		bar = hostpci_map_bar(at, hostpci_read8(at, c + 4), &size);
 		if (!bar || offset > size || length > size - offset)
 			continue;
 		*bytes = length;
@@ -293,7 +293,7 @@ static int find_structures(struct virtio_net *d, struct pci_at at)
 	if (!d->common || d->common_bytes < COMMON_BYTES || !d->device ||
 	    d->device_bytes < NETCFG_BYTES || !d->notify)
 		return -ENODEV;
-	d->notify_step = pci_read32(at, cap + 16);
+	d->notify_step = hostpci_read32(at, cap + 16);
 	return 0;
 }
 
@@ -378,7 +378,7 @@ static int start_queue(struct virtio_net *d, struct queue *q, uint16_t number, b
 static void start_interrupts(struct nic *nic, struct virtio_net *d, unsigned vector)
 {
 	nic->irq = "polled";
-	if (pci_msix_enable(nic->at, vector, 1) == 0) {
+	if (hostpci_msix_enable(nic->at, vector, 1) == 0) {
 		mmio_write16(d->common + COMMON_MSIX_CONFIG, 0);
 		if (mmio_read16(d->common + COMMON_MSIX_CONFIG) == 0) {
 			nic->irq = "MSI-X";
@@ -436,13 +436,13 @@ int virtio_net_start(struct nic *nic, uint32_t id, unsigned vector)
 	nic->model = "virtio-net";
 	nic->ops = &vnet_ops;
 	nic->driver = d;
-	pci_enable(nic->at);
+	hostpci_enable(nic->at);
 	err = bring_up(nic, d, vector);
 	if (!err)
 		return 0;
 	if (d->common && d->common_bytes >= COMMON_BYTES)
 		mmio_write8(d->common + COMMON_STATUS, 0);
-	pci_disable(nic->at);
+	hostpci_disable(nic->at);
 	log_error("%s: virtio-net: it could not be started (%d)", nic->name, err);
 	free_queue(&d->rx);
 	free_queue(&d->tx);

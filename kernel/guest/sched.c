@@ -41,6 +41,8 @@ struct sched_cpu {
 static struct {
 	struct sched_cpu *cpu;
 	void (*poll_hook)(void);
+	void (*net_poll)(void);
+	uint64_t (*net_next)(void);
 	bool in_hook;
 	uint64_t slice_ticks, stay_min_ticks;
 } sched;
@@ -61,6 +63,12 @@ int sched_init(void)
 void sched_set_poll_hook(void (*hook)(void))
 {
 	sched.poll_hook = hook;
+}
+
+void sched_set_net_hook(void (*poll)(void), uint64_t (*next)(void))
+{
+	sched.net_poll = poll;
+	sched.net_next = next;
 }
 
 static struct sched_cpu *here(void)
@@ -195,6 +203,15 @@ static void run_slice(struct sched_cpu *c, struct sched_vcpu *v)
 		__atomic_store_n(&v->in_slice, 0, __ATOMIC_RELEASE);
 }
 
+static void poll_net(void)
+{
+	if (!sched.net_poll)
+		return;
+	irq_enable();
+	sched.net_poll();
+	irq_disable();
+}
+
 /* False: there was nothing to do. Interrupts off. */
 static bool one_round(void)
 {
@@ -202,8 +219,10 @@ static bool one_round(void)
 
 	c->rounds++;
 	irq_window();
-	if (cpu_index() == 0)
+	if (cpu_index() == 0) {
 		guests_reap();
+		poll_net();
+	}
 	vtimer_run();
 	spin_lock(&c->lock);
 	struct sched_vcpu *v = queue_pick(&c->queue, tsc_now());
@@ -232,6 +251,10 @@ static void idle(struct sched_cpu *c)
 
 		if ((soon || console.screen_stale) && look < until)
 			until = look;
+		if (sched.net_next && sched.net_next() < until)
+			until = sched.net_next();
+		if (until <= tsc_now())
+			return;
 	}
 	if (until != WAKE_NEVER)
 		timer_set(until);

@@ -48,6 +48,12 @@ int sched_init(void) MUST_CHECK;
 /* Called in each round on the boot CPU, interrupts on: the monitor's input and output. */
 void sched_set_poll_hook(void (*hook)(void));
 
+/*
+ * The network's turn in each round on the boot CPU, interrupts on, also while a command waits; and the
+ * TSC at which it wants the next one if nothing else happens. Before sched_run().
+ */
+void sched_set_net_hook(void (*poll)(void), uint64_t (*next)(void));
+
 /* The loop of every CPU. Entered once, with interrupts off. */
 NORETURN void sched_run(void);
 

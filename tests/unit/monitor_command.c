@@ -91,6 +91,9 @@ const struct command bench_commands[] = {
 const struct command script_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
+const struct command net_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
 const struct command hardware_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };

@@ -60,6 +60,7 @@
 #define LWIP_IPV6_DUP_DETECT_ATTEMPTS 1
 #define LWIP_IPV6_MLD              1
 #define LWIP_IPV6_REASS            1
+#define IPV6_FRAG_COPYHEADER       1 /* its helper, with pointers of 64 bits, is longer than the header */
 #define LWIP_ND6_QUEUEING          1
 #define MEMP_NUM_ND6_QUEUE         16
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 1

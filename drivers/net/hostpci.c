@@ -1,9 +1,9 @@
 /*
- * pci.c - configuration mechanism #1, BARs, MSI and MSI-X. Contract: pci.h.
+ * hostpci.c - configuration mechanism #1, BARs, MSI and MSI-X. Contract: hostpci.h.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "drivers/net/pci.h"
+#include "drivers/net/hostpci.h"
 
 #include <errno.h>
 
@@ -49,40 +49,40 @@ static uint32_t address_of(struct pci_at at, unsigned offset)
 	       (uint32_t)(at.function & 7) << 8 | (offset & 0xfc);
 }
 
-uint32_t pci_read32(struct pci_at at, unsigned offset)
+uint32_t hostpci_read32(struct pci_at at, unsigned offset)
 {
 	io_out32(CONFIG_ADDRESS, address_of(at, offset));
 	return io_in32(CONFIG_DATA);
 }
 
-void pci_write32(struct pci_at at, unsigned offset, uint32_t value)
+void hostpci_write32(struct pci_at at, unsigned offset, uint32_t value)
 {
 	io_out32(CONFIG_ADDRESS, address_of(at, offset));
 	io_out32(CONFIG_DATA, value);
 }
 
-uint8_t pci_read8(struct pci_at at, unsigned offset)
+uint8_t hostpci_read8(struct pci_at at, unsigned offset)
 {
-	return (uint8_t)(pci_read32(at, offset) >> 8 * (offset & 3));
+	return (uint8_t)(hostpci_read32(at, offset) >> 8 * (offset & 3));
 }
 
-uint16_t pci_read16(struct pci_at at, unsigned offset)
+uint16_t hostpci_read16(struct pci_at at, unsigned offset)
 {
-	return (uint16_t)(pci_read32(at, offset) >> 8 * (offset & 2));
+	return (uint16_t)(hostpci_read32(at, offset) >> 8 * (offset & 2));
 }
 
-unsigned pci_capability(struct pci_at at, uint8_t id, unsigned after)
+unsigned hostpci_capability(struct pci_at at, uint8_t id, unsigned after)
 {
 	unsigned where = after ? after + 1 : REG_CAPABILITIES;
 
-	if (!(pci_read32(at, REG_COMMAND) & STATUS_CAPS))
+	if (!(hostpci_read32(at, REG_COMMAND) & STATUS_CAPS))
 		return 0;
 	for (int i = 0; i < CAPS_MAX; i++) {
-		unsigned cap = pci_read8(at, where) & 0xfcu;
+		unsigned cap = hostpci_read8(at, where) & 0xfcu;
 
 		if (cap < CAPS_FIRST)
 			return 0;
-		if (pci_read8(at, cap) == id)
+		if (hostpci_read8(at, cap) == id)
 			return cap;
 		where = cap + 1;
 	}
@@ -95,17 +95,17 @@ static bool scan_device(bool (*fn)(void *, struct pci_at, uint32_t), void *ctx, 
 {
 	for (unsigned function = 0; function < 8; function++) {
 		struct pci_at at = { (uint8_t)bus, (uint8_t)device, (uint8_t)function };
-		uint32_t id = pci_read32(at, 0);
+		uint32_t id = hostpci_read32(at, 0);
 
 		if (id != NOBODY && id != 0 && !fn(ctx, at, id))
 			return false;
-		if (function == 0 && (id == NOBODY || !(pci_read32(at, REG_HEADER) & MULTIFUNCTION)))
+		if (function == 0 && (id == NOBODY || !(hostpci_read32(at, REG_HEADER) & MULTIFUNCTION)))
 			break;
 	}
 	return true;
 }
 
-void pci_scan(bool (*fn)(void *ctx, struct pci_at at, uint32_t id), void *ctx)
+void hostpci_scan(bool (*fn)(void *ctx, struct pci_at at, uint32_t id), void *ctx)
 {
 	for (unsigned bus = 0; bus < 256; bus++)
 		for (unsigned device = 0; device < 32; device++)
@@ -115,33 +115,33 @@ void pci_scan(bool (*fn)(void *ctx, struct pci_at at, uint32_t id), void *ctx)
 
 static void command(struct pci_at at, uint32_t clear, uint32_t set)
 {
-	uint32_t was = pci_read32(at, REG_COMMAND) & 0xffff; /* status bits are cleared by ones */
+	uint32_t was = hostpci_read32(at, REG_COMMAND) & 0xffff; /* status bits are cleared by ones */
 
-	pci_write32(at, REG_COMMAND, (was & ~clear) | set);
+	hostpci_write32(at, REG_COMMAND, (was & ~clear) | set);
 }
 
-void pci_enable(struct pci_at at) { command(at, 0, COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX); }
-void pci_disable(struct pci_at at) { command(at, COMMAND_MASTER, 0); }
+void hostpci_enable(struct pci_at at) { command(at, 0, COMMAND_MEMORY | COMMAND_MASTER | COMMAND_NO_INTX); }
+void hostpci_disable(struct pci_at at) { command(at, COMMAND_MASTER, 0); }
 
 /* Address of memory BAR @bar, and its size by writing ones; the function must not be in use. */
 static uint64_t bar_address(struct pci_at at, unsigned bar, uint64_t *bytes)
 {
 	unsigned reg = REG_BAR0 + 4 * bar;
-	uint32_t low = pci_read32(at, reg), high = 0, mask_high = UINT32_MAX;
+	uint32_t low = hostpci_read32(at, reg), high = 0, mask_high = UINT32_MAX;
 	bool wide = (low & BAR_TYPE) == BAR_64BIT;
 
 	if ((low & BAR_IO) || (wide && bar + 1 == BAR_COUNT))
 		return 0;
 	command(at, COMMAND_MEMORY, 0);
-	pci_write32(at, reg, UINT32_MAX);
-	uint32_t mask_low = pci_read32(at, reg) & ~UINT32_C(0xf);
+	hostpci_write32(at, reg, UINT32_MAX);
+	uint32_t mask_low = hostpci_read32(at, reg) & ~UINT32_C(0xf);
 
-	pci_write32(at, reg, low);
+	hostpci_write32(at, reg, low);
 	if (wide) {
-		high = pci_read32(at, reg + 4);
-		pci_write32(at, reg + 4, UINT32_MAX);
-		mask_high = pci_read32(at, reg + 4);
-		pci_write32(at, reg + 4, high);
+		high = hostpci_read32(at, reg + 4);
+		hostpci_write32(at, reg + 4, UINT32_MAX);
+		mask_high = hostpci_read32(at, reg + 4);
+		hostpci_write32(at, reg + 4, high);
 	}
 	command(at, 0, COMMAND_MEMORY);
 	if (!mask_low && (!wide || !mask_high))
@@ -150,7 +150,7 @@ static uint64_t bar_address(struct pci_at at, unsigned bar, uint64_t *bytes)
 	return (uint64_t)high << 32 | (low & ~UINT32_C(0xf));
 }
 
-volatile uint8_t *pci_map_bar(struct pci_at at, unsigned bar, uint64_t *bytes)
+volatile uint8_t *hostpci_map_bar(struct pci_at at, unsigned bar, uint64_t *bytes)
 {
 	uint64_t base;
 
@@ -167,39 +167,39 @@ static uint32_t message_address(void)
 	return apic_id() > 0xfe ? 0 : MSI_ADDRESS | apic_id() << MSI_DESTINATION;
 }
 
-int pci_msi_enable(struct pci_at at, unsigned vector)
+int hostpci_msi_enable(struct pci_at at, unsigned vector)
 {
-	unsigned cap = pci_capability(at, PCI_CAP_MSI, 0);
+	unsigned cap = hostpci_capability(at, HOSTPCI_CAP_MSI, 0);
 	uint32_t address = message_address();
 
 	if (!cap || !address)
 		return -ENODEV;
-	uint32_t control = pci_read32(at, cap);
+	uint32_t control = hostpci_read32(at, cap);
 
-	pci_write32(at, cap + 4, address);
+	hostpci_write32(at, cap + 4, address);
 	if (control & MSI_64BIT)
-		pci_write32(at, cap + 8, 0);
-	pci_write32(at, cap + (control & MSI_64BIT ? 12 : 8), vector);
-	pci_write32(at, cap, (control & ~MSI_MULTIPLE) | MSI_ENABLE);
+		hostpci_write32(at, cap + 8, 0);
+	hostpci_write32(at, cap + (control & MSI_64BIT ? 12 : 8), vector);
+	hostpci_write32(at, cap, (control & ~MSI_MULTIPLE) | MSI_ENABLE);
 	return 0;
 }
 
-int pci_msix_enable(struct pci_at at, unsigned vector, unsigned entries)
+int hostpci_msix_enable(struct pci_at at, unsigned vector, unsigned entries)
 {
-	unsigned cap = pci_capability(at, PCI_CAP_MSIX, 0);
+	unsigned cap = hostpci_capability(at, HOSTPCI_CAP_MSIX, 0);
 	uint32_t address = message_address();
 	uint64_t bytes = 0;
 
 	if (!cap || !address)
 		return -ENODEV;
-	uint32_t control = pci_read32(at, cap), table = pci_read32(at, cap + 4);
+	uint32_t control = hostpci_read32(at, cap), table = hostpci_read32(at, cap + 4);
 	unsigned count = (control >> 16 & 0x7ff) + 1;
 	uint64_t offset = table & ~UINT32_C(7);
-	volatile uint8_t *bar = pci_map_bar(at, table & 7, &bytes);
+	volatile uint8_t *bar = hostpci_map_bar(at, table & 7, &bytes);
 
 	if (!bar || entries > count || offset + 16 * (uint64_t)entries > bytes)
 		return -ENODEV;
-	pci_write32(at, cap, control | MSIX_ENABLE | MSIX_MASK_ALL);
+	hostpci_write32(at, cap, control | MSIX_ENABLE | MSIX_MASK_ALL);
 	for (unsigned i = 0; i < entries; i++) {
 		volatile uint8_t *entry = bar + offset + 16 * i;
 
@@ -208,6 +208,6 @@ int pci_msix_enable(struct pci_at at, unsigned vector, unsigned entries)
 		mmio_write32(entry + 8, vector);
 		mmio_write32(entry + 12, 0); /* not masked */
 	}
-	pci_write32(at, cap, (control & ~MSIX_MASK_ALL) | MSIX_ENABLE);
+	hostpci_write32(at, cap, (control & ~MSIX_MASK_ALL) | MSIX_ENABLE);
 	return 0;
 }
