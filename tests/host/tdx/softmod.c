@@ -32,6 +32,7 @@ static char said[300];
 
 void (*softmod_guest)(struct soft_vcpu *v, struct soft_exit *x);
 bool (*softmod_intercept)(struct soft_regs *r);
+void (*softmod_mapped)(uint64_t hpa);
 bool softmod_interrupt;
 unsigned softmod_keyids = 32;
 const struct soft_profile *softmod_profile = &soft_profiles[0];
@@ -56,6 +57,8 @@ static const struct { uint32_t msr; uint64_t value; } msrs[] = {
 static void *op_map(void *ctx, uint64_t hpa)
 {
 	(void)ctx;
+	if (softmod_mapped)
+		softmod_mapped(hpa);
 	return hpa_to_ptr((hpa_t){ hpa });
 }
 
@@ -322,6 +325,7 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 	maxphyaddr = bits;
 	softmod_guest = NULL;
 	softmod_intercept = NULL;
+	softmod_mapped = NULL;
 	softmod_interrupt = false;
 	said[0] = 0;
 	machine = (struct soft_machine){

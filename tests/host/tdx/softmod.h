@@ -35,6 +35,9 @@ uint64_t softmod_field(struct soft_vcpu *v, uint32_t field);
  */
 extern bool (*softmod_intercept)(struct soft_regs *r);
 
+/* Called when the module reaches for the page of @hpa, with whatever locks it holds by then. */
+extern void (*softmod_mapped)(uint64_t hpa);
+
 /* An interrupt is pending on all CPUs: interruptible leaves say so. */
 extern bool softmod_interrupt;
 
