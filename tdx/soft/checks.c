@@ -63,9 +63,11 @@ tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op
 {
 	TRY(check_pa(c, pa, PAGE_SIZE << (9 * level), op));
 	TRY(pamt_walk(c, pa, level, EXCLUSIVE, op, ref));
-	if (ref->level != level || ref->e->type != PT_NDA || (level == 1 && !all_4k_free(c, pa)))
-		return FAIL(PAGE_METADATA_INCORRECT, op);
-	return OK;
+	if (ref->level == level && ref->e->type == PT_NDA && (level != 1 || all_4k_free(c, pa)))
+		return OK;
+	return level == 1 && answers(c->m, SOFT_A_RANGE_NOT_FREE)
+		       ? FAIL(HPA_RANGE_NOT_FREE, op)
+		       : FAIL(PAGE_METADATA_INCORRECT, op);
 }
 
 tdx_status_t get_tdr(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode, struct td *td)
@@ -81,11 +83,12 @@ tdx_status_t get_tdr(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mo
 }
 
 /* ITDR: the TDR that owns a page of which @ref is held. */
-tdx_status_t get_owner_tdr(struct call *c, const struct pamt_ref *ref, struct td *td)
+tdx_status_t get_owner_tdr(struct call *c, const struct pamt_ref *ref, enum lock_mode mode,
+			   struct td *td)
 {
 	td->pa = pamt_owner(ref->e);
 	td->pamt = pamt_entry_at(c, tdmr_find(c->m, td->pa), td->pa, 0);
-	TRY(call_take(c, &td->pamt->lock, SHARED, HOST_PRIORITY, OP_TDR));
+	TRY(call_take(c, &td->pamt->lock, mode, HOST_PRIORITY, OP_TDR));
 	td->tdr = call_map(c, td->pa);
 	td->tdcs = NULL;
 	return OK;
@@ -129,7 +132,7 @@ tdx_status_t check_built(struct call *c, struct td *td)
 		return FAIL(TD_FATAL, 0);
 	if (td->tdr->lifecycle != KEYS_CONFIGURED)
 		return FAIL(TD_KEYS_NOT_CONFIGURED, 0);
-	if (td->tdr->num_tdcx < TDCS_BASE_PAGES)
+	if (td->tdr->num_tdcx < tdcs_pages(c->m, 0))
 		return FAIL(TDCS_NOT_ALLOCATED, 0);
 	td->tdcs = map_tdcs(c, td->tdr);
 	return OK;
@@ -160,5 +163,5 @@ tdx_status_t get_vp(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mod
 {
 	TRY(check_priv4k(c, pa, op, PT_TDVPR, mode, ref));
 	*vp = call_map(c, pa);
-	return get_owner_tdr(c, ref, td);
+	return get_owner_tdr(c, ref, SHARED, td);
 }

@@ -15,13 +15,29 @@
 
 enum { EAX, EBX, ECX, EDX };
 
-int cpuid_row_of(uint32_t leaf, uint32_t sub)
+const struct cpuid_row *cpuid_row(const struct soft_module *m, unsigned i)
 {
-	for (unsigned i = 0; i < CPUID_ROWS; i++)
+	const struct soft_profile *p = m->profile;
+
+	for (unsigned n = 0; n < p->patch_count; n++)
+		if (p->patches[n].row == i)
+			return &p->patches[n].now;
+	return &cpuid_rows[i];
+}
+
+/* Leaf and sub-leaf of a row are the same in all versions. */
+static int row_of(unsigned rows, uint32_t leaf, uint32_t sub)
+{
+	for (unsigned i = 0; i < rows; i++)
 		if (cpuid_rows[i].leaf == leaf &&
 		    (cpuid_rows[i].sub == sub || cpuid_rows[i].sub == CPUID_ANY_SUB))
 			return (int)i;
 	return -1;
+}
+
+int cpuid_row_of(const struct soft_module *m, uint32_t leaf, uint32_t sub)
+{
+	return row_of(m->profile->cpuid_rows, leaf, sub);
 }
 
 uint64_t cpuid_row_id(unsigned row)
@@ -156,7 +172,7 @@ static tdx_status_t check_special(struct call *c, unsigned i, struct topology *t
 /* MAXPHYADDR is the one thing that a small machine may have smaller. */
 static uint32_t verify_mask(const struct call *c, unsigned row, unsigned reg)
 {
-	uint32_t mask = cpuid_rows[row].verify[reg];
+	uint32_t mask = cpuid_row(c->m, row)->verify[reg];
 
 	if (row == ROW_80000008 && reg == EAX && c->m->machine->any_maxphyaddr)
 		mask &= ~UINT32_C(0xff);
@@ -176,8 +192,8 @@ tdx_status_t cpuid_check(struct call *c)
 	if (top[EAX] < 0x80000008)
 		return FAIL(CPUID_LEAF_NOT_SUPPORTED, 0x80000008);
 	c->m->max_ext_leaf = top[EAX];
-	for (unsigned i = 0; i < CPUID_ROWS; i++) {
-		const struct cpuid_row *row = &cpuid_rows[i];
+	for (unsigned i = 0; i < c->m->profile->cpuid_rows; i++) {
+		const struct cpuid_row *row = cpuid_row(c->m, i);
 		bool bad = false;
 
 		cpuid_native(c, row->leaf, row->sub, false, c->m->cpuid[i]);
@@ -211,8 +227,8 @@ static bool cpuid_has_leaf(const struct call *c, uint32_t leaf)
 /* Also learns nothing new: the package number of this LP only has to be one that fits. */
 tdx_status_t cpuid_compare(struct call *c)
 {
-	for (unsigned i = 0; i < CPUID_ROWS; i++) {
-		const struct cpuid_row *row = &cpuid_rows[i];
+	for (unsigned i = 0; i < c->m->profile->cpuid_rows; i++) {
+		const struct cpuid_row *row = cpuid_row(c->m, i);
 		uint32_t now[4];
 		bool differs = false;
 
@@ -234,7 +250,7 @@ tdx_status_t cpuid_compare(struct call *c)
 
 void soft_cpuid_claim(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 {
-	int row = cpuid_row_of(leaf, subleaf);
+	int row = row_of(CPUID_ROWS, leaf, subleaf);
 
 	if (leaf == 0 && out[EAX] < 0x20)
 		out[EAX] = 0x20;
@@ -313,7 +329,7 @@ static bool fms_ok(const struct call *c, const struct tdcs *t, uint32_t fms)
 static tdx_status_t check_config(struct call *c, const struct tdcs *t, unsigned row,
 				 const uint32_t config[4])
 {
-	const struct cpuid_row *d = &cpuid_rows[row];
+	const struct cpuid_row *d = cpuid_row(c->m, row);
 	bool bad = row == ROW_1 && !fms_ok(c, t, config[EAX]);
 
 	for (unsigned r = 0; r < 4; r++)
@@ -439,7 +455,7 @@ static tdx_status_t check_tsx(struct call *c, const uint32_t v[4])
 	bool hle = (v[EBX] & HLE) != 0, rtm = (v[EBX] & RTM) != 0;
 
 	if (hle != rtm) {
-		c->r->rcx = 0;
+		c->r->rcx = answers(c->m, SOFT_A_TSX_NAMES_LEAF) ? cpuid_row_id(ROW_7_0) : 0;
 		return FAIL(OPERAND_INVALID, OP_CPUID_CONFIG);
 	}
 	if (rtm && !(call_rdmsr(c, MSR_ARCH_CAPABILITIES) & ARCH_CAP_TSX_CTRL))
@@ -449,8 +465,8 @@ static tdx_status_t check_tsx(struct call *c, const uint32_t v[4])
 
 tdx_status_t cpuid_configure(struct call *c, struct tdcs *t, const uint32_t (*config)[4])
 {
-	for (unsigned i = 0; i < CPUID_ROWS; i++) {
-		const struct cpuid_row *row = &cpuid_rows[i];
+	for (unsigned i = 0; i < c->m->profile->cpuid_rows; i++) {
+		const struct cpuid_row *row = cpuid_row(c->m, i);
 		uint32_t *v = t->cpuid[i], native[4];
 
 		cpuid_native(c, row->leaf, row->sub, true, native);
@@ -458,9 +474,9 @@ tdx_status_t cpuid_configure(struct call *c, struct tdcs *t, const uint32_t (*co
 			v[r] = (native[r] & ~row->fixed0[r]) | row->fixed1[r];
 		t->cpuid_valid[i] = 1;
 	}
-	for (unsigned n = 0; n < CPUID_CONFIGS; n++) {
-		unsigned i = cpuid_config_row[n];
-		const struct cpuid_row *row = &cpuid_rows[i];
+	for (unsigned n = 0; n < c->m->profile->config_count; n++) {
+		unsigned i = c->m->profile->config_row[n];
+		const struct cpuid_row *row = cpuid_row(c->m, i);
 		uint32_t *v = t->cpuid[i];
 
 		TRY(check_config(c, t, i, config[n]));
@@ -477,6 +493,7 @@ tdx_status_t cpuid_configure(struct call *c, struct tdcs *t, const uint32_t (*co
 			v[EAX] = native[EAX] & ~row->fixed0[EAX];
 		}
 	}
+	TRY(topology_configure(c, t));
 	apply_xfam(t);
 	special_rules(c, t);
 	lay_out_xbuff(c, t);

@@ -3,8 +3,8 @@
  * insists on, what must be alike on all LPs, and how a guest's value is made of the native one.
  *
  * Invariants
- *   - The order of rows is the order of checks and of CPUID_CONFIG (its first twelve are rows 0 to
- * 9, 14 and 59).
+ *   - The order of rows is the order of checks. A version has the first so many of them, some of
+ *     them otherwise (cpuid_versions.c).
  *
  * Facts: ABI reference section 4.8 (registers EAX, EBX, ECX, EDX) and the masks of 4.1.
  *
@@ -119,10 +119,22 @@ const struct cpuid_row cpuid_rows[CPUID_ROWS] = {
 	[61] = { 0x23, 2, .same = ALL, .fixed0 = ALL },
 	[62] = { 0x23, 3, .same = ALL, .fixed0 = { 0, 0xffffffff, 0xffffffff, 0xffffffff } },
 	[63] = { 0x5, CPUID_ANY_SUB, .same = ALL, .fixed0 = { 0xffff0000, 0xffff0000, 0xfffffffc, 0 } },
+	/* 2.0 and later; those of leaf 0B are made from leaf 1F's */
+	[64] = { 0xb, 0, .fixed0 = { 0xffffffe0, 0xffff0000, 0xffff0000, 0xffffffff } },
+	[65] = { 0xb, 1, .fixed0 = { 0xffffffe0, 0xffff0000, 0xffff0000, 0xffffffff } },
+	[66] = { 0xb, 2, .fixed0 = { 0xffffffff, 0xffffffff, 0xffffff00, 0xffffffff } },
+	[67] = { 0x1a, CPUID_ANY_SUB, .same = ALL, .fixed0 = { 0, 0xffffffff, 0xffffffff, 0xffffffff } },
+	[68] = { 0x18, 0, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[69] = { 0x18, 1, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[70] = { 0x18, 2, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[71] = { 0x18, 3, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[72] = { 0x2, CPUID_ANY_SUB, .faults = true },
+	[73] = { 0x18, 4, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[74] = { 0x18, 5, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[75] = { 0x18, 6, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[76] = { 0x18, 7, .direct = { 0, 0, 0, 0x3ffc000 } },
+	[77] = { 0x18, 8, .direct = { 0, 0, 0, 0x3ffc000 } },
 };
-
-/* CPUID_CONFIG[i] of TD_PARAMS and of SYS.RD is this row. */
-const uint8_t cpuid_config_row[CPUID_CONFIGS] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 14, 59 };
 
 /* Bits that go with a bit of XFAM: all of @xfam must be set, else they are cleared. */
 const struct cpuid_xfam cpuid_xfam[] = {

@@ -16,6 +16,7 @@
 
 #define ANYTIME BIT32(0) /* also before SYS_READY */
 #define V1      BIT32(1) /* versions above 0 reach the leaf */
+#define V1_TOPO BIT32(2) /* likewise, if vCPUs can be given x2APIC ids */
 
 /* clang-format off */
 static const struct leaf_row {
@@ -33,7 +34,7 @@ static const struct leaf_row {
 	[16] = { leaf_mr_extend, 0 },           [17] = { leaf_mr_finalize, 0 },
 	[18] = { leaf_vp_flush, 0 },            [19] = { leaf_mng_vpflushdone, 0 },
 	[20] = { leaf_mng_key_freeid, 0 },      [21] = { leaf_mng_init, 0 },
-	[22] = { leaf_vp_init, 0 },             [23] = { leaf_mem_page_promote, V1 },
+	[22] = { leaf_vp_init, V1_TOPO },       [23] = { leaf_mem_page_promote, V1 },
 	[24] = { leaf_phymem_page_rdmd, 0 },    [25] = { leaf_mem_sept_rd, 0 },
 	[26] = { leaf_vp_rd, V1 },              [27] = { leaf_mng_key_reclaimid, 0 },
 	[28] = { leaf_phymem_page_reclaim, 0 }, [29] = { leaf_mem_page_remove, 0 },
@@ -62,6 +63,14 @@ static const struct leaf_row {
 /* clang-format on */
 
 #define LEAF_LP_SHUTDOWN 44
+#define ODD_DETAIL       0x5a /* what SOFT_A_ALL_DETAILS puts where there is no operand */
+
+static bool versions(const struct call *c, const struct leaf_row *row)
+{
+	if (row->flags & V1_TOPO)
+		return (c->m->profile->features0 & SOFT_F_TOPOLOGY) != 0;
+	return (row->flags & V1) != 0;
+}
 
 static tdx_status_t dispatch(struct call *c)
 {
@@ -71,7 +80,7 @@ static tdx_status_t dispatch(struct call *c)
 
 	if (rax & ~BITS64(23, 0))
 		return FAIL(OPERAND_INVALID, OP_RAX);
-	if (c->version && !(row && (row->flags & V1)))
+	if (c->version && !(row && versions(c, row)))
 		return FAIL(OPERAND_INVALID, OP_RAX);
 	if (state == SYS_SHUTDOWN_DONE && c->leaf != LEAF_LP_SHUTDOWN)
 		return FAIL(SYS_SHUTDOWN, 0);
@@ -104,6 +113,8 @@ bool soft_seamcall(struct soft_module *m, unsigned lp, struct soft_regs *regs)
 		st = dispatch(&c);
 
 	call_release_to(&c, 0);
+	if (answers(m, SOFT_A_ALL_DETAILS) && st.raw >> 63 && !(uint32_t)st.raw)
+		st.raw |= ODD_DETAIL;
 	__atomic_fetch_sub(&m->calls_inside, 1, __ATOMIC_ACQ_REL);
 	if (__atomic_load_n(&m->halted, __ATOMIC_ACQUIRE))
 		return false;

@@ -53,6 +53,10 @@ tdx_status_t leaf_mem_track(struct call *c)
 
 	if (__atomic_load_n(&e->refcount[1 - (e->td_epoch & 1)], __ATOMIC_ACQUIRE))
 		return FAIL(PREVIOUS_TLB_EPOCH_BUSY, 0);
+	if (e->td_epoch == ALL_ONES && answers(c->m, SOFT_A_TRACK_HALTS)) {
+		call_halt(c, "a TD's epochs are used up");
+		return OK;
+	}
 	__atomic_store_n(&e->td_epoch, e->td_epoch + 1, __ATOMIC_RELEASE);
 	return OK;
 }

@@ -127,7 +127,9 @@ tdx_status_t tdg_sys_rd(struct guest *g, enum tdcall_out *out);
 tdx_status_t tdg_sys_rdall(struct guest *g, enum tdcall_out *out);
 
 /* vp.c, for vp_enter.c and metadata */
-bool vp_pages_complete(const struct tdvps *vp, const struct tdcs *t);
+bool vp_pages_complete(const struct call *c, const struct tdvps *vp, const struct tdcs *t);
+/* VCPU_STATE_INCORRECT, with the state where this version tells it. */
+tdx_status_t vcpu_state_wrong(const struct call *c, uint8_t state);
 tdx_status_t vp_associate(struct call *c, struct td *td, struct tdvps *vp, bool *fresh);
 
 #endif

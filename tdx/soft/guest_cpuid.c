@@ -28,6 +28,11 @@ static bool in_range(const struct call *c, uint32_t leaf)
 	return leaf & BIT32(31) ? leaf <= c->m->max_ext_leaf : leaf <= CPUID_MAX_BASE;
 }
 
+static bool enumerates_topology(const struct guest *g)
+{
+	return (g->td.tdcs->td_ctls & TD_CTLS_ENUM_TOPOLOGY) != 0;
+}
+
 static bool guest_asked_for_ve(const struct guest *g, int row)
 {
 	const struct tdvps *vp = g->vp;
@@ -38,6 +43,19 @@ static bool guest_asked_for_ve(const struct guest *g, int row)
 	return (vp->cpuid_control[row] >> user & 1) != 0;
 }
 
+/* With a topology of its own a guest sees x2APIC ids that its host chose. */
+static uint32_t apic_id(const struct guest *g)
+{
+	return enumerates_topology(g) ? *x2apic_id_at(g->c, g->td.tdr, g->vp->v.index)
+				      : g->vp->v.index;
+}
+
+/* Does the leaf become a #VE? Those of the topology do until the guest asks for one. */
+static bool faults(const struct guest *g, unsigned row)
+{
+	return cpuid_row(g->c->m, row)->faults || (topology_row(row) && !enumerates_topology(g));
+}
+
 static void dynamic_bits(const struct guest *g, int row, uint32_t r[4])
 {
 	const struct soft_backend *be = g->c->m->backend;
@@ -45,7 +63,7 @@ static void dynamic_bits(const struct guest *g, int row, uint32_t r[4])
 
 	switch (row) {
 	case ROW_1:
-		r[EBX] = (r[EBX] & ~UINT32_C(0xff000000)) | (g->vp->v.index & 0xff) << 24;
+		r[EBX] = (r[EBX] & ~UINT32_C(0xff000000)) | (apic_id(g) & 0xff) << 24;
 		if (cr4 & CR4_OSXSAVE)
 			r[ECX] |= BIT32(27);
 		break;
@@ -65,6 +83,8 @@ static void dynamic_bits(const struct guest *g, int row, uint32_t r[4])
 			r[EDX] |= BIT32(11);
 		break;
 	default:
+		if (topology_row((unsigned)row))
+			r[EDX] = apic_id(g);
 		break;
 	}
 }
@@ -73,9 +93,9 @@ enum guest_next guest_cpuid(struct guest *g)
 {
 	struct soft_regs *gpr = &g->vp->v.gpr;
 	uint32_t leaf = (uint32_t)gpr->rax, sub = (uint32_t)gpr->rcx, r[4];
-	int row = cpuid_row_of(in_range(g->c, leaf) ? leaf : CPUID_MAX_BASE, sub);
+	int row = cpuid_row_of(g->c->m, in_range(g->c, leaf) ? leaf : CPUID_MAX_BASE, sub);
 
-	if (row < 0 || cpuid_rows[row].faults || guest_asked_for_ve(g, row))
+	if (row < 0 || faults(g, (unsigned)row) || guest_asked_for_ve(g, row))
 		return guest_inject_ve(g, 0, 0);
 	for (unsigned i = 0; i < 4; i++)
 		r[i] = g->td.tdcs->cpuid[row][i];

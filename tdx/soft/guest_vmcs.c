@@ -107,7 +107,7 @@ void guest_vmcs_init(struct call *c, const struct td *td, struct tdvps *vp)
 	} own[] = {
 		{ F_VPID, (uint64_t)hkid << 2 & 0xffff },
 		{ F_HKID, hkid },
-		{ F_MSR_BITMAP, call_with_hkid(c, td->tdr->tdcx_pa[TDCX_MSR_BITMAP], hkid) },
+		{ F_MSR_BITMAP, call_with_hkid(c, td->tdr->tdcx_pa[c->m->profile->tdcx_bitmap], hkid) },
 		{ F_SHARED_EPTP, call_with_hkid(c, td->tdr->tdcx_pa[4], hkid) },
 		{ F_VAPIC, call_with_hkid(c, vp->page_pa[2], hkid) },
 		{ F_VE_INFO, call_with_hkid(c, vp->page_pa[0], hkid) },

@@ -73,16 +73,17 @@ static uint32_t cpuid_code(unsigned row, unsigned half)
 	return half | sub << 1 | (r->leaf & 0x7f) << 9 | (r->leaf >> 31) << 16;
 }
 
-static int cpuid_element(uint32_t code)
+static int cpuid_element(const struct soft_module *m, uint32_t code)
 {
 	uint32_t leaf = (code >> 9 & 0x7f) | (code >> 16 & 1) << 31;
 	uint32_t sub = code >> 8 & 1 ? CPUID_ANY_SUB : code >> 1 & 0x7f;
-	int row = code >> 17 ? -1 : cpuid_row_of(leaf, sub);
+	int row = code >> 17 ? -1 : cpuid_row_of(m, leaf, sub);
 
 	return row < 0 ? -1 : row * 2 + (int)(code & 1);
 }
 
-static bool find(const struct md_table *t, uint64_t id, struct found *out)
+static bool find(const struct md_table *t, const struct md_target *x, uint64_t id,
+		 struct found *out)
 {
 	uint8_t cls = ID_CLASS(id);
 	uint32_t code = ID_CODE(id);
@@ -100,16 +101,16 @@ static bool find(const struct md_table *t, uint64_t id, struct found *out)
 	for (unsigned i = 0; i < t->count; i++) {
 		const struct md_field *f = &t->rows[i];
 
-		if (f->cls != cls)
+		if (f->cls != cls || !md_elements(x->c->m, f))
 			continue;
 		if (f->kind == K_CPUID) {
-			int e = cpuid_element(code);
+			int e = cpuid_element(x->c->m, code);
 
 			out->row = f;
 			out->element = (unsigned)e;
 			return e >= 0;
 		}
-		if (code >= f->code && code - f->code < f->n) {
+		if (code >= f->code && code - f->code < md_elements(x->c->m, f)) {
 			out->row = f;
 			out->element = code - f->code;
 			return true;
@@ -118,29 +119,53 @@ static bool find(const struct md_table *t, uint64_t id, struct found *out)
 	return false;
 }
 
-static tdx_status_t look_up(const struct md_table *t, uint64_t id, struct found *out)
+static tdx_status_t look_up(const struct md_table *t, const struct md_target *x, uint64_t id,
+			    struct found *out)
 {
-	return (id & ID_RESERVED) || !find(t, id, out) ? FAIL(METADATA_FIELD_ID_INCORRECT, 0) : OK;
+	return (id & ID_RESERVED) || !find(t, x, id, out) ? FAIL(METADATA_FIELD_ID_INCORRECT, 0) : OK;
 }
 
-static uint64_t make_id(const struct md_table *t, const struct md_field *f, unsigned element)
+static uint64_t make_id(const struct md_table *t, const struct md_target *x,
+			const struct md_field *f, unsigned element)
 {
+	bool later = (x->c->m->profile->features0 & SOFT_F_TOPOLOGY) != 0;
+	uint64_t nonarch = f->flags & (later ? MD_NONARCH | MD_NA_LATER : MD_NONARCH) ? BIT64(63) : 0;
 	uint32_t code =
 		f->kind == K_CPUID ? cpuid_code(element / 2, element % 2) : f->code + element;
 
-	return (uint64_t)(f->flags & MD_NONARCH) << 63 | (uint64_t)f->cls << 56 |
-	       (uint64_t)t->context << 52 | (f->kind == K_VMCS ? ID_INC : 0) |
+	return nonarch | (uint64_t)f->cls << 56 | (uint64_t)t->context << 52 | (f->kind == K_VMCS ? ID_INC : 0) |
 	       (uint64_t)f->size << 32 | code;
 }
 
-static unsigned elements(const struct md_field *f)
+/* Is the field there in this version? */
+static bool exists(const struct soft_module *m, const struct md_field *f)
 {
-	return f->kind == K_CPUID ? CPUID_ROWS * 2 : f->n;
+	if (f->flags & MD_TOPOLOGY)
+		return (m->profile->features0 & SOFT_F_TOPOLOGY) != 0;
+	return !(f->flags & MD_IF_SET) || md_profile_value(m, f) != 0;
+}
+
+unsigned md_elements(const struct soft_module *m, const struct md_field *f)
+{
+	if (!exists(m, f))
+		return 0;
+	switch (f->kind) {
+	case K_CPUID:
+		return m->profile->cpuid_rows * 2u;
+	case K_TDCX_PA:
+		return tdcs_pages(m, MAX_L2_VMS);
+	case K_TDVPS_PA:
+		return tdvps_pages(m, MAX_L2_VMS);
+	case K_X2APIC:
+		return m->profile->max_vcpus;
+	default:
+		return f->n;
+	}
 }
 
 static bool readable(const struct md_target *x, const struct md_field *f)
 {
-	return f->mask[x->reader].rd != 0;
+	return f->mask[x->reader].rd != 0 && md_elements(x->c->m, f) != 0;
 }
 
 /* The first readable VMCS field from index @i on. */
@@ -151,7 +176,7 @@ static uint64_t vmcs_from(const struct md_table *t, const struct md_target *x, u
 	for (; i < md_vmcs_count; i++) {
 		vmcs_row(i, &f);
 		if (readable(x, &f))
-			return make_id(t, &f, 0);
+			return make_id(t, x, &f, 0);
 	}
 	return ALL_ONES;
 }
@@ -165,7 +190,7 @@ static uint64_t rows_from(const struct md_table *t, const struct md_target *x, u
 			if (id != ALL_ONES)
 				return id;
 		} else if (readable(x, &t->rows[i])) {
-			return make_id(t, &t->rows[i], 0);
+			return make_id(t, x, &t->rows[i], 0);
 		}
 	}
 	return ALL_ONES;
@@ -180,24 +205,24 @@ uint64_t md_next(const struct md_table *t, const struct md_target *x, uint64_t i
 {
 	struct found f;
 
-	if (!find(t, id, &f))
+	if (!find(t, x, id, &f))
 		return ALL_ONES;
 	if (f.row == &f.vmcs) {
 		uint64_t next = vmcs_from(t, x, (unsigned)vmcs_index(f.row->code) + 1);
 
 		return next != ALL_ONES ? next : rows_from(t, x, 1);
 	}
-	if (f.row->kind == K_CPUID && f.element + 1 < elements(f.row))
-		return make_id(t, f.row, f.element + 1);
+	if (f.row->kind == K_CPUID && f.element + 1 < md_elements(x->c->m, f.row))
+		return make_id(t, x, f.row, f.element + 1);
 	/* Inside an array the bits that look-up ignores stay as they came. */
-	if (f.element + 1 < f.row->n)
+	if (f.element + 1 < md_elements(x->c->m, f.row))
 		return id + 1;
 	return rows_from(t, x, (unsigned)(f.row - t->rows) + 1);
 }
 
-static bool faults(const struct found *f)
+static bool faults(const struct md_target *x, const struct found *f)
 {
-	return f->row->kind == K_CPUID && cpuid_rows[f->element / 2].faults;
+	return f->row->kind == K_CPUID && cpuid_row(x->c->m, f->element / 2)->faults;
 }
 
 tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64_t id,
@@ -205,8 +230,8 @@ tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64
 {
 	struct found f;
 
-	TRY(look_up(t, id, &f));
-	if (!readable(x, f.row) || faults(&f))
+	TRY(look_up(t, x, id, &f));
+	if (!readable(x, f.row) || faults(x, &f))
 		return FAIL(METADATA_FIELD_NOT_READABLE, 0);
 	*value = md_load(x, f.row, f.element) & f.row->mask[x->reader].rd;
 	return OK;
@@ -232,9 +257,9 @@ tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint6
 {
 	struct found f;
 
-	TRY(look_up(t, id, &f));
+	TRY(look_up(t, x, id, &f));
 
-	if (faults(&f))
+	if (faults(x, &f))
 		return FAIL(METADATA_FIELD_NOT_READABLE, 0);
 
 	uint64_t wr = f.row->mask[x->reader].wr & width_mask(f.row), set = wr & mask;
@@ -282,9 +307,10 @@ struct list {
 };
 
 /* Of a CPUID_CONFIG entry that does not exist the real module writes the first word only. */
-static bool left_alone(const struct md_field *f, unsigned element)
+static bool left_alone(const struct md_target *x, const struct md_field *f, unsigned element)
 {
-	return per_field(f) == 2 && element % 2 && element / 2 >= CPUID_CONFIGS;
+	return per_field(f) == 2 && element % 2 &&
+	       element / 2 >= x->c->m->profile->config_count;
 }
 
 /* One field. False if the page has no room for it. */
@@ -300,13 +326,13 @@ static bool list_field(struct list *l, const struct md_table *t, const struct md
 		l->sequence = l->used++;
 		l->sequences++;
 		l->fields = 0;
-		l->page[l->sequence] = make_id(t, row, at) | (uint64_t)(n - 1) << 34;
+		l->page[l->sequence] = make_id(t, x, row, at) | (uint64_t)(n - 1) << 34;
 	} else {
 		l->fields++;
 	}
 	l->page[l->sequence] = (l->page[l->sequence] & ~BITS64(46, 38)) | ID_LAST_FIELD(l->fields);
 	for (unsigned i = 0; i < n; i++, l->used++)
-		if (!left_alone(row, at + i))
+		if (!left_alone(x, row, at + i))
 			l->page[l->used] = md_load(x, row, at + i) & row->mask[x->reader].rd;
 	l->last = row;
 	l->last_end = at + n;
@@ -324,12 +350,12 @@ tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64
 	if (md_is_null(start))
 		start = md_first(t, x);
 	/* Unlike single elements: reserved bits are not looked at, but the size must be right. */
-	if (!find(t, start, &f) || f.element % per_field(f.row) || (start >> 32 & 3) != f.row->size)
+	if (!find(t, x, start, &f) || f.element % per_field(f.row) || (start >> 32 & 3) != f.row->size)
 		return FAIL(METADATA_FIELD_ID_INCORRECT, 0);
 	for (unsigned i = (unsigned)(f.row - t->rows), e = f.element; i < t->count; i++, e = 0)
-		for (; readable(x, &t->rows[i]) && e < t->rows[i].n; e += per_field(&t->rows[i]))
+		for (; readable(x, &t->rows[i]) && e < md_elements(x->c->m, &t->rows[i]); e += per_field(&t->rows[i]))
 			if (!FAILED(st) && !list_field(&l, t, x, &t->rows[i], e)) {
-				*next = make_id(t, &t->rows[i], e);
+				*next = make_id(t, x, &t->rows[i], e);
 				st = FAIL(METADATA_LIST_OVERFLOW, 0);
 			}
 	page[0] = (uint64_t)l.used * LIST_WORD_BYTES | (uint64_t)l.sequences << 16;

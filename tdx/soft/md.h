@@ -26,15 +26,23 @@ enum md_kind {
 	K_L2,     /* what nested VMs start from: .off is an enum l2_value; element 0 only */
 	K_CONST,  /* .off is the value */
 	K_SYS,    /* computed from the module: .off is an enum sys_value */
+	K_PROFILE, /* at .off in struct soft_profile, MD_WIDTH bytes of it */
 	K_TDR,    /* at .off in struct tdr, elements in a row */
 	K_TDCS,   /* likewise */
 	K_VP,     /* likewise, struct tdvps */
 	K_TDCX_PA, K_TDVPS_PA, K_CPUID, K_MSR_BITMAP, K_SEPT_ROOT, K_MIGSC_LINKS, K_VAPIC, K_XBUFF, K_VMCS,
-	K_VCPU_DETAILS,
+	K_VCPU_DETAILS, K_X2APIC,
 };
 /* clang-format on */
 
-#define MD_NONARCH 1 /* bit 63 of the id */
+#define MD_NONARCH  1 /* bit 63 of the id */
+#define MD_IF_SET   2 /* there is no such field where the profile says 0 */
+#define MD_TOPOLOGY 4 /* only of versions that let the host choose x2APIC ids */
+#define MD_NA_LATER 8 /* bit 63 of the id is set in those versions */
+
+/* .off of K_PROFILE: where in the profile, and how many bytes it has there. */
+#define MD_PROFILE(member) \
+	(offsetof(struct soft_profile, member) | sizeof(((struct soft_profile *)0)->member) << 16)
 
 struct md_field {
 	uint8_t cls;
@@ -48,6 +56,9 @@ struct md_field {
 		uint64_t rd, wr;
 	} mask[MD_READERS];
 };
+
+/* Elements of a field, of which some versions have more than others; 0: no such field. */
+unsigned md_elements(const struct soft_module *m, const struct md_field *f);
 
 struct md_table {
 	const struct md_field *rows;
@@ -90,6 +101,7 @@ tdx_status_t md_list(const struct md_table *t, const struct md_target *x, uint64
 bool md_vmcs_is_address(uint32_t encoding);
 
 /* md_value.c */
+uint64_t md_profile_value(const struct soft_module *m, const struct md_field *f);
 uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned element);
 tdx_status_t md_store(const struct md_target *x, const struct md_field *f, unsigned element,
 		      uint64_t value);
@@ -112,11 +124,14 @@ enum sys_value {
 	V_FMS,
 	V_CMR_BASE,
 	V_CMR_SIZE,
-	V_ATTR_FIXED0,
 	V_XFAM_FIXED0,
 	V_CPUID_LEAVES,
 	V_CPUID_VALUES,
-	V_FEATURES0,
+	V_TDCS_BYTES,
+	V_TDCS_L2_BYTES,
+	V_TDVPS_BYTES,
+	V_TDVPS_L2_BYTES,
+	V_NUM_CMRS,
 	V_NUM_FMS,
 	V_ALLOWED_FMS,
 	V_SERVTD_FIXED0,

@@ -65,9 +65,9 @@ tdx_status_t leaf_sys_rdall(struct call *c)
 /* CPUID_CONFIG in TDSYSINFO: leaf, sub-leaf, four masks. */
 static void put_cpuid_config(const struct call *c, uint8_t *info)
 {
-	for (unsigned i = 0; i < CPUID_CONFIGS; i++) {
-		unsigned row = cpuid_config_row[i];
-		const struct cpuid_row *d = &cpuid_rows[row];
+	for (unsigned i = 0; i < c->m->profile->config_count; i++) {
+		unsigned row = c->m->profile->config_row[i];
+		const struct cpuid_row *d = cpuid_row(c->m, row);
 		uint32_t entry[6] = { d->leaf, d->sub };
 
 		for (unsigned r = 0; r < 4; r++)
@@ -83,21 +83,24 @@ static void put(uint8_t *info, unsigned off, uint64_t v, unsigned bytes)
 
 static void fill_sysinfo(const struct call *c, uint8_t *info)
 {
+	const struct soft_profile *p = c->m->profile;
+
 	put(info, 4, 0x8086, 4);
-	put(info, 8, 20230401, 4);
-	put(info, 12, 500, 2);
-	put(info, 14, 5, 2);
-	put(info, 16, 1, 2);
+	put(info, 8, p->build_date, 4);
+	put(info, 12, p->build_num, 2);
+	put(info, 14, p->minor, 2);
+	put(info, 16, p->major, 2);
 	put(info, 18, 1, 1);
-	put(info, 32, MAX_TDMRS, 2);
-	put(info, 34, MAX_RESERVED, 2);
-	put(info, 36, sizeof(struct pamt_entry), 2);
-	put(info, 48, TDCS_BASE_PAGES * PAGE_SIZE, 2);
-	put(info, 52, TDVPS_BASE_PAGES * PAGE_SIZE, 2);
-	put(info, 64, ATTR_FIXED0, 8);
-	put(info, 80, XFAM_FIXED0 & c->m->xfam_native, 8);
-	put(info, 88, XFAM_FIXED1, 8);
-	put(info, 128, CPUID_CONFIGS, 4);
+	put(info, 32, p->max_tdmrs, 2);
+	put(info, 34, p->max_reserved, 2);
+	put(info, 36, p->pamt_entry_bytes[0], 2);
+	put(info, 48, tdcs_pages(c->m, 0) * PAGE_SIZE, 2);
+	put(info, 52, tdvps_pages(c->m, 0) * PAGE_SIZE, 2);
+	put(info, 64, p->attributes_fixed0, 8);
+	put(info, 72, p->attributes_fixed1, 8);
+	put(info, 80, p->xfam_fixed0 & c->m->xfam_native, 8);
+	put(info, 88, p->xfam_fixed1, 8);
+	put(info, 128, p->config_count, 4);
 	put_cpuid_config(c, info);
 }
 
@@ -171,10 +174,10 @@ static tdx_status_t open_vp(struct call *c, struct td *td, struct tdvps **vp, bo
 
 	TRY(get_vp(c, c->in.rcx, OP_RCX, SHARED, vp, &page, td));
 	TRY(check_state(c, c->leaf, td, true));
-	if (!vp_pages_complete(*vp, td->tdcs))
+	if (!vp_pages_complete(c, *vp, td->tdcs))
 		return FAIL(TDCX_NUM_INCORRECT, 0);
 	if ((*vp)->state != VCPU_READY && !(disabled_too && (*vp)->state == VCPU_DISABLED))
-		return FAIL(VCPU_STATE_INCORRECT, 0);
+		return vcpu_state_wrong(c, (*vp)->state);
 	return vp_associate(c, td, *vp, &fresh);
 }
 

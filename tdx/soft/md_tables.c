@@ -48,6 +48,10 @@
 	{                                      \
 		cl, sz, fl, K_SYS, n, cd, v, m \
 	}
+#define PROF(cl, cd, sz, fl, member, m)                          \
+	{                                                        \
+		cl, sz, fl, K_PROFILE, 1, cd, MD_PROFILE(member), m \
+	}
 #define TDR(cl, cd, sz, fl, n, f, m)                                 \
 	{                                                            \
 		cl, sz, fl, K_TDR, n, cd, offsetof(struct tdr, f), m \
@@ -80,28 +84,25 @@
 		cl, sz, fl, k, n, cd, 0, m \
 	}
 
-#define ARCH_CAP_CONFIGURABLE (BIT64(4) | BIT64(19) | BIT64(20) | BIT64(24))
-#define BUILD_DATE            20230401
-#define BUILD_NUM             500
-
 /* clang-format off */
 static const struct md_field sys_rows[] = {
 	SYSV(0, 0, 2, 0, 1, V_NUM_PKGS, RR), SYSV(0, 1, 2, 0, 8, V_FMS, RR),
-	CONST(8, 0, 2, 0, 0x8086, RRG), CONST(8, 1, 2, NA, BUILD_DATE, RR), CONST(8, 2, 1, NA, BUILD_NUM, RR),
-	CONST(8, 3, 1, 0, 5, RRG), CONST(8, 4, 1, 0, 1, RRG), CONST(8, 5, 1, 0, 1, RR), CONST(8, 6, 1, 0, 0, RR),
-	CONST(9, 0, 1, NA, 0, RR), CONST(9, 1, 1, NA, 0, RR), CONST(9, 2, 0, NA, 0, RR),
-	CONST(9, 3, 1, NA, 23, RR), CONST(9, 4, 0, NA, 0, RR), CONST(9, 5, 1, NA, 0, RR), CONST(9, 6, 2, NA, 0, RR),
-	CONST(10, 0, 2, 0, 0, RRG), CONST(10, 1, 0, 0, 1, RRG), SYSV(10, 8, 3, 0, 1, V_FEATURES0, RRG),
-	CONST(16, 0, 1, NA, SOFT_MAX_CMRS, RR), SYSV(16, 0x80, 3, NA, SOFT_MAX_CMRS, V_CMR_BASE, RR),
+	CONST(8, 0, 2, 0, 0x8086, RRG), PROF(8, 1, 2, NA, build_date, RR), PROF(8, 2, 1, NA, build_num, RR),
+	PROF(8, 3, 1, 0, minor, RRG), PROF(8, 4, 1, 0, major, RRG), PROF(8, 5, 1, 0, update, RR), CONST(8, 6, 1, 0, 0, RR),
+	PROF(9, 0, 1, NA, handoff_version, RR), PROF(9, 1, 1, NA, handoff_oldest, RR),
+	PROF(9, 2, 0, NA, no_downgrade, RR), PROF(9, 3, 1, NA, handoff_pages, RR), CONST(9, 4, 0, NA, 0, RR), CONST(9, 5, 1, NA, 0, RR), CONST(9, 6, 2, NA, 0, RR),
+	CONST(10, 0, 2, 0, 0, RRG), CONST(10, 1, 0, 0, 1, RRG), PROF(10, 8, 3, 0, features0, RRG),
+	SYSV(16, 0, 1, NA, 1, V_NUM_CMRS, RR), SYSV(16, 0x80, 3, NA, SOFT_MAX_CMRS, V_CMR_BASE, RR),
 	SYSV(16, 0x100, 3, NA, SOFT_MAX_CMRS, V_CMR_SIZE, RR),
-	CONST(17, 8, 1, NA, MAX_TDMRS, RR), CONST(17, 9, 1, NA, MAX_RESERVED, RR),
-	CONST(17, 0x10, 1, NA, 16, RR), CONST(17, 0x11, 1, NA, 16, RR), CONST(17, 0x12, 1, NA, 16, RR),
-	CONST(24, 0, 1, NA, 4096, RR), CONST(24, 0x100, 1, NA, 24576, RR), CONST(24, 0x101, 1, NA, 4096, RR),
-	CONST(24, 0x200, 1, NA, 24576, RR), CONST(24, 0x201, 1, NA, 12288, RR),
-	SYSV(25, 0, 3, 0, 1, V_ATTR_FIXED0, RR), CONST(25, 1, 3, 0, 0, RR), SYSV(25, 2, 3, 0, 1, V_XFAM_FIXED0, RR),
-	CONST(25, 3, 3, 0, XFAM_FIXED1, RR), CONST(25, 4, 1, NA, CPUID_CONFIGS, RR), CONST(25, 6, 3, NA, 7, RR),
-	CONST(25, 7, 3, NA, 0, RR), SYSV(25, 0x400, 3, NA, 32, V_CPUID_LEAVES, RR),
-	SYSV(25, 0x500, 3, NA, 64, V_CPUID_VALUES, RR), CONST(25, 0x600, 3, NA, ARCH_CAP_CONFIGURABLE, RR),
+	PROF(17, 8, 1, NA, max_tdmrs, RR), PROF(17, 9, 1, NA, max_reserved, RR),
+	PROF(17, 0x10, 1, NA, pamt_entry_bytes[0], RR), PROF(17, 0x11, 1, NA, pamt_entry_bytes[1], RR),
+	PROF(17, 0x12, 1, NA, pamt_entry_bytes[2], RR), PROF(17, 0x13, 0, NA | MD_IF_SET, pamt_bitmap_bits, RR),
+	CONST(24, 0, 1, NA, 4096, RR), SYSV(24, 0x100, 1, NA, 1, V_TDCS_BYTES, RR), SYSV(24, 0x101, 1, NA, 1, V_TDCS_L2_BYTES, RR),
+	SYSV(24, 0x200, 1, NA, 1, V_TDVPS_BYTES, RR), SYSV(24, 0x201, 1, NA, 1, V_TDVPS_L2_BYTES, RR),
+	PROF(25, 0, 3, 0, attributes_fixed0, RR), PROF(25, 1, 3, 0, attributes_fixed1, RR), SYSV(25, 2, 3, 0, 1, V_XFAM_FIXED0, RR),
+	PROF(25, 3, 3, 0, xfam_fixed1, RR), PROF(25, 4, 1, NA, config_count, RR), PROF(25, 6, 3, NA, flags_fixed0, RR),
+	PROF(25, 7, 3, NA, flags_fixed1, RR), PROF(25, 8, 1, NA | MD_IF_SET, max_vcpus, RR), SYSV(25, 0x400, 3, NA, 32, V_CPUID_LEAVES, RR),
+	SYSV(25, 0x500, 3, NA, 64, V_CPUID_VALUES, RR), PROF(25, 0x600, 3, NA, arch_cap, RR),
 	SYSV(25, 0x800, 1, NA, 1, V_NUM_FMS, RR), CONST(25, 0x801, 1, NA, 0, RR),
 	SYSV(25, 0x810, 3, NA, 64, V_ALLOWED_FMS, RR), ZERO(25, 0x850, 3, NA, 64, RR),
 	/* migration, service TDs, nested VMs: sizes and limits */
@@ -123,13 +124,14 @@ static const struct md_field td_rows[] = {
 	TDCS(17, 0, 3, 0, 1, attributes, RRG), TDCS(17, 1, 3, 0, 1, xfam, RRG), TDCS(17, 2, 2, 0, 1, max_vcpus, RRG),
 	TDCS(17, 3, 0, 0, 1, gpaw, RRG), TDCS(17, 4, 3, 0, 1, eptp, RR), TDCS(17, 0xa, 3, 0, 1, tsc_offset, RR),
 	TDCS(17, 0xb, 3, 0, 1, tsc_multiplier, RR), TDCS(17, 0xc, 1, 0, 1, tsc_frequency, RRG),
-	TDCS(17, 0xd, 3, 0, 1, virtual_tsc, XX), CONST(17, 0xe, 1, NA, CPUID_ROWS, RR),
+	TDCS(17, 0xd, 3, 0, 1, virtual_tsc, XX), PROF(17, 0xe, 1, NA, cpuid_rows, RR),
 	TDCS(17, 0xf, 2, NA, 1, xbuff_size, RR),
 	{ 17, 3, NA, K_TDCS, 1, 0x10, offsetof(struct tdcs, notify_enables), { { 0, 0 }, { A, 1 }, { 1, 1 } } },
 	{ 17, 3, NA, K_TDCS, 1, 0x11, offsetof(struct tdcs, hp_lock_timeout), { { A, A }, { A, A }, { 0, 0 } } },
 	{ 17, 3, NA, K_TDCS, 4, 0x12, offsetof(struct tdcs, vm_ctls), { { A, 1 }, { A, 1 }, { 0, 0 } } },
-	TDCS(17, 0x16, 3, 0, 1, config_flags, RRG),
-	{ 17, 3, 0, K_TDCS, 1, 0x17, offsetof(struct tdcs, td_ctls), { { 0, 0 }, { A, 0 }, { A, 1 } } },
+	TDCS(17, 0x16, 3, MD_NA_LATER, 1, config_flags, RRG),
+	{ 17, 3, MD_NA_LATER, K_TDCS, 1, 0x17, offsetof(struct tdcs, td_ctls), { { 0, 0 }, { A, 0 }, { A, 3 } } },
+	TDCS(17, 0x19, 0, NA | MD_TOPOLOGY, 1, topology_configured, RRG),
 	TDCS(17, 0x80, 0, NA, 80, cpuid_valid, XR), TDCS(17, 0x800, 2, NA, 19, xbuff_offsets, RR),
 	TDCS(18, 0, 3, NA, 1, epoch.td_epoch, RR), TDCS(18, 1, 1, NA, 2, epoch.refcount, RR),
 	TDCS(19, 0, 3, 0, 6, mrtd, RRG), TDCS(19, 0x10, 3, 0, 6, mrconfigid, RRG), TDCS(19, 0x18, 3, 0, 6, mrowner, RRG),
@@ -148,7 +150,7 @@ static const struct md_field td_rows[] = {
 	ZERO(24, 0x21, 1, NA, 1, RR), ZERO(24, 0x30, 3, NA, 1, RR), ZERO(24, 0x31, 3, NA, 1, RR),
 	TDCS(24, 0x32, 1, NA, 1, num_migsc, RR), ZERO(24, 0x34, 2, NA, 1, RR), ZERO(24, 0x40, 3, NA, 4, RRG),
 	TDCS(25, 0, 3, NA, 6, servtd_hash, RRG), TDCS(25, 6, 1, NA, 1, servtd_num, RRG), TDCS(25, 0x80, 3, NA, 16, servtd, RRG),
-	KIND(26, 0, 3, NA, 512, K_MIGSC_LINKS, RR),
+	KIND(26, 0, 3, NA, 512, K_MIGSC_LINKS, RR), KIND(28, 0, 2, NA | MD_TOPOLOGY, 1, K_X2APIC, RR),
 	KIND(32, 0, 3, 0, 512, K_MSR_BITMAP, XR), KIND(33, 0, 3, 0, 512, K_SEPT_ROOT, XR),
 };
 

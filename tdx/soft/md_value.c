@@ -11,16 +11,24 @@
 
 #include <string.h>
 
-#define FEATURES0 UINT64_C(0xf0fbf)
-
 static uint64_t pair(const uint32_t r[4], unsigned half)
 {
 	return r[2 * half] | (uint64_t)r[2 * half + 1] << 32;
 }
 
+static uint64_t count_cmrs(const struct soft_machine *mc)
+{
+	uint64_t n = 0;
+
+	while (n < SOFT_MAX_CMRS && mc->cmr[n].size)
+		n++;
+	return n;
+}
+
 static uint64_t sys_value(const struct md_target *x, uint32_t what, unsigned i)
 {
 	const struct soft_module *m = x->c->m;
+	const struct soft_profile *p = m->profile;
 
 	switch (what) {
 	case V_NUM_PKGS:
@@ -31,18 +39,24 @@ static uint64_t sys_value(const struct md_target *x, uint32_t what, unsigned i)
 		return m->machine->cmr[i].size ? m->machine->cmr[i].base : 0;
 	case V_CMR_SIZE:
 		return m->machine->cmr[i].size;
-	case V_ATTR_FIXED0:
-		return ATTR_FIXED0;
 	case V_XFAM_FIXED0:
-		return XFAM_FIXED0 & m->xfam_native;
+		return p->xfam_fixed0 & m->xfam_native;
 	case V_CPUID_LEAVES:
-		return i < CPUID_CONFIGS ? cpuid_row_id(cpuid_config_row[i]) : ALL_ONES;
+		return i < p->config_count ? cpuid_row_id(p->config_row[i]) : ALL_ONES;
 	case V_CPUID_VALUES:
-		return i / 2 < CPUID_CONFIGS
-			       ? pair(cpuid_rows[cpuid_config_row[i / 2]].direct, i % 2)
+		return i / 2 < p->config_count
+			       ? pair(cpuid_row(m, p->config_row[i / 2])->direct, i % 2)
 			       : 0;
-	case V_FEATURES0:
-		return FEATURES0;
+	case V_TDCS_BYTES:
+		return p->tdcs_pages * PAGE_SIZE;
+	case V_TDCS_L2_BYTES:
+		return p->tdcs_l2_pages * PAGE_SIZE;
+	case V_TDVPS_BYTES:
+		return p->tdvps_pages * PAGE_SIZE;
+	case V_TDVPS_L2_BYTES:
+		return p->tdvps_l2_pages * PAGE_SIZE;
+	case V_NUM_CMRS:
+		return answers(m, SOFT_A_CMRS_COUNTED) ? count_cmrs(m->machine) : SOFT_MAX_CMRS;
 	case V_NUM_FMS:
 		return cpuid_fms_count(x->c);
 	case V_SERVTD_FIXED0:
@@ -52,6 +66,14 @@ static uint64_t sys_value(const struct md_target *x, uint32_t what, unsigned i)
 	default:
 		return 0;
 	}
+}
+
+uint64_t md_profile_value(const struct soft_module *m, const struct md_field *f)
+{
+	uint64_t v = 0;
+
+	memcpy(&v, (const uint8_t *)m->profile + (f->off & 0xffff), f->off >> 16);
+	return v;
 }
 
 static uint64_t load_bytes(const void *base, uint32_t off, unsigned size, unsigned i)
@@ -137,6 +159,10 @@ uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i
 		return f->off;
 	case K_SYS:
 		return sys_value(x, f->off, i);
+	case K_PROFILE:
+		return md_profile_value(x->c->m, f);
+	case K_X2APIC:
+		return i < x->td->tdcs->num_vcpus ? *x2apic_id_at(x->c, x->td->tdr, i) : 0;
 	case K_TDR:
 		return load_bytes(x->td->tdr, f->off, f->size, i);
 	case K_TDCS:
@@ -152,11 +178,11 @@ uint64_t md_load(const struct md_target *x, const struct md_field *f, unsigned i
 	case K_CPUID:
 		return pair(x->td->tdcs->cpuid[i / 2], i % 2);
 	case K_MSR_BITMAP:
-		return page_word(x, x->td->tdr->tdcx_pa[TDCX_MSR_BITMAP], i);
+		return page_word(x, x->td->tdr->tdcx_pa[x->c->m->profile->tdcx_bitmap], i);
 	case K_SEPT_ROOT:
-		return page_word(x, x->td->tdr->tdcx_pa[TDCX_SEPT_ROOT], i);
+		return page_word(x, x->td->tdr->tdcx_pa[x->c->m->profile->tdcx_root], i);
 	case K_MIGSC_LINKS:
-		return page_word(x, x->td->tdr->tdcx_pa[TDCX_MIGSC_LINKS], i);
+		return page_word(x, x->td->tdr->tdcx_pa[x->c->m->profile->tdcx_links], i);
 	case K_VAPIC:
 		return page_word(x, x->vp->page_pa[2], i);
 	case K_XBUFF:
@@ -241,6 +267,14 @@ static tdx_status_t check_secondary(const struct md_target *x, uint64_t value)
 	return OK;
 }
 
+#define CR3_LAM BITS64(62, 61)
+
+/* No bits above the physical address, but those of linear address masking. */
+static bool cr3_ok(const struct md_target *x, uint64_t value)
+{
+	return ((value & ~CR3_LAM) >> x->c->m->maxpa) == 0;
+}
+
 /* VMCS fields with rules of their own. */
 static tdx_status_t store_vmcs(const struct md_target *x, uint32_t field, uint64_t value)
 {
@@ -262,6 +296,10 @@ static tdx_status_t store_vmcs(const struct md_target *x, uint32_t field, uint64
 		break;
 	case F_CR0:
 		TRY(merge_cr(x, F_CR0, F_CR0_MASK, F_CR0_SHADOW, &value));
+		break;
+	case F_CR3:
+		if (answers(x->c->m, SOFT_A_CHECK_CR3) && !cr3_ok(x, value))
+			return not_valid();
 		break;
 	case F_CR4:
 		TRY(merge_cr(x, F_CR4, F_CR4_MASK, F_CR4_SHADOW, &value));
@@ -295,6 +333,8 @@ static tdx_status_t check_td_ctls(const struct md_target *x, uint64_t value)
 	const struct tdcs *t = x->td->tdcs;
 	bool flexible = (t->config_flags & CFG_FLEXIBLE_PENDING_VE) != 0;
 
+	if (value & TD_CTLS_ENUM_TOPOLOGY && !t->topology_configured)
+		return not_valid();
 	return !flexible && ((t->td_ctls ^ value) & PENDING_VE_DISABLE) ? not_valid() : OK;
 }
 

@@ -199,7 +199,8 @@ tdx_status_t leaf_mem_range_unblock(struct call *c)
 	TRY(check_state(c, c->leaf, &td, true));
 	TRY(sept_prefix(c, &td, 0, td.tdcs->root_level, EXCLUSIVE, &at, &gpa));
 	TRY(sept_check_state(c, U_UNBLOCK, &at));
-	TRY(sept_check_tracked(c, &td, &at, bepoch_entry(c, &at)->bepoch, OP_SEPT_TREE));
+	TRY(sept_check_tracked(c, &td, &at, bepoch_entry(c, &at)->bepoch,
+			       answers(c->m, SOFT_A_UNBLOCK_RCX) ? OP_RCX : OP_SEPT_TREE));
 
 	sept_set(at.entry, open_value(sept_state(at.copy)) | sept_frame(at.copy, at.level));
 	return OK;

@@ -110,7 +110,7 @@ tdx_status_t leaf_mig_stream_create(struct call *c)
 		return FAIL(MAX_MIGS_NUM_EXCEEDED, 0);
 	TRY(check_priv4k(c, pa, OP_RCX, PT_NDA, EXCLUSIVE, &page));
 
-	uint64_t *links = call_map(c, td.tdr->tdcx_pa[TDCX_MIGSC_LINKS]);
+	uint64_t *links = call_map(c, td.tdr->tdcx_pa[c->m->profile->tdcx_links]);
 
 	call_filling(c);
 	call_page_fill(call_map(c, pa), 0);

@@ -79,16 +79,11 @@ tdx_status_t leaf_mng_key_config(struct call *c)
 }
 
 /* What a fresh TDCX page is filled with. */
-static uint64_t tdcx_filling(unsigned index)
+static uint64_t tdcx_filling(const struct soft_profile *p, unsigned index)
 {
-	switch (index) {
-	case TDCX_MSR_BITMAP:
+	if (index == p->tdcx_bitmap)
 		return ALL_ONES;
-	case TDCX_SEPT_ROOT:
-		return SE_FREE;
-	default:
-		return 0;
-	}
+	return index == p->tdcx_root ? SE_FREE : 0;
 }
 
 tdx_status_t leaf_mng_addcx(struct call *c)
@@ -103,17 +98,17 @@ tdx_status_t leaf_mng_addcx(struct call *c)
 	if (td.tdr->lifecycle != KEYS_CONFIGURED)
 		return FAIL(TD_KEYS_NOT_CONFIGURED, 0);
 
-	unsigned n = td.tdr->num_tdcx;
+	unsigned n = td.tdr->num_tdcx, base = tdcs_pages(c->m, 0);
 
-	if (n >= TDCS_MAX_PAGES)
+	if (n >= tdcs_pages(c->m, MAX_L2_VMS))
 		return FAIL(TDCX_NUM_INCORRECT, 0);
 	TRY(check_priv4k(c, pa, OP_RCX, PT_NDA, EXCLUSIVE, &page));
 
 	call_filling(c);
-	call_page_fill(call_map(c, pa), tdcx_filling(n));
-	if (n + 1 == TDCS_BASE_PAGES && !call_random(c, &canary))
+	call_page_fill(call_map(c, pa), tdcx_filling(c->m->profile, n));
+	if (n + 1 == base && !call_random(c, &canary))
 		return FAIL(RND_NO_ENTROPY, 0);
-	if (n >= TDCS_BASE_PAGES && map_tdcs(c, td.tdr)->op_state != OPS_UNINITIALIZED)
+	if (n >= base && map_tdcs(c, td.tdr)->op_state != OPS_UNINITIALIZED)
 		return FAIL(OP_STATE_INCORRECT, 0);
 
 	td.tdr->tdcx_pa[n] = pa;
@@ -131,7 +126,7 @@ tdx_status_t leaf_mng_vpflushdone(struct call *c)
 	TRY(call_take(c, &c->m->kot_lock, EXCLUSIVE, PLAIN, OP_KOT));
 	if (td.tdr->lifecycle != KEYS_CONFIGURED && td.tdr->lifecycle != HKID_ASSIGNED)
 		return FAIL(LIFECYCLE_STATE_INCORRECT, 0);
-	if (td.tdr->num_tdcx >= TDCS_BASE_PAGES) {
+	if (td.tdr->num_tdcx >= tdcs_pages(c->m, 0)) {
 		struct tdcs *t = map_tdcs(c, td.tdr);
 
 		if (t->op_state >= OPS_INITIALIZED && t->num_assoc_vcpus)

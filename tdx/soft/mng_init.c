@@ -15,6 +15,7 @@
 #include <string.h>
 
 #define TD_PARAMS_ALIGN 1024
+#define PARAMS_CONFIGS  48
 
 /* TD_PARAMS (section 4.1). */
 struct td_params {
@@ -28,13 +29,11 @@ struct td_params {
 	uint8_t mrconfigid[48], mrowner[48], mrownerconfig[48];
 	uint64_t arch_cap;
 	uint8_t reserved2[24];
-	uint32_t cpuid[CPUID_CONFIGS][4];
-	uint8_t tail[1024 - 256 - CPUID_CONFIGS * 16];
+	uint32_t cpuid[PARAMS_CONFIGS][4]; /* as many as the profile has; the rest must be zero */
 };
 _Static_assert(sizeof(struct td_params) == 1024, "TD_PARAMS is 1024 bytes");
 _Static_assert(offsetof(struct td_params, arch_cap) == 224, "as the ABI says");
 
-#define ARCH_CAP_CONFIGURABLE (BIT64(4) | BIT64(19) | BIT64(20) | BIT64(24))
 #define MSR_ARCH_CAPABILITIES 0x10a
 
 static bool all_zero(const void *p, size_t n)
@@ -54,23 +53,27 @@ static bool all_or_none(uint64_t v, uint64_t group)
 
 static bool xfam_ok(const struct call *c, uint64_t x)
 {
-	uint64_t allowed = XFAM_FIXED0 & c->m->xfam_native;
+	const struct soft_profile *p = c->m->profile;
+	uint64_t allowed = p->xfam_fixed0 & c->m->xfam_native;
 
-	return (x & ~allowed) == 0 && (x & XFAM_FIXED1) == XFAM_FIXED1 &&
+	return (x & ~allowed) == 0 && (x & p->xfam_fixed1) == p->xfam_fixed1 &&
 	       all_or_none(x, BIT64(5) | BIT64(6) | BIT64(7)) &&
 	       !((x & BIT64(5)) && !(x & BIT64(2))) && all_or_none(x, BIT64(11) | BIT64(12)) &&
 	       all_or_none(x, BIT64(17) | BIT64(18));
 }
 
-static bool attributes_ok(uint64_t a)
+static bool attributes_ok(const struct soft_profile *p, uint64_t a)
 {
-	return (a & ~ATTR_FIXED0) == 0 &&
+	return (a & ~p->attributes_fixed0) == 0 &&
+	       (a & p->attributes_fixed1) == p->attributes_fixed1 &&
 	       !((a & ATTR_MIGRATABLE) && (a & (ATTR_DEBUG | ATTR_PERFMON)));
 }
 
 static bool config_flags_ok(const struct call *c, uint64_t f)
 {
-	if (f & ~(CFG_GPAW | CFG_FLEXIBLE_PENDING_VE | CFG_NO_RBP_MOD))
+	const struct soft_profile *p = c->m->profile;
+
+	if ((f & ~p->flags_fixed0) || (f & p->flags_fixed1) != p->flags_fixed1)
 		return false;
 	/* A machine with fewer address bits has one GPA width: its own. */
 	return !((f & CFG_GPAW) && c->m->maxpa < 52);
@@ -92,15 +95,17 @@ static bool eptp_ok(const struct call *c, const struct td_params *p)
 
 static tdx_status_t check_params(struct call *c, const struct tdr *tdr, const struct td_params *p)
 {
-	if (!attributes_ok(p->attributes))
+	const struct soft_profile *is = c->m->profile;
+
+	if (!attributes_ok(is, p->attributes))
 		return FAIL(OPERAND_INVALID, OP_ATTRIBUTES);
 	if (!xfam_ok(c, p->xfam))
 		return FAIL(OPERAND_INVALID, OP_XFAM);
-	if (p->max_vcpus == 0)
+	if (p->max_vcpus == 0 || (is->max_vcpus && p->max_vcpus > is->max_vcpus))
 		return FAIL(OPERAND_INVALID, OP_MAX_VCPUS);
-	if (p->num_l2 > 3)
+	if (p->num_l2 > MAX_L2_VMS)
 		return FAIL(OPERAND_INVALID, OP_NUM_L2_VMS);
-	if (tdr->num_tdcx < TDCS_BASE_PAGES + (unsigned)p->num_l2)
+	if (tdr->num_tdcx < tdcs_pages(c->m, p->num_l2))
 		return FAIL(TDCS_NOT_ALLOCATED, 0);
 	if (!all_zero(p->reserved0, sizeof(p->reserved0)))
 		return FAIL(OPERAND_INVALID, OP_RDX);
@@ -154,6 +159,7 @@ static void set_tsc(struct call *c, struct tdcs *t)
 static void set_controls(struct call *c, struct td *td, const struct td_params *p)
 {
 	struct tdcs *t = td->tdcs;
+	uint64_t root = td->tdr->tdcx_pa[c->m->profile->tdcx_root];
 
 	t->attributes = p->attributes;
 	t->xfam = p->xfam;
@@ -164,7 +170,7 @@ static void set_controls(struct call *c, struct td *td, const struct td_params *
 	t->gpaw = (p->config_flags & CFG_GPAW) != 0;
 	t->gpa_width = t->gpaw ? 52 : (uint8_t)c->m->gpaw_small;
 	t->root_level = (uint8_t)(p->eptp_controls >> 3 & 7);
-	t->eptp = p->eptp_controls | td->tdr->tdcx_pa[TDCX_SEPT_ROOT];
+	t->eptp = p->eptp_controls | root;
 	t->tsc_frequency = p->tsc_frequency;
 	memcpy(t->mrconfigid, p->mrconfigid, sizeof(t->mrconfigid));
 	memcpy(t->mrowner, p->mrowner, sizeof(t->mrowner));
@@ -178,12 +184,12 @@ static void set_controls(struct call *c, struct td *td, const struct td_params *
 
 static tdx_status_t set_arch_cap(struct call *c, struct tdcs *t, const struct td_params *p)
 {
-	uint64_t native = call_rdmsr(c, MSR_ARCH_CAPABILITIES);
+	uint64_t native = call_rdmsr(c, MSR_ARCH_CAPABILITIES), may = c->m->profile->arch_cap;
 
 	if (p->msr_config & 1) {
-		if (p->arch_cap & ~(ARCH_CAP_CONFIGURABLE & native))
+		if (p->arch_cap & ~(may & native))
 			return FAIL(OPERAND_INVALID, OP_IA32_ARCH_CAPABILITIES_CONFIG);
-		native = (native & ~ARCH_CAP_CONFIGURABLE) | p->arch_cap;
+		native = (native & ~may) | p->arch_cap;
 	} else if (p->arch_cap) {
 		return FAIL(OPERAND_INVALID, OP_IA32_ARCH_CAPABILITIES_CONFIG);
 	}
@@ -200,13 +206,15 @@ static tdx_status_t init_td(struct call *c, struct td *td, const struct td_param
 	TRY(check_params(c, td->tdr, p));
 	set_controls(c, td, p);
 	TRY(cpuid_configure(c, t, p->cpuid));
-	if (!all_zero(p->tail, sizeof(p->tail)))
+	unsigned used = c->m->profile->config_count;
+
+	if (!all_zero(p->cpuid[used], (PARAMS_CONFIGS - used) * sizeof(p->cpuid[0])))
 		return FAIL(OPERAND_INVALID, OP_RDX);
 	TRY(set_arch_cap(c, t, p));
 	if ((p->attributes & ATTR_MIGRATABLE) && p->num_l2)
 		return FAIL(OPERAND_INVALID, OP_RDX);
 	set_tsc(c, t);
-	guest_msr_init(c, t, call_map(c, td->tdr->tdcx_pa[TDCX_MSR_BITMAP]));
+	guest_msr_init(c, t, call_map(c, td->tdr->tdcx_pa[c->m->profile->tdcx_bitmap]));
 	sha384_init(&t->mrtd_ctx);
 	t->op_state = OPS_INITIALIZED;
 	return OK;

@@ -4,8 +4,9 @@
  * Where state lives
  *   struct soft_module   the module's global data
  *   struct tdr           the TDR page
- *   struct tdcs          the first TDCX page of a TD; the third is the MSR bitmap, the fourth the
- *                        S-EPT root, the others are only owned
+ *   struct tdcs          the first TDCX page of a TD; the next ones hold x2APIC ids; the profile
+ *                        says which are the MSR bitmap and the S-EPT root; the others are only
+ *                        owned
  *   struct tdvps         the TDVPR page; the five TDCX pages are the backend's (VMCS, virtual APIC,
  *                        extended state)
  *
@@ -28,11 +29,8 @@
 #include "tdx/soft/soft.h"
 
 #define PA_BITS      52 /* the ABI's physical addresses, whatever the CPU has */
-#define MAX_TDMRS    64
-#define MAX_RESERVED 16
 #define MAX_HKIDS    2048
-#define PAMT_BLOCK   UINT64_C(0x400000) /* memory whose PAMT one TDMR.INIT initialises */
-#define CPUID_ROWS   64
+#define CPUID_ROWS   78 /* of any version */
 #define MAX_XFAM_BIT 19
 
 #define ALL_ONES UINT64_C(0xffffffffffffffff)
@@ -82,24 +80,17 @@ enum page_type {
 #define ATTR_MIGRATABLE      BIT64(29)
 #define ATTR_PKS             BIT64(30)
 #define ATTR_PERFMON         BIT64(63)
-#define ATTR_FIXED0          UINT64_C(0x8000000070000001)
-
-#define XFAM_FIXED0 UINT64_C(0x6dbe7)
-#define XFAM_FIXED1 UINT64_C(3)
 
 #define CFG_GPAW                BIT64(0)
 #define CFG_FLEXIBLE_PENDING_VE BIT64(1)
 #define CFG_NO_RBP_MOD          BIT64(2)
 
-#define TDCS_BASE_PAGES  6
-#define TDCS_MAX_PAGES   9
-#define TDVPS_BASE_PAGES 6
-#define TDVPS_MAX_PAGES  15
-#define TDVPS_L2_PAGES   3
-#define TDCX_MSR_BITMAP  2
-#define TDCX_SEPT_ROOT   3
-#define TDCX_MIGSC_LINKS 5
-#define EPF_LIST_LEN     32
+#define TD_CTLS_ENUM_TOPOLOGY BIT64(1)
+
+#define MAX_L2_VMS     3
+#define TDCX_X2APIC    1 /* x2APIC ids of the vCPUs, this page and the next */
+#define X2APIC_IDS_PER_PAGE (PAGE_SIZE / sizeof(uint32_t))
+#define EPF_LIST_LEN   32
 
 /* ---- global data ---------------------------------------------------------------------------- */
 
@@ -109,7 +100,7 @@ struct tdmr {
 	uint64_t pamt_size[3];
 	uint64_t done; /* PAMT is initialised up to here; whole GiB below it are usable */
 	lock_t lock;
-	struct soft_range reserved[MAX_RESERVED]; /* offsets from base */
+	struct soft_range reserved[SOFT_MOST_RESERVED]; /* offsets from base */
 };
 
 struct kot_entry {
@@ -156,7 +147,7 @@ struct soft_module {
 	uint16_t global_hkid;
 	uint8_t pkg_all, pkg_done;
 	uint32_t tdmr_count;
-	struct tdmr tdmr[MAX_TDMRS];
+	struct tdmr tdmr[SOFT_MOST_TDMRS];
 
 	lock_t kot_lock;
 	struct kot_entry kot[MAX_HKIDS];
@@ -172,7 +163,7 @@ struct tdr {
 	uint32_t num_tdcx;
 	uint32_t lifecycle;
 	uint64_t chldcnt; /* atomic */
-	uint64_t tdcx_pa[TDCS_MAX_PAGES];
+	uint64_t tdcx_pa[SOFT_MOST_TDCS_PAGES];
 	uint64_t uuid[4];
 	uint16_t hkid;
 	uint64_t pkg_bitmap;
@@ -219,6 +210,7 @@ struct tdcs {
 	uint32_t xbuff_size;
 	uint64_t notify_enables, hp_lock_timeout, hp_lock_ticks, vm_ctls[4];
 	uint64_t config_flags, td_ctls;
+	uint8_t topology_configured;
 	uint32_t xbuff_offsets[MAX_XFAM_BIT];
 	struct epoch epoch;
 	/* measurement */
@@ -267,7 +259,7 @@ struct tdvps {
 	uint8_t noted; /* mistakes of the guest that were told: bits of enum note in guest_tdcall.c */
 	uint32_t assoc_lpid;
 	uint64_t epoch;
-	uint64_t page_pa[TDVPS_MAX_PAGES];
+	uint64_t page_pa[SOFT_MOST_TDVPS_PAGES];
 	uint64_t last_exit_tsc;
 	uint64_t hp_busy_start;
 	uint64_t entry_rip; /* at the last TDH.VP.ENTER */
@@ -280,6 +272,22 @@ struct tdvps {
 
 _Static_assert(sizeof(struct tdvps) <= PAGE_SIZE, "the TDVPS fields fit the TDVPR page");
 
+/* How many pages a TD's and a vCPU's control structures are, at least and at most. */
+static inline unsigned tdcs_pages(const struct soft_module *m, unsigned l2)
+{
+	return m->profile->tdcs_pages + m->profile->tdcs_l2_pages * l2;
+}
+
+static inline unsigned tdvps_pages(const struct soft_module *m, unsigned l2)
+{
+	return m->profile->tdvps_pages + m->profile->tdvps_l2_pages * l2;
+}
+
+static inline bool answers(const struct soft_module *m, uint32_t how)
+{
+	return (m->profile->answers & how) != 0;
+}
+
 #define LPID_NONE UINT32_C(0xffffffff)
 
 /* ---- PAMT ----------------------------------------------------------------------------------- */
@@ -291,7 +299,7 @@ struct pamt_entry {
 	uint32_t owner_high;
 	uint64_t bepoch;
 };
-_Static_assert(sizeof(struct pamt_entry) == 16, "PAMT_ENTRY_SIZE");
+_Static_assert(sizeof(struct pamt_entry) == 16, "the least a profile may say");
 
 struct pamt_ref {
 	struct pamt_entry *e;     /* where the walk ended */
@@ -361,7 +369,8 @@ tdx_status_t check_priv4k(struct call *c, uint64_t pa, uint32_t op, uint8_t type
 tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op,
 			struct pamt_ref *ref);
 tdx_status_t get_tdr(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode, struct td *td);
-tdx_status_t get_owner_tdr(struct call *c, const struct pamt_ref *ref, struct td *td);
+tdx_status_t get_owner_tdr(struct call *c, const struct pamt_ref *ref, enum lock_mode mode,
+			   struct td *td);
 tdx_status_t check_state(struct call *c, unsigned leaf, struct td *td, bool op_lock);
 /* The same with the op-state's lock taken exclusively. */
 tdx_status_t check_state_alone(struct call *c, unsigned leaf, struct td *td);
@@ -375,6 +384,8 @@ void servtd_measure(struct tdcs *t);
 void report_info_hash(const struct tdcs *t, uint32_t ignore, uint8_t out[48]);
 bool op_state_allows(unsigned leaf, uint32_t op_state);
 bool hkid_is_private(const struct soft_module *m, uint32_t hkid);
+/* The x2APIC id of vCPU @index of a TD. vp.c */
+uint32_t *x2apic_id_at(const struct call *c, const struct tdr *tdr, unsigned index);
 struct tdcs *map_tdcs(const struct call *c, const struct tdr *tdr);
 
 /* pamt.c */

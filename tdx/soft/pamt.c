@@ -2,8 +2,8 @@
  * pamt.c - the physical address metadata table: what each page is used for, and by whom.
  *
  * Invariants
- *   - The tables lie in the memory that TDH.SYS.CONFIG named; one 16-byte entry for each 4K page,
- *     2M range and 1G range. A page is described by the highest entry whose type is PT_REG, else by
+ *   - The tables lie in the memory that TDH.SYS.CONFIG named; one entry, as large as the profile
+ *     says, for each 4K page, 2M range and 1G range. A page is described by the highest entry whose type is PT_REG, else by
  *     its 4K entry.
  *   - A walk holds the entries above its end shared, so that no split or merge passes beneath it.
  *
@@ -14,7 +14,7 @@
 #include "kernel/machine/cpu_insn.h"
 #include "tdx/soft/module.h"
 
-/* What one page of 4K entries describes. */
+/* What one page of 4K entries describes, if they are no larger than they must be. */
 #define PAMT_PAGE_SPAN (PAGE_SIZE / sizeof(struct pamt_entry) * PAGE_SIZE)
 
 /* TDMRs ascend: binary search. */
@@ -41,7 +41,7 @@ struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uin
 {
 	uint64_t index = (pa - t->base) >> (PAGE_SHIFT + 9 * level);
 
-	return call_map(c, t->pamt[level] + index * sizeof(struct pamt_entry));
+	return call_map(c, t->pamt[level] + index * c->m->profile->pamt_entry_bytes[level]);
 }
 
 /*
@@ -135,7 +135,7 @@ void pamt_merge(struct call *c, struct pamt_ref *ref, uint64_t pa, uint64_t owne
 
 static bool is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
 {
-	for (unsigned i = 0; i < MAX_RESERVED && t->reserved[i].size; i++)
+	for (unsigned i = 0; i < SOFT_MOST_RESERVED && t->reserved[i].size; i++)
 		if (offset < t->reserved[i].base + t->reserved[i].size &&
 		    t->reserved[i].base < offset + size)
 			return true;
@@ -144,7 +144,7 @@ static bool is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
 
 static bool is_all_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
 {
-	for (unsigned i = 0; i < MAX_RESERVED && t->reserved[i].size; i++)
+	for (unsigned i = 0; i < SOFT_MOST_RESERVED && t->reserved[i].size; i++)
 		if (offset >= t->reserved[i].base &&
 		    offset + size <= t->reserved[i].base + t->reserved[i].size)
 			return true;
@@ -157,6 +157,12 @@ static void init_entry(struct call *c, const struct tdmr *t, uint64_t pa, unsign
 	struct pamt_entry *e = pamt_entry_at(c, t, pa, level);
 
 	*e = (struct pamt_entry){ .type = type };
+}
+
+static void init_small_by_one(struct call *c, const struct tdmr *t, uint64_t pa, uint64_t end)
+{
+	for (uint64_t a = pa; a < end; a += PAGE_SIZE)
+		init_entry(c, t, a, 0, is_reserved(t, a - t->base, PAGE_SIZE) ? PT_RSVD : PT_NDA);
 }
 
 /* The 4K entries of one page of PAMT: 1 MiB from @pa. Most of it is the same throughout. */
@@ -173,20 +179,24 @@ static void init_small(struct call *c, const struct tdmr *t, uint64_t pa)
 		e[0] = (struct pamt_entry){ .type = PT_RSVD };
 		rep_movsq(e + 1, e, (PAGE_SIZE - sizeof(*e)) / sizeof(uint64_t));
 	} else {
-		for (uint64_t a = pa; a < pa + PAMT_PAGE_SPAN; a += PAGE_SIZE)
-			init_entry(c, t, a, 0,
-				   is_reserved(t, a - t->base, PAGE_SIZE) ? PT_RSVD : PT_NDA);
+		init_small_by_one(c, t, pa, pa + PAMT_PAGE_SPAN);
 	}
 }
 
-/* The entries of PAMT_BLOCK bytes from @pa; the caller holds the TDMR. */
+/* The entries of one piece of memory from @pa; the caller holds the TDMR. */
 void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa)
 {
+	uint64_t end = pa + c->m->profile->tdmr_init_bytes;
+
 	if (is_aligned(pa, SIZE_1G))
 		init_entry(c, t, pa, 2, PT_NDA);
-	for (uint64_t a = pa; a < pa + PAMT_BLOCK; a += SIZE_2M)
+	for (uint64_t a = pa; a < end; a += SIZE_2M)
 		init_entry(c, t, a, 1, PT_NDA);
-	for (uint64_t a = pa; a < pa + PAMT_BLOCK; a += PAMT_PAGE_SPAN)
+	if (c->m->profile->pamt_entry_bytes[0] != sizeof(struct pamt_entry)) {
+		init_small_by_one(c, t, pa, end);
+		return;
+	}
+	for (uint64_t a = pa; a < end; a += PAMT_PAGE_SPAN)
 		init_small(c, t, a);
 }
 

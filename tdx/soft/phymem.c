@@ -66,7 +66,7 @@ tdx_status_t leaf_phymem_page_reclaim(struct call *c)
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	if (type == PT_TDR)
 		return reclaim_tdr(c, &ref, pa);
-	TRY(get_owner_tdr(c, &ref, &td));
+	TRY(get_owner_tdr(c, &ref, SHARED, &td));
 	if (td.tdr->lifecycle != TEARDOWN)
 		return FAIL(LIFECYCLE_STATE_INCORRECT, 0);
 	page_give_back(c, ref.e, pa, ref.level);

@@ -36,7 +36,6 @@
 #define SOFT_A_TSX_NAMES_LEAF  BIT32(1)  /* MNG.INIT: HLE unlike RTM leaves RCX = leaf and sub-leaf */
 #define SOFT_A_MISC_ENABLE     BIT32(2)  /* SYS.INIT looks at IA32_MISC_ENABLE bits 7 and 11 */
 #define SOFT_A_FREEZE_IN_SMM   BIT32(3)  /* ... and wants IA32_PERF_CAPABILITIES bit 12 */
-#define SOFT_A_DDPD_VIRTUAL    BIT32(4)  /* ... and for DDPD the virtual-SPEC_CTRL control */
 #define SOFT_A_CHECK_CR3       BIT32(5)  /* VP.WR judges a guest CR3 */
 #define SOFT_A_TSC_FIRST       BIT32(6)  /* VP.INIT: IA32_TSC_ADJUST before the vCPU is counted */
 #define SOFT_A_ID_RESTORES     BIT32(7)  /* VP.INIT: a refused x2APIC id leaves the vCPU uncounted */
@@ -45,8 +44,10 @@
 #define SOFT_A_INIT_ANY_RCX    BIT32(10) /* SYS.INIT version 0 does not look at RCX */
 #define SOFT_A_ALL_DETAILS     BIT32(11) /* errors without an operand carry a number all the same */
 #define SOFT_A_CMRS_COUNTED    BIT32(12) /* NUM_CMRS counts those that there are, not the list's places */
-#define SOFT_A_LOAD_FAILS_TD   BIT32(13) /* a failed load of guest state kills the TD, never the module */
+#define SOFT_A_RANGE_NOT_FREE  BIT32(13) /* PAGE.AUG of 2M says HPA_RANGE_NOT_FREE */
 /* clang-format on */
+
+struct cpuid_patch;
 
 struct soft_profile {
 	const char *name; /* as in `module = soft:NAME` */
@@ -66,8 +67,14 @@ struct soft_profile {
 	uint32_t tdmr_init_bytes;     /* memory whose PAMT one TDMR.INIT initialises */
 
 	uint8_t tdcs_pages, tdcs_l2_pages; /* a TD's, and for each nested VM */
+	/* Of the TD's pages: the MSR bitmap, the S-EPT root, the links of migration streams. */
+	uint8_t tdcx_bitmap, tdcx_root, tdcx_links;
 	uint8_t tdvps_pages, tdvps_l2_pages; /* a vCPU's with the TDVPR, and for each nested VM */
 	uint16_t max_vcpus;                  /* of a TD; 0: as many as TD_PARAMS can say, no such field */
+
+	/* CPUID: the rows there are, and those that differ from the first version's. */
+	uint8_t cpuid_rows, patch_count;
+	const struct cpuid_patch *patches;
 
 	/* Which rows of cpuid_rows[] CPUID_CONFIG's entries are, in their order. */
 	uint8_t config_count;

@@ -139,7 +139,7 @@ tdx_status_t sept_parse(const struct call *c, unsigned min, unsigned max, uint64
 bool sept_walk(const struct call *c, const struct td *td, uint64_t gpa, unsigned level,
 	       struct sept_ref *ref)
 {
-	uint64_t table = td->tdr->tdcx_pa[TDCX_SEPT_ROOT];
+	uint64_t table = td->tdr->tdcx_pa[c->m->profile->tdcx_root];
 
 	for (unsigned l = td->tdcs->root_level;; l--) {
 		uint64_t *t = call_map(c, table);

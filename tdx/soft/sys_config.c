@@ -26,7 +26,7 @@ static bool overlaps(uint64_t a, uint64_t an, uint64_t b, uint64_t bn)
 static bool pa_fits(const struct call *c, uint64_t pa) { return pa >> c->m->hkid_shift == 0; }
 
 /* TDMR_INFO: base, size, then base and size of the PAMT areas from 1G down, then reserved areas. */
-static void read_info(const uint64_t *info, struct tdmr *t)
+static void read_info(const struct call *c, const uint64_t *info, struct tdmr *t)
 {
 	memset(t, 0, sizeof(*t));
 	t->base = info[0];
@@ -35,7 +35,7 @@ static void read_info(const uint64_t *info, struct tdmr *t)
 		t->pamt[P1G - i] = info[2 + 2 * i];
 		t->pamt_size[P1G - i] = info[3 + 2 * i];
 	}
-	for (unsigned i = 0; i < MAX_RESERVED; i++)
+	for (unsigned i = 0; i < c->m->profile->max_reserved; i++)
 		t->reserved[i] = (struct soft_range){ info[8 + 2 * i], info[9 + 2 * i] };
 }
 
@@ -54,15 +54,16 @@ static tdx_status_t check_shape(const struct call *c, const struct tdmr *t, unsi
 	return OK;
 }
 
-static tdx_status_t check_reserved(const struct tdmr *t, unsigned i)
+static tdx_status_t check_reserved(const struct call *c, const struct tdmr *t, unsigned i)
 {
+	unsigned most = c->m->profile->max_reserved;
 	uint64_t prev_offset = 0, prev_end = 0;
 
-	for (unsigned j = 0; j < MAX_RESERVED; j++) {
+	for (unsigned j = 0; j < most; j++) {
 		const struct soft_range *a = &t->reserved[j];
 
 		if (a->size == 0) {
-			if (j + 1 < MAX_RESERVED && t->reserved[j + 1].size != 0)
+			if (j + 1 < most && t->reserved[j + 1].size != 0)
 				return FAIL(NON_ORDERED_RESERVED_IN_TDMR, i | j << 8);
 			continue;
 		}
@@ -86,7 +87,7 @@ static tdx_status_t check_pamt_shape(const struct call *c, const struct tdmr *t,
 
 		if (end < base || !is_aligned(base | size, PAGE_SIZE) || !pa_fits(c, base) ||
 		    (size && !pa_fits(c, end - 1)) ||
-		    size < t->size / level_unit[l] * sizeof(struct pamt_entry))
+		    size < t->size / level_unit[l] * c->m->profile->pamt_entry_bytes[l])
 			return FAIL(INVALID_PAMT, i | (unsigned)l << 8);
 	}
 	return OK;
@@ -114,7 +115,7 @@ static bool next_usable(const struct tdmr *t, uint64_t from, struct soft_range *
 {
 	uint64_t end = t->base + t->size;
 
-	for (unsigned j = 0; j < MAX_RESERVED && t->reserved[j].size; j++) {
+	for (unsigned j = 0; j < SOFT_MOST_RESERVED && t->reserved[j].size; j++) {
 		uint64_t base = t->base + t->reserved[j].base;
 
 		if (base + t->reserved[j].size <= from)
@@ -184,7 +185,7 @@ static tdx_status_t check_in_cmrs(const struct call *c, const struct tdmr *t, un
 static tdx_status_t check_tdmr(const struct call *c, const struct tdmr *all, unsigned i)
 {
 	TRY(check_shape(c, &all[i], i));
-	TRY(check_reserved(&all[i], i));
+	TRY(check_reserved(c, &all[i], i));
 	TRY(check_pamt_shape(c, &all[i], i));
 	TRY(check_pamt_against_pamts(all, i));
 	TRY(check_pamt_against_tdmrs(all, i));
@@ -219,7 +220,7 @@ tdx_status_t leaf_sys_config(struct call *c)
 	if (m->sys_state != SYSINIT_DONE || m->lps_done < m->machine->lp_count)
 		return FAIL(SYS_CONFIG_NOT_PENDING, 0);
 	TRY(check_shared(c, array, TDMR_INFO_ALIGN, TDMR_INFO_ALIGN, OP_RCX));
-	if (count > MAX_TDMRS || count < 1)
+	if (count > m->profile->max_tdmrs || count < 1)
 		return FAIL(OPERAND_INVALID, OP_RDX);
 	if (hkid >> 16 || !hkid_is_private(m, (uint32_t)hkid))
 		return FAIL(OPERAND_INVALID, OP_R8);
@@ -231,7 +232,7 @@ tdx_status_t leaf_sys_config(struct call *c)
 
 	for (unsigned i = 0; i < count; i++) {
 		TRY(check_shared(c, info_pa[i], TDMR_INFO_ALIGN, TDMR_INFO_ALIGN, OP_RCX));
-		read_info(call_map(c, info_pa[i]), &m->tdmr[i]);
+		read_info(c, call_map(c, info_pa[i]), &m->tdmr[i]);
 		m->tdmr[i].done = m->tdmr[i].base;
 		TRY(check_tdmr(c, m->tdmr, i));
 	}
@@ -256,7 +257,7 @@ tdx_status_t leaf_sys_tdmr_init(struct call *c)
 	if (t->done == t->base + t->size)
 		return FAIL(TDMR_ALREADY_INITIALIZED, 0);
 	pamt_init_block(c, t, t->done);
-	__atomic_store_n(&t->done, t->done + PAMT_BLOCK, __ATOMIC_RELEASE);
+	__atomic_store_n(&t->done, t->done + c->m->profile->tdmr_init_bytes, __ATOMIC_RELEASE);
 	c->r->rdx = align_down(t->done, SIZE_1G);
 	return OK;
 }

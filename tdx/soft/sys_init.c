@@ -87,11 +87,28 @@ static const uint32_t same_msrs[] = {
 
 _Static_assert(ARRAY_LEN(same_msrs) <= SAVED_MSRS, "soft_module.msr holds them all");
 
+/* What some versions look at besides. */
+static const struct later_row {
+	uint32_t answer;
+	struct msr_row row;
+} later_rows[] = {
+	{ SOFT_A_MISC_ENABLE, { MSR_MISC_ENABLE, MSR_MISC_ENABLE, BIT64(7) | BIT64(11), BIT64(7) } },
+	{ SOFT_A_FREEZE_IN_SMM, { 0x345, 0x345, BIT64(12), BIT64(12) } },
+};
+
 static tdx_status_t check_msrs(struct call *c, const struct msr_row *rows, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		if ((call_rdmsr(c, rows[i].msr) & rows[i].mask) != rows[i].value)
 			return FAIL(INCORRECT_MSR_VALUE, rows[i].blame);
+	return OK;
+}
+
+static tdx_status_t check_later_msrs(struct call *c)
+{
+	for (size_t i = 0; i < ARRAY_LEN(later_rows); i++)
+		if (answers(c->m, later_rows[i].answer))
+			TRY(check_msrs(c, &later_rows[i].row, 1));
 	return OK;
 }
 
@@ -302,6 +319,7 @@ static void learn_cpu(struct call *c)
 static tdx_status_t init_checks(struct call *c)
 {
 	TRY(check_msrs(c, platform_rows, ARRAY_LEN(platform_rows)));
+	TRY(check_later_msrs(c));
 	TRY(check_boot_nt4(c));
 	TRY(cpuid_check(c));
 	TRY(check_vmx(c));
@@ -326,7 +344,7 @@ tdx_status_t leaf_sys_init(struct call *c)
 
 	c->r->rcx = c->r->rdx = c->r->r8 = c->r->r9 = c->r->r10 = 0;
 	TRY(take_global(c, EXCLUSIVE));
-	if (attributes)
+	if (attributes && !answers(c->m, SOFT_A_INIT_ANY_RCX))
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	if (c->m->sys_state != SYSINIT_PENDING)
 		return FAIL(SYS_INIT_NOT_PENDING, 0);
@@ -410,11 +428,12 @@ tdx_status_t leaf_sys_lp_shutdown(struct call *c)
 	return OK;
 }
 
-#define HANDOFF_VERSION 0
-
 tdx_status_t leaf_sys_shutdown(struct call *c)
 {
-	if (c->in.rcx != HANDOFF_VERSION)
+	const struct soft_profile *p = c->m->profile;
+
+	if (c->in.rcx > p->handoff_version || c->in.rcx < p->handoff_oldest ||
+	    (p->no_downgrade && c->in.rcx != p->handoff_version))
 		return FAIL(OPERAND_INVALID, OP_RCX);
 	TRY(take_global(c, EXCLUSIVE));
 	if (__atomic_load_n(&c->m->calls_inside, __ATOMIC_ACQUIRE) > 1)

@@ -38,9 +38,11 @@ tdx_status_t leaf_vp_create(struct call *c)
 }
 
 /* The MSR bitmaps of nested VMs start with all bits set. */
-static bool is_l2_bitmap(unsigned index)
+static bool is_l2_bitmap(const struct call *c, unsigned index)
 {
-	return index >= TDVPS_BASE_PAGES && (index - TDVPS_BASE_PAGES) % TDVPS_L2_PAGES != 0;
+	unsigned base = tdvps_pages(c->m, 0);
+
+	return index >= base && (index - base) % c->m->profile->tdvps_l2_pages != 0;
 }
 
 tdx_status_t leaf_vp_addcx(struct call *c)
@@ -53,15 +55,15 @@ tdx_status_t leaf_vp_addcx(struct call *c)
 	TRY(get_vp(c, c->in.rdx, OP_RDX, EXCLUSIVE, &vp, &vp_page, &td));
 	TRY(check_state(c, c->leaf, &td, true));
 	if (vp->state != VCPU_UNINITIALIZED)
-		return FAIL(VCPU_STATE_INCORRECT, 0);
-	if (vp->num_pages >= TDVPS_MAX_PAGES)
+		return vcpu_state_wrong(c, vp->state);
+	if (vp->num_pages >= tdvps_pages(c->m, MAX_L2_VMS))
 		return FAIL(TDCX_NUM_INCORRECT, 0);
 	TRY(check_priv4k(c, pa, OP_RCX, PT_NDA, EXCLUSIVE, &page));
 
 	unsigned n = vp->num_pages;
 
 	call_filling(c);
-	call_page_fill(call_map(c, pa), is_l2_bitmap(n) ? ALL_ONES : 0);
+	call_page_fill(call_map(c, pa), is_l2_bitmap(c, n) ? ALL_ONES : 0);
 	vp->page_pa[n] = pa;
 	if (n < ARRAY_LEN(vp->v.page))
 		vp->v.page[n] = pa;
@@ -71,9 +73,14 @@ tdx_status_t leaf_vp_addcx(struct call *c)
 	return OK;
 }
 
-bool vp_pages_complete(const struct tdvps *vp, const struct tdcs *t)
+bool vp_pages_complete(const struct call *c, const struct tdvps *vp, const struct tdcs *t)
 {
-	return vp->num_pages >= TDVPS_BASE_PAGES + TDVPS_L2_PAGES * t->num_l2;
+	return vp->num_pages >= tdvps_pages(c->m, t->num_l2);
+}
+
+tdx_status_t vcpu_state_wrong(const struct call *c, uint8_t state)
+{
+	return FAIL(VCPU_STATE_INCORRECT, answers(c->m, SOFT_A_VCPU_STATE) ? state : 0);
 }
 
 /* Take the vCPU for this LP. */
@@ -103,9 +110,8 @@ static void init_identity(const struct call *c, const struct td *td, struct tdvp
 	v->attributes = td->tdcs->attributes;
 	v->gpaw = td->tdcs->gpa_width;
 	v->sept_levels = (uint8_t)(td->tdcs->root_level + 1);
-	v->sept_root = td->tdr->tdcx_pa[TDCX_SEPT_ROOT];
-	v->msr_bitmap = td->tdr->tdcx_pa[TDCX_MSR_BITMAP];
-	(void)c;
+	v->sept_root = td->tdr->tdcx_pa[c->m->profile->tdcx_root];
+	v->msr_bitmap = td->tdr->tdcx_pa[c->m->profile->tdcx_bitmap];
 }
 
 static void init_registers(struct call *c, const struct td *td, struct tdvps *vp)
@@ -124,26 +130,78 @@ static void init_registers(struct call *c, const struct td *td, struct tdvps *vp
 		((uint64_t *)call_map(c, v->page[3]))[65] = BIT64(63);
 }
 
+uint32_t *x2apic_id_at(const struct call *c, const struct tdr *tdr, unsigned index)
+{
+	return call_map(c, tdr->tdcx_pa[TDCX_X2APIC + index / X2APIC_IDS_PER_PAGE] +
+				   index % X2APIC_IDS_PER_PAGE * sizeof(uint32_t));
+}
+
+/*
+ * Version 1 names the vCPU's x2APIC id, which no other vCPU of the TD may have. The TDR is held
+ * exclusively. Version 0 leaves the guest without a topology of its own.
+ */
+static tdx_status_t take_x2apic_id(struct call *c, const struct td *td, uint32_t index)
+{
+	uint64_t id = c->in.r8;
+
+	if (c->version == 0) {
+		td->tdcs->topology_configured = 0;
+		*x2apic_id_at(c, td->tdr, index) = index;
+		return OK;
+	}
+	if (id >> 32) {
+		__atomic_fetch_sub(&td->tdcs->num_vcpus, 1, __ATOMIC_ACQ_REL);
+		return FAIL(OPERAND_INVALID, OP_R8);
+	}
+	for (uint32_t i = 0; i < index; i++) {
+		if (*x2apic_id_at(c, td->tdr, i) != id)
+			continue;
+		if (answers(c->m, SOFT_A_ID_RESTORES))
+			__atomic_fetch_sub(&td->tdcs->num_vcpus, 1, __ATOMIC_ACQ_REL);
+		return FAIL(X2APIC_ID_NOT_UNIQUE, (uint32_t)id);
+	}
+	*x2apic_id_at(c, td->tdr, index) = (uint32_t)id;
+	return OK;
+}
+
+/* The vCPU and its TD, whose TDR version 1 takes for itself. */
+static tdx_status_t get_new_vp(struct call *c, struct tdvps **vp, struct td *td)
+{
+	struct pamt_ref page;
+
+	if (c->version > 1)
+		return FAIL(OPERAND_INVALID, OP_RAX);
+	TRY(check_priv4k(c, c->in.rcx, OP_RCX, PT_TDVPR, EXCLUSIVE, &page));
+	*vp = call_map(c, c->in.rcx);
+	return get_owner_tdr(c, &page, c->version ? EXCLUSIVE : SHARED, td);
+}
+
+static tdx_status_t count_vcpu(const struct td *td, uint32_t *index)
+{
+	*index = __atomic_fetch_add(&td->tdcs->num_vcpus, 1, __ATOMIC_ACQ_REL);
+	if (*index < td->tdcs->max_vcpus)
+		return OK;
+	__atomic_fetch_sub(&td->tdcs->num_vcpus, 1, __ATOMIC_ACQ_REL);
+	return FAIL(MAX_VCPUS_EXCEEDED, 0);
+}
+
 tdx_status_t leaf_vp_init(struct call *c)
 {
 	struct td td;
 	struct tdvps *vp;
-	struct pamt_ref page;
+	uint32_t index;
 	bool fresh;
 
-	TRY(get_vp(c, c->in.rcx, OP_RCX, EXCLUSIVE, &vp, &page, &td));
+	TRY(get_new_vp(c, &vp, &td));
 	TRY(check_state(c, c->leaf, &td, true));
-	if (!vp_pages_complete(vp, td.tdcs))
+	if (!vp_pages_complete(c, vp, td.tdcs))
 		return FAIL(TDCX_NUM_INCORRECT, 0);
 	if (vp->state != VCPU_UNINITIALIZED)
-		return FAIL(VCPU_STATE_INCORRECT, 0);
-
-	uint32_t index = __atomic_fetch_add(&td.tdcs->num_vcpus, 1, __ATOMIC_ACQ_REL);
-
-	if (index >= td.tdcs->max_vcpus) {
-		__atomic_fetch_sub(&td.tdcs->num_vcpus, 1, __ATOMIC_ACQ_REL);
-		return FAIL(MAX_VCPUS_EXCEEDED, 0);
-	}
+		return vcpu_state_wrong(c, vp->state);
+	if (answers(c->m, SOFT_A_TSC_FIRST))
+		TRY(check_tsc_adjust(c));
+	TRY(count_vcpu(&td, &index));
+	TRY(take_x2apic_id(c, &td, index));
 	/* NUM_VCPUS stays counted if this fails, as in the real 1.5.01. */
 	TRY(check_tsc_adjust(c));
 
@@ -170,7 +228,7 @@ tdx_status_t leaf_vp_flush(struct call *c)
 	if (td.tdr->lifecycle != KEYS_CONFIGURED)
 		return FAIL(TD_KEYS_NOT_CONFIGURED, 0);
 	td.tdcs = map_tdcs(c, td.tdr);
-	if (!vp_pages_complete(vp, td.tdcs))
+	if (!vp_pages_complete(c, vp, td.tdcs))
 		return FAIL(TDCX_NUM_INCORRECT, 0);
 	if (vp->assoc_lpid != c->lp)
 		return FAIL(VCPU_NOT_ASSOCIATED, 0);

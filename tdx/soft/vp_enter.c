@@ -141,11 +141,11 @@ tdx_status_t leaf_vp_enter(struct call *c)
 	unsigned keep = c->held;
 
 	TRY(check_state(c, c->leaf, &td, true));
-	if (!vp_pages_complete(vp, td.tdcs))
+	if (!vp_pages_complete(c, vp, td.tdcs))
 		return FAIL(TDCX_NUM_INCORRECT, 0);
 	if (!__atomic_compare_exchange_n(&vp->state, &ready, VCPU_ACTIVE, false, __ATOMIC_ACQ_REL,
 					 __ATOMIC_ACQUIRE))
-		return FAIL(VCPU_STATE_INCORRECT, 0);
+		return vcpu_state_wrong(c, ready);
 
 	tdx_status_t st = vp_associate(c, &td, vp, &fresh);
 

@@ -419,13 +419,13 @@ static void check_td(uint64_t pa)
 
 	count_owned(pa, &mapped, &control);
 	assert_int_equal(tdr->chldcnt, mapped + control);
-	if (tdr->num_tdcx < TDCS_BASE_PAGES || tdr->lifecycle == TEARDOWN)
+	if (tdr->num_tdcx < soft_profiles[0].tdcs_pages || tdr->lifecycle == TEARDOWN)
 		return;
 	const struct tdcs *t = (const struct tdcs *)(void *)vm_memory(tdr->tdcx_pa[0], PAGE_SIZE);
 
 	if (t->op_state == OPS_UNINITIALIZED)
 		return;
-	check_tree(pa, tdr->tdcx_pa[TDCX_SEPT_ROOT], t->root_level, &in_tree);
+	check_tree(pa, tdr->tdcx_pa[soft_profiles[0].tdcx_root], t->root_level, &in_tree);
 	assert_int_equal(in_tree, mapped);
 	if (any_in_guest())
 		return;

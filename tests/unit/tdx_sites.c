@@ -677,7 +677,7 @@ int main(void)
 		cmocka_unit_test(C19_every_place_is_reached_under_its_lock),
 		cmocka_unit_test(any_place_may_fail),
 	};
-	int failures = cmocka_run_group_tests(tests, NULL, NULL);
+	int failures = softmod_run_versions(tests);
 
 	tdx_fini();
 	free(in_bring_up);

@@ -33,7 +33,7 @@
 #define PACKAGE_SHIFT  12 /* of an x2APIC id: ids below 4096 are package 0 */
 #define CACHE_SHARERS  (((UINT32_C(1) << PACKAGE_SHIFT) - 1) << 14) /* CPUID 4.3: all of a package */
 #define CPUID_TOPOLOGY 0x1f
-#define MISC_ENABLE    0x40001 /* MONITOR works */
+#define MISC_ENABLE    0x40081 /* fast strings, performance monitoring there; MONITOR works */
 #define CPUID_TSC      0x15
 #define CPUID_XSTATE   0xd
 #define XSTATE_COMPACTED (BIT32(1) | BIT32(3)) /* XSAVEC, XSAVES */
@@ -64,7 +64,7 @@ static const struct {
 	{ MSR_MISC_ENABLE, MISC_ENABLE },
 	{ 0x1f2, SMRR_BASE | 6 },                /* SMRR_BASE */
 	{ 0x1f3, 0xfff00c00 },                   /* SMRR_MASK: locked, valid */
-	{ 0x345, 0x2000 },                       /* IA32_PERF_CAPABILITIES */
+	{ 0x345, 0x3000 },                       /* IA32_PERF_CAPABILITIES */
 	{ 0x480, UINT64_C(0x00d8040000000011) }, /* VMX capabilities */
 	{ 0x485, 0x7004c1e7 },
 	{ 0x486, 0x80000021 },

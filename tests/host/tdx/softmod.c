@@ -42,8 +42,8 @@ _Static_assert(sizeof(struct soft_regs) == sizeof(struct seam_regs), "the same s
 /* clang-format off */
 static const struct { uint32_t msr; uint64_t value; } msrs[] = {
 	{ 0x3b, 0 }, { 0x98, 4 }, { 0x99, 4 }, { 0xbc, 1 },
-	{ 0xbd, 1 }, { 0xcf, 0 }, { 0xfe, 0x4d0a }, { 0x10a, 0x20fdeb }, { 0x1a0, 0x40001 },
-	{ 0x1f2, 0x3ff00006 }, { 0x1f3, 0xfff00c00 }, { 0x345, 0x2000 },
+	{ 0xbd, 1 }, { 0xcf, 0 }, { 0xfe, 0x4d0a }, { 0x10a, 0x20fdeb }, { 0x1a0, 0x40081 },
+	{ 0x1f2, 0x3ff00006 }, { 0x1f3, 0xfff00c00 }, { 0x345, 0x3000 },
 	{ 0x480, UINT64_C(0xd8040000000011) }, { 0x485, 0x7004c1e7 }, { 0x486, 0x80000021 },
 	{ 0x487, 0xffffffff }, { 0x488, 0x2000 }, { 0x489, 0x3ffffff },
 	{ 0x48b, UINT64_C(0xdf7dbffe00000000) }, { 0x48c, UINT64_C(0x101063340c1) },
@@ -358,6 +358,19 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 		.memory = memory,
 		.memory_count = 1,
 	};
+}
+
+bool softmod_next_version(void)
+{
+	static unsigned next;
+	const char *only = getenv("TAIN_PROFILE");
+
+	while (next < soft_profile_count) {
+		softmod_profile = &soft_profiles[next++];
+		if (!only || strcmp(only, softmod_profile->name) == 0)
+			return true;
+	}
+	return false;
 }
 
 const struct tdx_host *softmod_host(void) { return &host; }

@@ -47,6 +47,20 @@ extern unsigned softmod_keyids;
 /* The version of the module that softmod_start() loads: the first there is, or a test's choice. */
 extern const struct soft_profile *softmod_profile;
 
+/*
+ * A test's main() once with each version of the module: sum of the failures. TAIN_PROFILE in the
+ * environment names the only one to use.
+ */
+#define softmod_run_versions(tests)                                                             \
+	({                                                                                      \
+		int softmod_failures = 0;                                                       \
+		while (softmod_next_version())                                                  \
+			softmod_failures +=                                                     \
+				cmocka_run_group_tests_name(softmod_profile->name, tests, NULL, NULL); \
+		softmod_failures;                                                               \
+	})
+bool softmod_next_version(void);
+
 /* Before tdx_init(): memory is initialised when it is wanted, as in the image. */
 void softmod_lazy(void);
 
