@@ -175,41 +175,77 @@ static uint64_t get64(const uint8_t *p)
 	return v;
 }
 
-/* The pieces of the HOB list are the guest's RAM, ascending and without a gap. */
-static void the_hob_covers_memory(void **state)
+#define SYSTEM_MEMORY 0
+#define UNACCEPTED    7
+
+static uint32_t get32(const uint8_t *p) { return (uint32_t)get64(p); }
+
+/* What the builder adds is memory, all else waits to be accepted: each piece is wholly one of the two. */
+static void piece_is_true(const struct tdvf *t, uint64_t start, uint64_t end, uint32_t type)
+{
+	bool within = false;
+
+	for (unsigned i = 0; i < t->count; i++) {
+		const struct tdvf_section *s = &t->section[i];
+
+		if (s->attributes & TDVF_AUG)
+			continue;
+		within |= start >= s->gpa && end <= s->gpa + s->bytes;
+		if (type == UNACCEPTED)
+			assert_true(end <= s->gpa || start >= s->gpa + s->bytes);
+	}
+	assert_true(type == (within ? SYSTEM_MEMORY : UNACCEPTED));
+}
+
+/* The pieces of the HOB list are the guest's RAM, ascending and without a gap, each what it says. */
+static void hob_is_true(const struct tdvf *t, uint64_t memory, uint64_t low, enum td_accept accept)
+{
+	static uint8_t hob[TDHOB_MAX];
+	const struct guest_ram ram = guest_ram_split(memory, low);
+	uint64_t n = tdhob_build(hob, sizeof(hob), (gpa_t){ 0x809000 }, t, ram, accept);
+	uint64_t at = 56, sum = 0, last = 0;
+
+	assert_true(n > 56 + 8);
+	assert_true(get64(hob + 48) == 0x809000 + n);
+	while (hob[at] == 3) {
+		uint64_t start = get64(hob + at + 32), length = get64(hob + at + 40);
+		uint32_t type = get32(hob + at + 24);
+
+		assert_true(start == last || (last == ram.low && start == TDVF_TOP));
+		assert_true(start >= TDVF_TOP || start + length <= TDVF_TOP);
+		assert_int_equal(start % PAGE_SIZE + length % PAGE_SIZE, 0);
+		if (accept == TD_ACCEPT_LAZY)
+			piece_is_true(t, start, start + length, type);
+		else
+			assert_int_equal(type, SYSTEM_MEMORY);
+		sum += length;
+		last = start + length;
+		at += 48;
+	}
+	assert_int_equal(hob[at], 0xff);
+	assert_true(at + 8 == n);
+	assert_true(sum == memory);
+}
+
+static void the_hob_tells_all_memory_as_it_is(void **state)
 {
 	static const struct {
 		uint64_t memory, low;
-	} sizes[] = { { 64 * MIB, 0 }, { 1024 * MIB, 0 }, { 3072 * MIB, 0 }, { 8192 * MIB, 0 },
+	} sizes[] = { { 64 * MIB, 0 }, { 256 * MIB, 0 }, { 300 * MIB, 0 }, { 301 * MIB, 0 },
+		      { 1024 * MIB, 0 }, { 1025 * MIB, 0 }, { 1536 * MIB + PAGE_SIZE, 0 },
+		      { 3071 * MIB, 0 }, { 3072 * MIB, 0 }, { 3073 * MIB, 0 }, { 8192 * MIB, 0 },
 		      { 5120 * MIB, 512 * MIB } };
-	static uint8_t hob[TDHOB_MAX];
 	struct tdvf t;
 
 	(void)state;
 	good();
 	assert_int_equal(parse(&t), 0);
 	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
-		const struct guest_ram ram = guest_ram_split(sizes[i].memory, sizes[i].low);
-		uint64_t n = tdhob_build(hob, sizeof(hob), (gpa_t){ 0x809000 }, &t, ram,
-					 TD_ACCEPT_LAZY);
-		uint64_t at = 56, sum = 0, last = 0;
-
-		assert_true(n > 56 + 8);
-		assert_true(get64(hob + 48) == 0x809000 + n);
-		while (hob[at] == 3) {
-			uint64_t start = get64(hob + at + 32), length = get64(hob + at + 40);
-
-			assert_true(start == last ||
-				    (last == ram.low && start == TDVF_TOP));
-			assert_true(start >= TDVF_TOP || start + length <= TDVF_TOP);
-			sum += length;
-			last = start + length;
-			at += 48;
-		}
-		assert_int_equal(hob[at], 0xff);
-		assert_true(at + 8 == n);
-		assert_true(sum == sizes[i].memory);
+		hob_is_true(&t, sizes[i].memory, sizes[i].low, TD_ACCEPT_LAZY);
+		hob_is_true(&t, sizes[i].memory, sizes[i].low, TD_ACCEPT_ADDED);
 	}
+	static uint8_t hob[TDHOB_MAX];
+
 	assert_true(tdhob_build(hob, 100, (gpa_t){ 0 }, &t, guest_ram_usual(64 * MIB), TD_ACCEPT_LAZY) == 0);
 }
 
@@ -259,7 +295,7 @@ int main(void)
 		cmocka_unit_test(a_good_image_is_taken),
 		cmocka_unit_test(bad_images_are_refused_by_name),
 		cmocka_unit_test(a_guid_table_is_followed),
-		cmocka_unit_test(the_hob_covers_memory),
+		cmocka_unit_test(the_hob_tells_all_memory_as_it_is),
 		cmocka_unit_test(the_plan_covers_what_is_added),
 	};
 
