@@ -168,6 +168,7 @@ struct memslot {
 	gfn_t base;
 	uint64_t frames;
 	unsigned flags; /* enum memslot_flags */
+	uint8_t whole;  /* mmu/'s own: blocks up to this level are in it wholly or not at all */
 	const struct memslot_ops *ops;
 	void *owner; /* for ops */
 	/* Given by mmu_log_start() and mmu_track_start(), one bit a frame; NULL otherwise */

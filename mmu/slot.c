@@ -25,6 +25,15 @@ static int place_for(const struct mmu *mmu, const struct memslot *slot, unsigned
 	return 0;
 }
 
+static uint8_t whole_level(const struct memslot *slot)
+{
+	uint8_t level = LEVEL_4K;
+
+	while (level < LEVEL_1G && is_aligned(slot->base.v | slot->frames, level_frames(level + 1)))
+		level++;
+	return level;
+}
+
 int mmu_slot_add(struct mmu *mmu, struct memslot *slot)
 {
 	uint64_t limit = mmu_gfn_limit(mmu);
@@ -42,6 +51,7 @@ int mmu_slot_add(struct mmu *mmu, struct memslot *slot)
 		for (unsigned i = mmu->slot_count++; i > place; i--)
 			mmu->slots[i] = mmu->slots[i - 1];
 		mmu->slots[place] = slot;
+		slot->whole = whole_level(slot);
 		slot->flags &= ~(unsigned)MEMSLOT_GOING;
 		/* MMIO entries made before are out of date now. */
 		mmu->mmio_generation = (mmu->mmio_generation + 1) & SPTE_MMIO_GEN_MASK;

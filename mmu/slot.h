@@ -56,9 +56,11 @@ static inline bool slot_touches(const struct mmu *mmu, gfn_t start, uint64_t fra
 	return false;
 }
 
-/* Does the aligned block of @level around @gfn lie inside @slot? */
+/* Does the aligned block of @level around @gfn, which is in @slot, lie inside it? */
 static inline bool slot_holds_block(const struct memslot *slot, gfn_t gfn, int level)
 {
+	if (level <= slot->whole)
+		return true;
 	uint64_t first = align_down(gfn.v, level_frames(level));
 
 	return first >= slot->base.v && first + level_frames(level) <= slot->base.v + slot->frames;
