@@ -10,15 +10,16 @@
 struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
 
 /* Before the first announcement: a writer that misses the bit is one whose flag we will see. */
-void mmu_lock_join(struct mmu_lock *l, unsigned cpu)
+struct mmu_cpu *mmu_lock_join(struct mmu_lock *l, struct mmu_cpu *me)
 {
-	struct mmu_cpu *me = &mmu_cpus[cpu];
+	size_t cpu = (size_t)(me - mmu_cpus);
 
 	assert(cpu < MMU_MAX_CPUS);
 	if (!(__atomic_load_n(&l->cpus[cpu / 64], __ATOMIC_RELAXED) & BIT64(cpu % 64)))
 		__atomic_fetch_or(&l->cpus[cpu / 64], BIT64(cpu % 64), __ATOMIC_SEQ_CST);
 	me->last_4k.block = me->last_2m.block = MMU_NO_BLOCK;
 	__atomic_store_n(&me->joined, l, __ATOMIC_RELAXED);
+	return me;
 }
 
 /* Nobody is inside, but a CPU may remember that it joined a lock that was here before. */

@@ -63,7 +63,8 @@ extern struct mmu_cpu mmu_cpus[MMU_MAX_CPUS];
 /* A new lock, where another one may have been. */
 void mmu_lock_init(struct mmu_lock *l);
 
-void mmu_lock_join(struct mmu_lock *l, unsigned cpu);
+/* The first visit of the CPU whose line is @me. Returns it. */
+struct mmu_cpu *mmu_lock_join(struct mmu_lock *l, struct mmu_cpu *me);
 /* @me found the flag up: out, and in again as a reader when it is down. */
 struct mmu_cpu *mmu_read_lock_slowly(struct mmu_lock *l, struct mmu_cpu *me) MUST_CHECK;
 void mmu_write_lock(struct mmu_lock *l) ACQUIRES(*l);
@@ -95,11 +96,10 @@ static inline void mmu_count_cut(struct mmu_lock *l)
 /* Only to look. Returns what mmu_look_end() wants. */
 static inline struct mmu_cpu *mmu_look_begin(struct mmu_lock *l)
 {
-	unsigned cpu = cpu_index();
-	struct mmu_cpu *me = &mmu_cpus[cpu];
+	struct mmu_cpu *me = &mmu_cpus[cpu_index()];
 
 	if (unlikely(__atomic_load_n(&me->joined, __ATOMIC_RELAXED) != l))
-		mmu_lock_join(l, cpu);
+		me = mmu_lock_join(l, me);
 	__atomic_store_n(&me->visits, me->visits + 1, __ATOMIC_RELAXED);
 	(void)__atomic_exchange_n(&me->inside, l, __ATOMIC_SEQ_CST);
 	return me;
