@@ -32,12 +32,6 @@ void check_replacement(spte_t old, spte_t new)
 		assert(spte_is_mmio(old) || spte_is_mmio(new));
 }
 
-/* Only for the one who froze it (rule B1). */
-static inline void unfreeze(spte_t *entry, spte_t s)
-{
-	__atomic_store_n(&entry->raw, s.raw, __ATOMIC_RELEASE);
-}
-
 /*
  * Rule C4: the child that is being linked must be what it says. Each fault is reported as itself.
  */
@@ -63,8 +57,7 @@ static const char *step_fault(const struct mmu *mmu, const struct walk *w, spte_
 	return NULL;
 }
 
-/* What a refusal comes to: 0 means that the change is done all the same. */
-static __attribute__((noinline)) int refused(struct mmu *mmu, gfn_t gfn, int level, int err)
+int hook_refused(struct mmu *mmu, gfn_t gfn, int level, int err)
 {
 	if (err == -EBUSY || err == -EOPNOTSUPP || err == -EOWNERDEAD)
 		return err;
@@ -73,24 +66,6 @@ static __attribute__((noinline)) int refused(struct mmu *mmu, gfn_t gfn, int lev
 		return -EOWNERDEAD;
 	mmu_bug(mmu, "the external table refused a change", gfn, level);
 	return -EIO;
-}
-
-/*
- * The one call of the hook. The entry is FROZEN by us and was @old, the step exists. 0 or
- * -EOWNERDEAD: the external table has changed; account for it and publish @new. Else the entry is
- * @old again.
- */
-static inline ALWAYS_INLINE int carry(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level,
-				      spte_t old, spte_t new)
-{
-	int err = mmu->ops->set_external_spte(mmu, gfn, old, new, level);
-
-	if (unlikely(err)) {
-		err = refused(mmu, gfn, level, err);
-		if (err != -EOWNERDEAD)
-			unfreeze(entry, old);
-	}
-	return err;
 }
 
 /* Who remembers a table that was entered through this entry must not go there again. */
@@ -135,30 +110,6 @@ int change_shared(struct mmu *mmu, struct walk *w, spte_t new)
 	if (!err)
 		w->old = new;
 	return err;
-}
-
-int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level, pfn_t pfn)
-{
-	spte_t leaf = spte_make_private(pfn);
-	uint64_t was = SPTE_NONE_RAW;
-
-	if (unlikely(mmu->is_bugged))
-		return -EIO;
-	if (!__atomic_compare_exchange_n(&entry->raw, &was, SPTE_FROZEN_RAW, false,
-					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
-		return -EBUSY;
-	int err = carry(mmu, entry, gfn, level, SPTE_NONE, leaf);
-
-	if (unlikely(err)) {
-		if (err == -EOWNERDEAD) /* nothing is added once the KeyID is released */
-			unfreeze(entry, SPTE_NONE);
-		return err == -EBUSY ? -EBUSY : -EIO;
-	}
-	if (unlikely(mmu->ops->trace != NULL))
-		mmu->ops->trace(mmu, MMU_MIRROR, gfn, SPTE_NONE, leaf, level, 1);
-	__atomic_fetch_add(&page_of_entry(entry)->population, POPULATION_LEAF, __ATOMIC_RELAXED);
-	unfreeze(entry, leaf);
-	return 0;
 }
 
 void change_direct(struct mmu *mmu, struct walk *w, spte_t new)

@@ -10,13 +10,15 @@
  * Invariants
  *   - A failure leaves entry, trace and population as they were (rule B6).
  *   - Nobody reads an entry to learn what it was: `old` and `new` travel by value (rule B3).
- *   - set_external_spte has one caller: carry() in change.c.
+ *   - set_external_spte has one caller: carry().
  *   - A run of equal changes in one table is one trace record and one count, after its last hook.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #ifndef TAIN_MMU_CHANGE_H
 #define TAIN_MMU_CHANGE_H
+
+#include <errno.h>
 
 #include "kernel/base/log.h"
 #include "mmu/mmu.h"
@@ -70,6 +72,62 @@ static inline ALWAYS_INLINE bool change_direct_shared(struct mmu *mmu, struct wa
 	return true;
 }
 
+/* What a refusal of the hook comes to: -EOWNERDEAD means that the change is done all the same. */
+int hook_refused(struct mmu *mmu, gfn_t gfn, int level, int err) MUST_CHECK;
+
+/* Only for the one who froze it (rule B1). */
+static inline void unfreeze(spte_t *entry, spte_t s)
+{
+	__atomic_store_n(&entry->raw, s.raw, __ATOMIC_RELEASE);
+}
+
+/*
+ * The one call of the hook. The entry is FROZEN by us and was @old, the step exists. 0 or
+ * -EOWNERDEAD: the external table has changed; account for it and publish @new. Else the entry is
+ * @old again.
+ */
+static inline ALWAYS_INLINE int carry(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level,
+				      spte_t old, spte_t new)
+{
+	int err = mmu->ops->set_external_spte(mmu, gfn, old, new, level);
+
+	if (unlikely(err)) {
+		err = hook_refused(mmu, gfn, level, err);
+		if (err != -EOWNERDEAD)
+			unfreeze(entry, old);
+	}
+	return err;
+}
+
+/*
+ * change_shared() of a mirror entry from none to a leaf, whose step needs no look at a table: the
+ * other half of the fault path.
+ */
+static inline ALWAYS_INLINE int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn,
+							 int level, pfn_t pfn)
+{
+	spte_t leaf = spte_make_private(pfn);
+	uint64_t was = SPTE_NONE_RAW;
+
+	if (unlikely(mmu->is_bugged))
+		return -EIO;
+	if (!__atomic_compare_exchange_n(&entry->raw, &was, SPTE_FROZEN_RAW, false,
+					 __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+		return -EBUSY;
+	int err = carry(mmu, entry, gfn, level, SPTE_NONE, leaf);
+
+	if (unlikely(err)) {
+		if (err == -EOWNERDEAD) /* nothing is added once the KeyID is released */
+			unfreeze(entry, SPTE_NONE);
+		return err == -EBUSY ? -EBUSY : -EIO;
+	}
+	if (unlikely(mmu->ops->trace != NULL))
+		mmu->ops->trace(mmu, MMU_MIRROR, gfn, SPTE_NONE, leaf, level, 1);
+	__atomic_fetch_add(&page_of_entry(entry)->population, POPULATION_LEAF, __ATOMIC_RELAXED);
+	unfreeze(entry, leaf);
+	return 0;
+}
+
 /*
  * Change w->entry from w->old to @new, with the read side held, or, in a direct table and for what
  * rule D8 allows, only looking. 0: w->old is @new now. -EBUSY: somebody was faster or the hook is
@@ -85,12 +143,6 @@ int change_shared(struct mmu *mmu, struct walk *w, spte_t new) MUST_CHECK;
  */
 int change_exclusive(struct mmu *mmu, struct walk *w, spte_t new)
 	MUST_HOLD_WRITE(mmu->lock) MUST_CHECK;
-
-/*
- * change_shared() of a mirror entry from none to a leaf, whose step needs no look at a table: the
- * other half of the fault path.
- */
-int change_add_private(struct mmu *mmu, spte_t *entry, gfn_t gfn, int level, pfn_t pfn) MUST_CHECK;
 
 /*
  * A run of leaves in one mirror table, each to the same step: the open ones to blocked for removal,
