@@ -216,37 +216,34 @@ uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot)
 	return sweep.count;
 }
 
-/* take_bits() of one bit, which is what it is but for MMU_AD_WRPROT. */
-static inline ALWAYS_INLINE bool take_bit(spte_t *entry, uint64_t bit, spte_t *was)
+/* Of @count leaves from @entry on those in @mask (bit i is leaf i) lose @bits. Returns how many did. */
+static unsigned arm_64(spte_t *entry, unsigned count, uint64_t mask, uint64_t bits)
 {
-	uint64_t wanted = SPTE_PRESENT | SPTE_LEAF | bit, raw = spte_read(entry).raw;
+	unsigned changed = 0;
+	spte_t was;
 
-	do {
-		if ((raw & (wanted | SPTE_BLOCKED_FOR)) != wanted)
-			return false;
-	} while (!__atomic_compare_exchange_n(&entry->raw, &raw, raw & ~bit, true, __ATOMIC_ACQ_REL,
-					      __ATOMIC_ACQUIRE));
-	was->raw = raw;
-	return true;
+	if (bits == SPTE_DIRTY && mask == ~UINT64_C(0) && count == 64)
+		return (unsigned)__builtin_popcountll(reap_64(entry, 64));
+	for (; mask; mask &= mask - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(mask);
+
+		if (i >= count)
+			break;
+		changed += take_bits(&entry[i], bits, &was);
+	}
+	return changed;
 }
 
-/* Of the 4K leaves from @w on, those in @mask. */
-static unsigned clear_in_table(struct mmu *mmu, const struct walk *w, uint64_t mask)
+/* Of @count 4K leaves from @w on, those in @mask. */
+static unsigned clear_in_table(struct mmu *mmu, const struct walk *w, unsigned count, uint64_t mask)
 {
 	uint64_t bits = log_bits(mmu, LEVEL_4K);
-	bool one_bit = (bits & (bits - 1)) == 0;
-	spte_t was = SPTE_NONE;
-	unsigned count = 0;
+	unsigned changed = arm_64(w->entry, count, mask, bits);
 
-	for (; mask; mask &= mask - 1) {
-		spte_t *entry = w->entry + __builtin_ctzll(mask);
-
-		count += one_bit ? take_bit(entry, bits, &was) : take_bits(entry, bits, &was);
-	}
-	if (unlikely(mmu->ops->trace != NULL) && count > 0)
-		mmu->ops->trace(mmu, w->root, w->gfn, was, (spte_t){ was.raw & ~bits }, LEVEL_4K,
-				count);
-	return count;
+	if (unlikely(mmu->ops->trace != NULL) && changed > 0)
+		mmu->ops->trace(mmu, w->root, w->gfn, (spte_t){ SPTE_PRESENT | SPTE_LEAF | bits },
+				(spte_t){ SPTE_PRESENT | SPTE_LEAF }, LEVEL_4K, changed);
+	return changed;
 }
 
 /* Frames from @gfn on that are in @mask, and in the log: at most two 4K tables. */
@@ -257,11 +254,11 @@ static unsigned clear_word(struct mmu *mmu, enum mmu_root root, gfn_t gfn, uint6
 	while (mask) {
 		struct walk w = walk_to(mmu, root, gfn, LEVEL_4K);
 		/* Up to the end of this table; a large leaf is not writable while it is logged. */
-		unsigned here = TABLE_ENTRIES - (unsigned)(gfn.v % TABLE_ENTRIES);
-		uint64_t part = here < 64 ? mask & (BIT64(here) - 1) : mask;
+		unsigned left = TABLE_ENTRIES - (unsigned)(gfn.v % TABLE_ENTRIES);
+		unsigned here = left < 64 ? left : 64;
 
 		if (w.level == LEVEL_4K)
-			count += clear_in_table(mmu, &w, part);
+			count += clear_in_table(mmu, &w, here, mask);
 		mask = here < 64 ? mask >> here : 0;
 		gfn = gfn_add(gfn, here);
 	}
@@ -291,24 +288,6 @@ struct take {
 	const uint64_t *round; /* pages to arm again */
 	uint64_t count;
 };
-
-/* @count leaves from @entry on, of which @mask: bit i is leaf i. Returns how many changed. */
-static unsigned arm_64(spte_t *entry, unsigned count, uint64_t mask, uint64_t bits)
-{
-	unsigned changed = 0;
-	spte_t was;
-
-	if (bits == SPTE_DIRTY && mask == ~UINT64_C(0) && count == 64)
-		return (unsigned)__builtin_popcountll(reap_64(entry, 64));
-	for (; mask; mask &= mask - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(mask);
-
-		if (i >= count)
-			break;
-		changed += take_bits(&entry[i], bits, &was);
-	}
-	return changed;
-}
 
 static int take_part(struct mmu *mmu, const struct part *part, void *arg)
 {
