@@ -14,10 +14,12 @@
 #include "mmu/mmu.h"
 #include "tdx/td.h"
 
-#define ZAP_FRAMES_MAX   64u
-#define CHECK_ONE_IN     64u /* the self-check stops everybody: seldom */
-#define SLOT_ONE_IN      16u
-#define FRAMES_2M        UINT64_C(512)
+#define ZAP_FRAMES_MAX 64u
+#define CHECK_ONE_IN   64u /* the self-check stops everybody: seldom */
+#define SLOT_ONE_IN    16u
+#define FRAMES_2M      UINT64_C(512)
+#define DEMOTE_ONE_IN  4u /* these two keep all vCPUs out for long */
+#define PROMOTE_ONE_IN 4u
 
 /* The round that is under way. */
 struct turn {
@@ -35,6 +37,24 @@ static uint64_t draw(struct churn *c, uint64_t below)
 	c->random ^= c->random >> 7;
 	c->random ^= c->random << 17;
 	return (c->random >> 11) % below;
+}
+
+/* For what costs much: always until it was done once, then one time in @one_in. */
+static bool is_due(const struct turn *t, enum churn_op op, unsigned one_in)
+{
+	return !t->c->done[op] || !draw(t->c, one_in);
+}
+
+/* Half of the turns are for what has not been done yet, in a circle; the others are drawn. */
+static enum churn_op choose(struct churn *c)
+{
+	if (draw(c, 2))
+		for (unsigned i = 0; i < CHURN_OPS; i++) {
+			c->last_missed = (c->last_missed + 1) % CHURN_OPS;
+			if (!c->done[c->last_missed])
+				return c->last_missed;
+		}
+	return (enum churn_op)draw(c, CHURN_OPS);
 }
 
 static bool aim(struct turn *t)
@@ -69,6 +89,19 @@ static uint64_t block(const struct turn *t, gfn_t *start)
 		end = t->gfn.v + t->left;
 	*start = (gfn_t){ first };
 	return end - first;
+}
+
+/* The slot's 2M blocks, each once, beginning anywhere: @op until it finds work to do. */
+static int try_blocks(struct turn *t, int (*op)(struct turn *t, gfn_t first))
+{
+	uint64_t from = align_up(t->slot->base.v, FRAMES_2M);
+	uint64_t to = align_down(t->slot->base.v + t->slot->frames, FRAMES_2M);
+	uint64_t n = to > from ? (to - from) / FRAMES_2M : 0, at = n ? draw(t->c, n) : 0;
+	int result = 1;
+
+	for (uint64_t i = 0; i < n && result == 1; i++)
+		result = op(t, (gfn_t){ from + (at + i) % n * FRAMES_2M });
+	return result;
 }
 
 /* ---- the direct root. Each returns 0, 1: nothing to do here, or -errno. ---- */
@@ -115,12 +148,29 @@ static int recover(struct turn *t)
 	return mmu_recover_range(t->mmu, start, frames) ? 0 : 1;
 }
 
+static int wrprotect_block(struct turn *t, gfn_t first)
+{
+	return mmu_wrprotect(t->mmu, first, FRAMES_2M) ? 0 : 1;
+}
+
 static int wrprotect(struct turn *t)
 {
+	if (!t->c->done[CHURN_WRPROTECT])
+		return try_blocks(t, wrprotect_block);
 	return mmu_wrprotect(t->mmu, t->gfn, some_frames(t)) ? 0 : 1;
 }
 
-static int age(struct turn *t) { return mmu_age(t->mmu, t->gfn, some_frames(t)) ? 0 : 1; }
+static int age_block(struct turn *t, gfn_t first)
+{
+	return mmu_age(t->mmu, first, FRAMES_2M) ? 0 : 1;
+}
+
+static int age(struct turn *t)
+{
+	if (!t->c->done[CHURN_AGE])
+		return try_blocks(t, age_block);
+	return mmu_age(t->mmu, t->gfn, some_frames(t)) ? 0 : 1;
+}
 
 static int collect(struct turn *t)
 {
@@ -131,20 +181,37 @@ static int collect(struct turn *t)
 
 static int move_slot(struct turn *t)
 {
-	if (!t->g->vm || draw(t->c, SLOT_ONE_IN))
+	if (!t->g->vm || !is_due(t, CHURN_MOVE_SLOT, SLOT_ONE_IN))
 		return 1;
 	return vm_slot_renew(t->g->vm, t->slot);
 }
 
+/* A trust domain's vCPUs load its shared root once and for all. */
+static int new_root(struct turn *t)
+{
+	if (!t->g->vm || !is_due(t, CHURN_NEW_ROOT, SLOT_ONE_IN))
+		return 1;
+
+	int err = mmu_invalidate(t->mmu, MMU_DIRECT);
+
+	return err == -ENOMEM ? 1 : err;
+}
+
 /* ---- the mirror ---- */
 
-static int demote(struct turn *t)
+static bool is_private_leaf(struct turn *t, gfn_t gfn, int level)
 {
-	struct mmu_fault f = { .gfn = t->gfn, .root = MMU_MIRROR, .max_level = LEVEL_4K };
-	int level;
+	int found;
 
-	if (!t->g->td || !spte_is_accessible_leaf(mmu_lookup(t->mmu, MMU_MIRROR, t->gfn, &level)) ||
-	    level != LEVEL_2M)
+	return spte_is_accessible_leaf(mmu_lookup(t->mmu, MMU_MIRROR, gfn, &found)) &&
+	       found == level;
+}
+
+static int demote_block(struct turn *t, gfn_t first)
+{
+	struct mmu_fault f = { .gfn = first, .root = MMU_MIRROR, .max_level = LEVEL_4K };
+
+	if (!is_private_leaf(t, first, LEVEL_2M))
 		return 1;
 
 	int err = mmu_handle_fault(t->mmu, &f);
@@ -152,14 +219,30 @@ static int demote(struct turn *t)
 	return err == -EAGAIN ? 1 : err;
 }
 
-static int promote(struct turn *t)
+static int demote(struct turn *t)
 {
-	if (!t->g->td)
+	if (!t->g->td || !is_due(t, CHURN_DEMOTE, DEMOTE_ONE_IN))
+		return 1;
+	return try_blocks(t, demote_block);
+}
+
+/* Its pages are wherever they are: they are gathered first. */
+static int promote_block(struct turn *t, gfn_t first)
+{
+	if (!is_private_leaf(t, first, LEVEL_4K) ||
+	    !is_private_leaf(t, gfn_add(first, FRAMES_2M - 1), LEVEL_4K))
 		return 1;
 
-	int err = mmu_join_private(t->mmu, t->gfn, LEVEL_2M);
+	int err = td_promote(t->g->td, first);
 
-	return err == -EINVAL || err == -EOPNOTSUPP || err == -EAGAIN ? 1 : err;
+	return err == -EINVAL || err == -EOPNOTSUPP || err == -EAGAIN || err == -ENOMEM ? 1 : err;
+}
+
+static int promote(struct turn *t)
+{
+	if (!t->g->td || !is_due(t, CHURN_PROMOTE, PROMOTE_ONE_IN))
+		return 1;
+	return try_blocks(t, promote_block);
 }
 
 static int relocate(struct turn *t)
@@ -191,7 +274,7 @@ static int remove_private(struct turn *t)
 
 static int check(struct turn *t)
 {
-	if (draw(t->c, CHECK_ONE_IN))
+	if (!is_due(t, CHURN_CHECK, CHECK_ONE_IN))
 		return 1;
 	t->c->findings += mmu_check(t->mmu, NULL, NULL);
 	return 0;
@@ -201,14 +284,16 @@ static int check(struct turn *t)
 static int (*const ops[CHURN_OPS])(struct turn *t) = {
 	[CHURN_ZAP] = zap,             [CHURN_MAP_AHEAD] = map_ahead, [CHURN_SPLIT] = split,
 	[CHURN_RECOVER] = recover,     [CHURN_WRPROTECT] = wrprotect, [CHURN_AGE] = age,
-	[CHURN_COLLECT] = collect,     [CHURN_MOVE_SLOT] = move_slot, [CHURN_DEMOTE] = demote,
+	[CHURN_COLLECT] = collect,     [CHURN_MOVE_SLOT] = move_slot, [CHURN_NEW_ROOT] = new_root,
+	[CHURN_DEMOTE] = demote,
 	[CHURN_PROMOTE] = promote,     [CHURN_RELOCATE] = relocate,   [CHURN_REMOVE] = remove_private,
 	[CHURN_CHECK] = check,
 };
 const char *const churn_op_names[CHURN_OPS] = {
 	[CHURN_ZAP] = "zap",           [CHURN_MAP_AHEAD] = "map ahead",     [CHURN_SPLIT] = "split",
 	[CHURN_RECOVER] = "recover",   [CHURN_WRPROTECT] = "write-protect", [CHURN_AGE] = "age",
-	[CHURN_COLLECT] = "collect",   [CHURN_MOVE_SLOT] = "move slot",     [CHURN_DEMOTE] = "demote",
+	[CHURN_COLLECT] = "collect",   [CHURN_MOVE_SLOT] = "move slot",     [CHURN_NEW_ROOT] = "new root",
+	[CHURN_DEMOTE] = "demote",
 	[CHURN_PROMOTE] = "promote",   [CHURN_RELOCATE] = "relocate",       [CHURN_REMOVE] = "remove",
 	[CHURN_CHECK] = "check",
 };
@@ -217,11 +302,11 @@ const char *const churn_op_names[CHURN_OPS] = {
 static void one_operation(struct churn *c, struct guest *g)
 {
 	struct turn t = { .c = c, .g = g, .mmu = guest_mmu(g) };
-	unsigned op = (unsigned)draw(c, CHURN_OPS);
 
 	if (!t.mmu || !aim(&t))
 		return;
 
+	enum churn_op op = choose(c);
 	int result = ops[op](&t);
 
 	c->tried[op]++;

@@ -5,7 +5,8 @@
  * Invariants
  *   - What a guest can see of it is nothing, except in the range that its user gave away: private
  *     pages that are removed there come back empty and wait for their ACCEPT, as the TDX ABI says.
- *   - The same seed makes the same choices; what they meet depends on the guests.
+ *   - The same seed makes the same choices; what they meet depends on the guests. What has not been
+ *     done yet is preferred, so that a short run does something of everything.
  *   - On the boot CPU, between slices of the guests that it runs itself.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -24,6 +25,7 @@ enum churn_op {
 	CHURN_AGE,
 	CHURN_COLLECT,     /* if the guest is logged */
 	CHURN_MOVE_SLOT,   /* a VM's slot goes and comes back at once, its vCPUs held off */
+	CHURN_NEW_ROOT,    /* a VM's root is put out of use; its vCPUs load another */
 	CHURN_DEMOTE,      /* private 2M leaf to 512 of 4K */
 	CHURN_PROMOTE,     /* and back */
 	CHURN_RELOCATE,    /* private 4K page into another frame */
@@ -37,6 +39,7 @@ struct churn {
 	gfn_t lossy;                       /* private GFNs that may be removed */
 	uint64_t lossy_frames;             /* 0: none */
 	uint64_t tried[CHURN_OPS], done[CHURN_OPS];
+	enum churn_op last_missed;         /* the last that was chosen because it had not been done */
 	unsigned findings;                 /* of CHURN_CHECK */
 	int failed_op, error;              /* an error that no rule allows; 0: none */
 };

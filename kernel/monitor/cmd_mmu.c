@@ -12,6 +12,7 @@
 #include "kernel/guest/guest.h"
 #include "kernel/guest/memlog.h"
 #include "kernel/machine/port.h"
+#include "kernel/machine/time.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
 #include "mmu/mmu.h"
@@ -304,6 +305,7 @@ static int cmd_slot(struct call *c)
 /* ------------------------------------------------------------------ churn */
 
 #define ROUNDS_AT_ONCE 100
+#define AT_ONCE_US     1000 /* or one operation, if it takes longer: the guests want a turn as well */
 
 struct churn_wait {
 	struct guest *guest;
@@ -315,9 +317,13 @@ struct churn_wait {
 static bool churn_some(void *arg)
 {
 	struct churn_wait *w = arg;
+	uint64_t start = time_us();
 
-	for (unsigned i = 0; i < ROUNDS_AT_ONCE && !w->churn.error && !w->churn.findings; i++)
+	for (unsigned i = 0; i < ROUNDS_AT_ONCE && !w->churn.error && !w->churn.findings; i++) {
 		churn_round(&w->churn);
+		if (time_us() - start >= AT_ONCE_US)
+			break;
+	}
 	return w->churn.error || w->churn.findings || guest_ended(w->guest) ||
 	       output_contains(&w->guest->output, 0, w->text);
 }
