@@ -15,6 +15,7 @@ CONFIG = r"""[tain]
 [vm plain]
 image = \tain\churn.elf
 memory = 24M
+vcpus = 2
 [td td]
 firmware = \tain\churn.fd
 memory = 96M
@@ -76,11 +77,12 @@ def churn():
     for name in ("plain", "td"):
         check(f"three times the copy agrees with the memory of {name}",
               b.text.count(f"the copy agrees with the memory of {name}") == len(WAYS), b)
+    check("two vCPUs of the plain guest were at it", b.has(r"^plain\| churn: phase .* vcpus 2$"), b)
     last = said.get(("td", len(WAYS)))
     check("the trust domain converted pages and lost some",
           last and re.search(r"conversions [1-9]\d* lost [1-9]", last[6]), last and last[0])
     for operation in ("zap", "map ahead", "split", "write-protect", "age", "collect", "move slot",
-                      "relocate", "remove", "check"):
+                      "new root", "demote", "promote", "relocate", "remove", "check"):
         check(f"under load: {operation}", done(b.text, operation) > 0, b)
     check("`check` finds nothing, under load and afterwards",
           not b.has(r"^\S.*  no  ") and b.text.count("page tables say the truth       yes") == 4, b)

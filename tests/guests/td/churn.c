@@ -6,6 +6,8 @@
  *     KEPT     private, must keep what was written
  *     COMMON   shared, likewise; a quarter of it is written in each phase, and digested for the log
  *     TURNED   converted by MapGPA, a page or the whole 2 MiB; empty after each conversion to private
+ *     LARGE    private, accepted as 2 MiB, every other page: split and joined from outside while both
+ *              vCPUs use it; the first vCPU converts the last page of it to and fro
  *     LOSSY    private, taken away from outside at any time: each word is what it was, or zero
  * The key `p` on its serial line starts a phase on all vCPUs, `q` ends it all.
  *
@@ -21,21 +23,27 @@
 #define TURNED UINT64_C(0x03000000)
 #define COMMON UINT64_C(0x04000000)
 #define LOSSY  UINT64_C(0x05000000)
+#define LARGE  UINT64_C(0x05800000)
 
 #define KEPT_PAGES   512u  /* of each vCPU */
 #define COMMON_PAGES 1024u
 #define LOSSY_PAGES  512u
 #define TURNED_PAGES 512u
+#define LARGE_BLOCKS 1u
+#define LARGE_PAGES  (LARGE_BLOCKS * 512u / VCPUS_MAX - 1)
+#define LARGE_LAST   (LARGE + LARGE_BLOCKS * SIZE_2M - PAGE_SIZE)
 
 #define COM1       0x3f8
 #define COM1_LSR   0x3fd
 #define LSR_READY  1
 #define TURN_ONE_IN 16u /* of the steps that would convert: it is slow */
 #define TURN_BLOCK_ONE_IN 8u
+#define TURN_LAST_ONE_IN  256u
 
 static struct part {
 	uint32_t index, random, sequence;
 	uint32_t kept[KEPT_PAGES], common[COMMON_PAGES], lossy[LOSSY_PAGES], turned[TURNED_PAGES];
+	uint32_t large[LARGE_PAGES];
 	bool is_shared[TURNED_PAGES];
 	bool written[COMMON_PAGES];
 	uint32_t wrong, conversions, lost, touched;
@@ -179,8 +187,32 @@ static void use_turned(struct part *p, uint32_t r)
 		turn(p, i & ~15u, 16);
 }
 
+/* To shared and back: what it held is gone, the pages around it are not. */
+static void turn_last(struct part *p)
+{
+	expect(p, map_gpa(LARGE_LAST | shared_bit, PAGE_SIZE), "MapGPA", LARGE_LAST, 0);
+	pattern_write(shared_page(LARGE_LAST), ++p->sequence);
+	expect(p, map_gpa(LARGE_LAST, PAGE_SIZE), "MapGPA", LARGE_LAST, 0);
+	expect(p, accept_page(LARGE_LAST), "accept", LARGE_LAST, 0);
+	expect(p, pattern_is(private_page(LARGE_LAST), 0), "accepted page", LARGE_LAST, 0);
+	pattern_write(private_page(LARGE_LAST), p->sequence);
+	p->conversions++;
+}
+
+static void use_large(struct part *p, uint32_t r)
+{
+	unsigned i = r % LARGE_PAGES;
+	uint64_t gpa = LARGE + ((uint64_t)i * VCPUS_MAX + p->index) * PAGE_SIZE;
+
+	expect(p, pattern_is(private_page(gpa), p->large[i]), "large page", gpa, p->large[i]);
+	if (r & 0x10000)
+		pattern_write(private_page(gpa), p->large[i] = ++p->sequence);
+	if (p->index == 0 && (r >> 20 & (TURN_LAST_ONE_IN - 1)) == 0)
+		turn_last(p);
+}
+
 static void (*const uses[])(struct part *p, uint32_t r) = {
-	use_kept, use_kept, use_common, use_common, use_lossy, use_turned, use_common, use_kept,
+	use_kept, use_large, use_common, use_common, use_lossy, use_turned, use_large, use_kept,
 };
 
 static void run_phase(struct part *p)
@@ -254,6 +286,19 @@ static void report(uint32_t vcpus)
 	      count, digest, wrong, conversions, lost);
 }
 
+static void accept_large(void)
+{
+	for (unsigned b = 0; b < LARGE_BLOCKS; b++) {
+		uint64_t s;
+
+		do
+			s = tdg_accept(LARGE + b * SIZE_2M, 1);
+		while (tdg_status(s) == TDG_OPERAND_BUSY);
+		if (s)
+			td_fatal("churn: LARGE would not be accepted in 2 MiB");
+	}
+}
+
 static void lead(uint32_t vcpus)
 {
 	print("churn: ready\n");
@@ -302,6 +347,7 @@ void td_main(uint32_t index, uint64_t boot_parameter, uint32_t width)
 	alias = map_shared(0);
 	if (!map_gpa(COMMON | shared_bit, bytes))
 		td_fatal("churn: COMMON would not be shared");
+	accept_large();
 	__atomic_store_n(&prepared, 1, __ATOMIC_SEQ_CST);
 	lead(vcpus);
 }

@@ -1,4 +1,5 @@
-; centry.asm - the start of plain guests that are written in C: vm_main(magic, info), and ports.
+; centry.asm - the start of plain guests that are written in C: vm_main(magic, info), ports, and the
+; way of a second vCPU from its start-up interrupt to vm_other().
 ;
 ; SPDX-License-Identifier: BSD-2-Clause
 %include "tests/guests/vm/vm.inc"
@@ -43,3 +44,44 @@ copy_words:
         pop     edi
         pop     esi
         ret
+
+; What a second vCPU finds at the page of its start-up interrupt: copied there by who sends it.
+global ap_code, ap_code_end
+bits 16
+ap_code:
+        cli
+        mov     ax, cs
+        mov     ds, ax
+        o32 lgdt [ap_gdtr - ap_code]
+        mov     eax, cr0
+        or      al, 1
+        mov     cr0, eax
+        jmp     dword 0x08:ap_start
+ap_gdtr:
+        dw      ap_gdt_end - ap_gdt - 1
+        dd      ap_gdt
+ap_code_end:
+
+bits 32
+extern vm_other:weak ; only guests that start a second vCPU have it
+ap_start:
+        mov     ax, 0x10
+        mov     ds, ax
+        mov     es, ax
+        mov     ss, ax
+        mov     esp, ap_stack_top
+        cld
+        call    vm_other
+        cli
+        hlt
+        jmp     $
+
+        align   8
+ap_gdt:
+        dq      0, 0x00cf9a000000ffff, 0x00cf92000000ffff
+ap_gdt_end:
+
+section .bss align=4096
+        resb    4096
+ap_stack_top:
+section .text

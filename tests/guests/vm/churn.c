@@ -2,6 +2,8 @@
  * churn.c - a plain guest that works on its memory and checks it, while somebody outside logs its
  * writes, takes pages away and moves its slots.
  *
+ * A second vCPU, if there is one, does half of each phase, on every other page.
+ *
  * One key on its serial line is one order:
  *     p   a phase: pages of the area at random, checked, and a quarter of them written. Ends with
  *         how many pages were written, their digest, and how many were wrong
@@ -29,14 +31,29 @@
 #define WIN_PAGES  512u
 #define PAGE_BYTES 4096u
 
+#define LAPIC      UINT32_C(0xfee00000)
+#define LAPIC_SVR  0xf0u
+#define LAPIC_ICR  0x300u
+#define SVR_ON     0x1ffu
+#define INIT_TO_OTHERS    UINT32_C(0xc4500)
+#define STARTUP_TO_OTHERS (UINT32_C(0xc4600) | AP_PAGE >> 12)
+#define AP_PAGE    UINT32_C(0x8000)
+#define AP_WAIT    200000u
+
 void out_byte(uint32_t port, uint32_t value);
 uint32_t in_byte(uint32_t port);
 void copy_words(volatile uint32_t *to, const volatile uint32_t *from, uint32_t words);
 void vm_main(uint32_t magic, const void *info);
+void vm_other(void);
+extern const uint8_t ap_code[], ap_code_end[];
 void *memset(void *to, int c, __SIZE_TYPE__ n);
 
-static uint32_t tags[PAGES], sequence, phase;
-static bool written[PAGES];
+static uint32_t tags[PAGES], phase, others, finished;
+static bool over;
+static bool written[PAGES]; /* of its page's vCPU, like the tag */
+static struct worker {
+	uint32_t random, sequence, wrong;
+} workers[2] = { { .random = 2463534242u }, { .random = 88675123u, .sequence = 0x40000000 } };
 
 void *memset(void *to, int c, __SIZE_TYPE__ n)
 {
@@ -77,29 +94,43 @@ static uint8_t next_order(void)
 }
 
 /* Returns whether the page was what it must be. */
-static bool step(uint32_t r)
+static bool step(struct worker *w, unsigned i)
 {
-	unsigned i = r % PAGES;
 	volatile uint32_t *page = page_at(AREA, i);
 	bool good = pattern_is(page, tags[i]);
 
 	if (pattern_chosen((uint32_t)(uintptr_t)page / PAGE_BYTES, phase)) {
-		tags[i] = ++sequence;
+		tags[i] = ++w->sequence;
 		written[i] = true;
 		pattern_write(page, tags[i]);
 	}
 	return good;
 }
 
+static void work(unsigned index)
+{
+	struct worker *w = &workers[index];
+	unsigned vcpus = 1 + others;
+
+	for (unsigned n = 0; n < STEPS / vcpus; n++) {
+		unsigned i = (pattern_random(&w->random) >> 3) % PAGES;
+
+		w->wrong += !step(w, i / vcpus * vcpus + index);
+	}
+}
+
 static void run_phase(void)
 {
-	uint32_t random = 2463534242u + phase, wrong = 0, count = 0, digest = 0;
+	uint32_t wrong, count = 0, digest = 0;
 
-	phase++;
 	for (unsigned i = 0; i < PAGES; i++)
 		written[i] = false;
-	for (unsigned n = 0; n < STEPS; n++)
-		wrong += !step(pattern_random(&random) >> 3);
+	__atomic_store_n(&finished, 0, __ATOMIC_SEQ_CST);
+	__atomic_fetch_add(&phase, 1, __ATOMIC_SEQ_CST);
+	work(0);
+	while (__atomic_load_n(&finished, __ATOMIC_SEQ_CST) < others)
+		__builtin_ia32_pause();
+	wrong = workers[0].wrong + workers[1].wrong;
 	for (unsigned i = 0; i < PAGES; i++) {
 		wrong += !pattern_is(page_at(AREA, i), tags[i]);
 		count += written[i];
@@ -113,7 +144,41 @@ static void run_phase(void)
 	say_number(digest, 16);
 	say(" wrong ");
 	say_number(wrong, 10);
+	say(" vcpus ");
+	say_number(1 + others, 10);
 	say("\n");
+}
+
+void vm_other(void)
+{
+	uint32_t done = phase;
+
+	__atomic_store_n(&others, 1, __ATOMIC_SEQ_CST);
+	for (;; done++) {
+		while (__atomic_load_n(&phase, __ATOMIC_SEQ_CST) == done) {
+			if (__atomic_load_n(&over, __ATOMIC_SEQ_CST))
+				return;
+			__builtin_ia32_pause();
+		}
+		work(1);
+		__atomic_fetch_add(&finished, 1, __ATOMIC_SEQ_CST);
+	}
+}
+
+static volatile uint32_t *lapic(uint32_t reg) { return (volatile uint32_t *)(LAPIC + reg); }
+
+/* Nobody may be there to answer. */
+static void start_other(void)
+{
+	volatile uint8_t *to = (volatile uint8_t *)AP_PAGE;
+
+	for (const uint8_t *from = ap_code; from < ap_code_end; from++)
+		*to++ = *from;
+	*lapic(LAPIC_SVR) = SVR_ON;
+	*lapic(LAPIC_ICR) = INIT_TO_OTHERS;
+	*lapic(LAPIC_ICR) = STARTUP_TO_OTHERS;
+	for (unsigned n = 0; n < AP_WAIT && !__atomic_load_n(&others, __ATOMIC_SEQ_CST); n++)
+		__builtin_ia32_pause();
 }
 
 static void fill_window(void)
@@ -197,8 +262,10 @@ void vm_main(uint32_t magic, const void *info)
 {
 	(void)magic;
 	(void)info;
+	start_other();
 	say("churn: ready\n");
 	while (obey(next_order()))
 		continue;
+	__atomic_store_n(&over, true, __ATOMIC_SEQ_CST);
 	say("churn: good-bye\n");
 }
