@@ -395,8 +395,8 @@ static bool read_spcr(const struct acpi *a, struct acpi_serial *out)
 	return usable(out);
 }
 
-/* DBG2: the first port of type 8000h (serial) that is a 16550. */
-static bool read_dbg2(const struct acpi *a, struct acpi_serial *out)
+/* DBG2: the @nth port of type 8000h (serial) that is a 16550. */
+static bool read_dbg2(const struct acpi *a, unsigned nth, struct acpi_serial *out)
 {
 	uint32_t length;
 	const uint8_t *t = acpi_find(a, "DBG2", 0, &length);
@@ -414,14 +414,17 @@ static bool read_dbg2(const struct acpi *a, struct acpi_serial *out)
 		if (rd16(d + 12) == 0x8000 && is_16550(rd16(d + 14)) && d[3] &&
 		    gas + GAS_BYTES <= bytes) {
 			*out = (struct acpi_serial){ .base = read_gas(d + gas), .source = "DBG2" };
-			return usable(out);
+			if (usable(out) && nth-- == 0)
+				return true;
 		}
 		at += bytes;
 	}
 	return false;
 }
 
-int acpi_read_serial(const struct acpi *a, struct acpi_serial *out)
+int acpi_read_serial(const struct acpi *a, unsigned nth, struct acpi_serial *out)
 {
-	return read_spcr(a, out) || read_dbg2(a, out) ? 0 : -ENOENT;
+	if (read_spcr(a, out) && nth-- == 0)
+		return 0;
+	return read_dbg2(a, nth, out) ? 0 : -ENOENT;
 }

@@ -91,7 +91,7 @@ struct acpi_pci {
 	uint8_t bus, device, function;
 };
 
-/* Serial console named by SPCR, else by DBG2 (a 16550). -ENOENT: none. */
+/* A serial console: the @nth that SPCR, then DBG2 name (16550s), from 0. -ENOENT: no more. */
 struct acpi_serial {
 	struct acpi_gas base; /* address 0 only with is_pci: as the device's BAR 0 says */
 	bool is_pci;
@@ -101,6 +101,6 @@ struct acpi_serial {
 	uint32_t baud;     /* 0: as firmware left it */
 	const char *source; /* "SPCR" or "DBG2" */
 };
-int acpi_read_serial(const struct acpi *a, struct acpi_serial *out) MUST_CHECK;
+int acpi_read_serial(const struct acpi *a, unsigned nth, struct acpi_serial *out) MUST_CHECK;
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * console_where.c - which devices are the console: by ACPI, by configuration, by looking.
  *
- * Order of `console = auto`: SPCR, DBG2, COM1, the first serial controller on the PCI bus. COM1 is
- * used before the tables can be read, so that everything later is seen.
+ * Order of `console = auto`: what SPCR names, what DBG2 names, COM1, the first serial controller on the
+ * PCI bus; the first that answers. COM1 is used before the tables can be read, so that everything later is seen.
  *
  * Invariants
  *   - A UART is used only after it answered; one that does not leaves the console where it is.
@@ -25,6 +25,8 @@
 
 #define COM1 0x3f8
 #define COM2 0x2f8
+
+#define NAMED_MOST 8u /* UARTs in SPCR and DBG2 that are tried */
 
 static int use_uart(struct uart u, uint32_t baud, const char *name)
 {
@@ -178,24 +180,31 @@ static int acpi_uart(const struct acpi_serial *s, struct uart *u)
 	return 0;
 }
 
-/* What the firmware calls the console, if it is not the one we already use. */
-static void choose_by_acpi(const struct acpi *acpi)
+/* Is the console there now, because it already was or because the UART answers? */
+static bool use_acpi_uart(const struct acpi_serial *s)
 {
 	const struct uart *now = console_uart();
-	struct acpi_serial s;
 	struct uart u;
 
-	if (acpi_read_serial(acpi, &s))
-		return;
-	if (acpi_uart(&s, &u) == 0) {
-		if (now->present && !now->mmio && !u.mmio && u.port == now->port)
+	if (acpi_uart(s, &u))
+		return false;
+	if (now->present && !now->mmio && !u.mmio && u.port == now->port)
+		return true;
+	u.clock = s->clock_hz / 16;
+	return use_uart(u, s->baud, s->source) == 0;
+}
+
+/* What the firmware calls the console: the first that answers. */
+static void choose_by_acpi(const struct acpi *acpi)
+{
+	struct acpi_serial s;
+
+	for (unsigned n = 0; n < NAMED_MOST && acpi_read_serial(acpi, n, &s) == 0; n++) {
+		if (use_acpi_uart(&s))
 			return;
-		u.clock = s.clock_hz / 16;
-		if (use_uart(u, s.baud, s.source) == 0)
-			return;
+		log_warn("console: no UART answers where %s puts one (%#llx)", s.source,
+			 (unsigned long long)s.base.address);
 	}
-	log_warn("console: no UART answers where %s puts one (%#llx)", s.source,
-		 (unsigned long long)s.base.address);
 }
 
 void console_choose(const struct acpi *acpi)

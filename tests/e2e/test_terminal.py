@@ -22,6 +22,22 @@ def spcr():
             struct.pack("<6B", 7, 0, 1, 0, 0, 0) + struct.pack("<HHBBBIBI", 2, 0x1b36, 0, SLOT, 0, 0, 0, 0))
 
 
+def spcr_port(port):
+    """One that names a 16550 at an I/O port."""
+    gas = struct.pack("<BBBBQ", 1, 8, 0, 1, port)
+    return (struct.pack("<B3x", 0) + gas + struct.pack("<BBI", 0, 0, 0) + struct.pack("<6B", 7, 0, 1, 0, 0, 0) +
+            struct.pack("<HHBBBIBI", 0xffff, 0xffff, 0, 0, 0, 0, 0, 0))
+
+
+def dbg2(*ports):
+    """An ACPI DBG2 without its header: a PL011, which is not for us, then 16550s at these I/O ports."""
+    devices = b""
+    for subtype, space, address in [(3, 0, 0xfe000000)] + [(0, 1, port) for port in ports]:
+        devices += struct.pack("<BHBHHHHHHHHH", 0, 40, 1, 2, 38, 0, 0, 0x8000, subtype, 0, 22, 34)
+        devices += struct.pack("<BBBBQ", space, 8, 0, 1, address) + struct.pack("<I", 8) + b".\0"
+    return struct.pack("<II", 44, 1 + len(ports)) + devices
+
+
 class Terminal:
     """tools/run on a pseudo-terminal: keys go in one by one, as from fingers."""
 
@@ -134,8 +150,21 @@ def named_port():
     check("console = com2 moves it there", b.status == 0 and b.has(r"^over there$"), b)
 
 
+def debug_port():
+    """SPCR and the first of DBG2 name ports where nothing is; the second of DBG2 is the one."""
+    tables = [f"--qemu=-acpitable\0--qemu=sig={sig},rev=2,data={e2e.write(sig, data)}"
+              for sig, data in (("SPCR", spcr_port(0x3e8)), ("DBG2", dbg2(0x2e8, 0x2f8)))]
+    b = e2e.boot(machine="qemu", config="[tain]\ngdb = off\n", timeout=120, commands=["log"],
+                 extra=["--serial", "com2"] + "\0".join(tables).split("\0"))
+    log = b.output_of("log")
+    check("a UART that SPCR or DBG2 name and that does not answer is told of, and the next one tried",
+          [found[1] for found in re.finditer(r"no UART answers where (\w+ puts one \(0x\w+\))", log)] ==
+          ["SPCR puts one (0x3e8)", "DBG2 puts one (0x2e8)"], b)
+    check("DBG2 leads to a port", re.search(r"console DBG2 16550A", log) and b.status == 0, b)
+
+
 def main():
-    for test in (fingers, screen_and_keyboard, named_port):
+    for test in (fingers, screen_and_keyboard, named_port, debug_port):
         with theme(test.__name__):
             test()
     e2e.finish()

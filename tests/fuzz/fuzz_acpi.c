@@ -86,8 +86,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		(void)!acpi_read_madt(&a, &madt, count_cpu, NULL);
 		(void)!acpi_read_fadt(&a, &fadt);
-		if (acpi_read_serial(&a, &serial) == 0 && !serial.base.address && !serial.is_pci)
-			abort();
+		for (unsigned n = 0; n < 8 && acpi_read_serial(&a, n, &serial) == 0; n++)
+			if (!serial.base.address && !serial.is_pci)
+				abort();
 	}
 	free(shifted);
 	while (maps)

@@ -273,7 +273,7 @@ static void serial_console_from_spcr_then_dbg2(void **state)
 	put64(dbg2 + 44 + 26, 0xfe001000);
 	seal(dbg2), list(dbg2);
 	assert_int_equal(acpi_init(&acpi, RSDP, map), 0);
-	assert_int_equal(acpi_read_serial(&acpi, &s), 0);
+	assert_int_equal(acpi_read_serial(&acpi, 0, &s), 0);
 	assert_string_equal(s.source, "DBG2");
 	assert_int_equal(s.base.address, 0xfe001000);
 	assert_int_equal(s.base.width, 32);
@@ -284,14 +284,17 @@ static void serial_console_from_spcr_then_dbg2(void **state)
 	memory[spcr + 58] = 7;
 	seal(spcr), list(spcr);
 	assert_int_equal(acpi_init(&acpi, RSDP, map), 0);
-	assert_int_equal(acpi_read_serial(&acpi, &s), 0);
+	assert_int_equal(acpi_read_serial(&acpi, 0, &s), 0);
 	assert_string_equal(s.source, "SPCR");
 	assert_int_equal(s.base.address, 0x2f8);
 	assert_int_equal(s.baud, 115200);
+	assert_int_equal(acpi_read_serial(&acpi, 1, &s), 0); /* if that one does not answer */
+	assert_string_equal(s.source, "DBG2");
+	assert_int_equal(acpi_read_serial(&acpi, 2, &s), -ENOENT);
 
 	memory[spcr + 36] = 3; /* a PL011 is not for us: DBG2 again */
 	seal(spcr);
-	assert_int_equal(acpi_read_serial(&acpi, &s), 0);
+	assert_int_equal(acpi_read_serial(&acpi, 0, &s), 0);
 	assert_string_equal(s.source, "DBG2");
 }
 
@@ -311,18 +314,18 @@ static void a_serial_console_on_the_pci_bus(void **state)
 	put32(spcr + 76, 14745600);
 	seal(spcr), list(spcr);
 	assert_int_equal(acpi_init(&acpi, RSDP, map), 0);
-	assert_int_equal(acpi_read_serial(&acpi, &s), 0);
+	assert_int_equal(acpi_read_serial(&acpi, 0, &s), 0);
 	assert_true(s.is_pci);
 	assert_int_equal(s.pci.bus << 8 | s.pci.device << 3 | s.pci.function, 0x381);
 	assert_int_equal(s.clock_hz, 14745600);
 
 	memory[spcr + 75] = 1; /* another segment: nothing that we can reach */
 	seal(spcr);
-	assert_int_equal(acpi_read_serial(&acpi, &s), -ENOENT);
+	assert_int_equal(acpi_read_serial(&acpi, 0, &s), -ENOENT);
 	memory[spcr + 75] = 0;
 	put16(spcr + 66, 0xffff); /* no PCI device, and no address */
 	seal(spcr);
-	assert_int_equal(acpi_read_serial(&acpi, &s), -ENOENT);
+	assert_int_equal(acpi_read_serial(&acpi, 0, &s), -ENOENT);
 }
 
 /* Every table cut short at every length, and every byte turned over: no crash, only less. */
@@ -342,7 +345,7 @@ static void damage_only_takes_away(void **state)
 		if (acpi_init(&acpi, RSDP, map) == 0) {
 			(void)!acpi_read_madt(&acpi, &madt, NULL, NULL);
 			(void)!acpi_read_fadt(&acpi, &f);
-			(void)!acpi_read_serial(&acpi, &s);
+			(void)!acpi_read_serial(&acpi, 0, &s);
 		}
 	}
 }
