@@ -155,9 +155,11 @@ static int parse_option(const char *word, struct tdx_inject *rule)
 	return 0;
 }
 
-static void print_rule(struct out *out, const struct tdx_inject *r)
+static void tdh_row(struct out *out, const struct tdx_inject *r)
 {
 	const char *leaf = r->leaf == TDX_INJECT_ANY_LEAF ? "any" : tdh_leaf_name(r->leaf);
+	const struct dice d = { .nth = r->nth, .times = r->times, .chance = r->chance, .seed = r->seed,
+				.calls = r->calls, .hits = r->hits };
 	char text[96];
 
 	if (r->kind == TDX_INJECT_STATUS)
@@ -167,10 +169,26 @@ static void print_rule(struct out *out, const struct tdx_inject *r)
 			 r->kind == TDX_INJECT_CRASH ? "crash" : "interrupt");
 	else
 		snprintf(text, sizeof(text), "delay %llu ticks", (unsigned long long)r->value);
-	out_printf(out, "%-22s %s nth=%u times=%u chance=%u seed=%llu: %llu calls, %llu hits\n",
-		   leaf ? leaf : "?", text, r->nth, r->times, r->chance,
-		   (unsigned long long)r->seed, (unsigned long long)r->calls,
-		   (unsigned long long)r->hits);
+	inject_row(out, leaf ? leaf : "?", text, &d);
+}
+
+unsigned inject_tdh_rows(struct out *out)
+{
+	const struct tdx_inject_ops *ops = tdx_injector();
+	struct tdx_inject rules[TDX_INJECT_RULES];
+	unsigned n = ops ? ops->list(rules) : 0;
+
+	for (unsigned i = 0; i < n; i++)
+		tdh_row(out, &rules[i]);
+	return n;
+}
+
+void inject_tdh_off(void)
+{
+	const struct tdx_inject_ops *ops = tdx_injector();
+
+	if (ops)
+		ops->clear();
 }
 
 static int add_rule(struct call *c, const struct tdx_inject_ops *ops)
@@ -206,13 +224,13 @@ static int add_rule(struct call *c, const struct tdx_inject_ops *ops)
 static int inject_tdh(struct call *c)
 {
 	const struct tdx_inject_ops *ops = tdx_injector();
-	struct tdx_inject rules[TDX_INJECT_RULES];
 
 	if (!ops)
 		return command_fail(c, "the TDX module in use cannot be told to fail");
 	if (c->argc == 1) {
-		for (unsigned i = 0, n = ops->list(rules); i < n; i++)
-			print_rule(c->out, &rules[i]);
+		out_table(c->out);
+		(void)inject_tdh_rows(c->out);
+		out_end(c->out);
 		return 0;
 	}
 	if (c->argc == 2 && strcmp(c->argv[1], "off") == 0) {
@@ -288,7 +306,7 @@ static int cmd_inject(struct call *c)
 /* clang-format off */
 const struct command inject_commands[] = {
 	{ "inject", "KIND [...]", "fail on purpose, to see what that looks like", cmd_inject, 1, 10,
-	  COMPLETE_NOTHING, 0,
+	  COMPLETE_NOTHING, COMMAND_JSON,
 	  "KIND is panic, fault, opcode, overflow (of the stack), private (a stray access to a page\n"
 	  "that the TDX module owns), remote (on another CPU), locked (with the console's locks held),\n"
 	  "trace (inside a trace record) or report (and again inside the report). The machine stops.\n"
@@ -297,7 +315,7 @@ const struct command inject_commands[] = {
 	  "Of a guest: irq NAME VECTOR [VCPU], nmi NAME [VCPU], mc NAME [VCPU], page NAME GPA (taken from\n"
 	  "under it). Wrong answers: cpuid NAME LEAF eax|ebx|ecx|edx VALUE, msr|port|mmio NAME WHERE VALUE,\n"
 	  "each with [nth=N] [times=N] [chance=N] [seed=N] as below; they stay over the guest's end.\n"
-	  "memory [nth=N] ...: that allocation of pages or heap fails. list: these rules and what they\n"
+	  "memory [nth=N] ...: that allocation of pages or heap fails. list: all rules and what they\n"
 	  "did; off [NAME]: none any more.\n"
 	  "tdh: make the software TDX module fail. inject tdh LEAF|any WHAT [nth=N] [times=N]\n"
 	  "[chance=N] [seed=N] [ticks=N]: WHAT is a status (hexadecimal or name), busy, interrupt,\n"

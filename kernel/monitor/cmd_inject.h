@@ -18,6 +18,11 @@ extern const struct injection guest_injections[];
 
 /* nth=3 times=2 chance=100 seed=7, from word @from on; by default the next call. */
 int inject_dice(struct call *c, int from, struct dice *d) MUST_CHECK;
-void inject_say_dice(struct out *out, const struct dice *d);
+/* A rule as a row of a table: whose answers (a guest, `memory`, a leaf), what happens, and the dice. */
+void inject_row(struct out *out, const char *target, const char *rule, const struct dice *d);
+
+/* cmd_inject.c: the rules for the TDX module as rows; no more of them. Nothing if it takes none. */
+unsigned inject_tdh_rows(struct out *out);
+void inject_tdh_off(void);
 
 #endif

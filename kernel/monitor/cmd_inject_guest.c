@@ -7,7 +7,7 @@
  *     inject cpuid NAME LEAF REG VALUE    wrong answers: each with nth=, times=, chance=, seed=
  *     inject msr|port|mmio NAME WHERE VALUE
  *     inject memory nth=N ...             the n-th allocation from now on fails
- *     inject off [NAME]                   no more
+ *     inject list, inject off [NAME]      all rules and what they did; no more of them
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -72,11 +72,17 @@ int inject_dice(struct call *c, int from, struct dice *d)
 	return 0;
 }
 
-void inject_say_dice(struct out *out, const struct dice *d)
+void inject_row(struct out *out, const char *target, const char *rule, const struct dice *d)
 {
-	out_printf(out, " nth=%u times=%u chance=%u seed=%llu: %llu calls, %llu hits\n", d->nth, d->times,
-		   d->chance, (unsigned long long)d->seed, (unsigned long long)d->calls,
-		   (unsigned long long)d->hits);
+	out_row(out);
+	out_text(out, "target", target);
+	out_text(out, "rule", rule);
+	out_number(out, "nth", d->nth);
+	out_number(out, "times", d->times);
+	out_number(out, "chance", d->chance);
+	out_number(out, "seed", d->seed);
+	out_number(out, "calls", d->calls);
+	out_number(out, "hits", d->hits);
 }
 
 /* ------------------------------------------------------------------ events */
@@ -156,6 +162,9 @@ static int wrong_answer(struct call *c, enum fault_kind kind)
 	while (kind == FAULT_CPUID && strcmp(c->argv[3], register_names[rule.reg]) != 0)
 		if (++rule.reg == ARRAY_LEN(register_names))
 			return command_fail(c, "'%.20s' is none of eax, ebx, ecx, edx", c->argv[3]);
+	if (kind == FAULT_MSR && g->config->kind != GUEST_TD && !vm_msr_is_answered((uint32_t)rule.key))
+		return command_fail(c, "RDMSR of %#llx is answered by the CPU itself, or with #GP: no rule is asked",
+				    (unsigned long long)rule.key);
 	if (fault_add(&g->faults, &rule))
 		return command_fail(c, "%u rules are there already: inject off %s", FAULT_RULES,
 				    g->config->name);
@@ -181,30 +190,36 @@ static int inject_memory(struct call *c)
 	return 0;
 }
 
-static void list_guest(struct call *c, const struct guest *g)
+static unsigned list_guest(struct call *c, const struct guest *g)
 {
 	for (uint32_t i = 0; i < g->faults.count; i++) {
 		const struct fault_rule *r = &g->faults.rule[i];
+		bool cpuid = r->kind == FAULT_CPUID;
+		char text[80];
 
-		out_printf(c->out, "%s: %s %#llx %s%s%#llx", g->config->name, fault_names[r->kind],
-			   (unsigned long long)r->key,
-			   r->kind == FAULT_CPUID ? register_names[r->reg] : "",
-			   r->kind == FAULT_CPUID ? " " : "", (unsigned long long)r->value);
-		inject_say_dice(c->out, &r->dice);
+		snprintf(text, sizeof(text), "%s %#llx %s%s%#llx", fault_names[r->kind],
+			 (unsigned long long)r->key, cpuid ? register_names[r->reg] : "", cpuid ? " " : "",
+			 (unsigned long long)r->value);
+		inject_row(c->out, g->config->name, text, &r->dice);
 	}
+	return g->faults.count;
 }
 
 static int inject_list(struct call *c)
 {
+	unsigned rows = 0;
 	struct dice d;
 
+	out_table(c->out);
 	for (unsigned i = 0; i < guest_count(); i++)
-		list_guest(c, guest_at(i));
+		rows += list_guest(c, guest_at(i));
 	page_fault_get(&d);
-	if (d.nth) {
-		out_printf(c->out, "memory");
-		inject_say_dice(c->out, &d);
-	}
+	if (d.nth)
+		inject_row(c->out, "memory", "the allocation fails", &d);
+	rows += (d.nth != 0) + inject_tdh_rows(c->out);
+	out_end(c->out);
+	if (!rows)
+		out_printf(c->out, "no rules\n");
 	return 0;
 }
 
@@ -229,6 +244,7 @@ static int inject_off(struct call *c)
 	page_fault_set(&none);
 	for (unsigned i = 0; i < guest_count(); i++)
 		clear(guest_at(i));
+	inject_tdh_off();
 	return 0;
 }
 

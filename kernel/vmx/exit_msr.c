@@ -141,6 +141,14 @@ static enum exit_action answer(struct vm_vcpu *v, uint64_t value)
 	return skip_instruction(v);
 }
 
+bool vm_msr_is_answered(uint32_t index)
+{
+	const struct msr_row *row = find(index);
+
+	return index - MTRR_PAIRS_FIRST < MTRR_PAIRS_COUNT ||
+	       (row && row->kind != MSR_PASS && row->kind != MSR_TSC);
+}
+
 enum exit_action exit_rdmsr(struct vm_vcpu *v)
 {
 	uint32_t index = (uint32_t)v->regs.gpr[REG_RCX];

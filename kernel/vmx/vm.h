@@ -90,6 +90,9 @@ void vm_debug_fpu(struct vm *vm, unsigned index, struct vcpu_fpu *out);
 enum vm_event { VM_EVENT_IRQ, VM_EVENT_NMI, VM_EVENT_MC };
 int vm_inject_event(struct vm *vm, unsigned vcpu, enum vm_event event, uint8_t vector) MUST_CHECK;
 
+/* Is a guest's RDMSR of @index answered here? Else by the CPU itself, or it is a #GP. */
+bool vm_msr_is_answered(uint32_t index);
+
 /* The rules of wrong answers have changed: which CPUID leaves come from the table is decided anew. */
 void vm_cpuid_again(struct vm *vm);
 /* Of vCPU @index: how often, and how long the handler took in those of them that were timed. */

@@ -85,3 +85,49 @@ section .bss align=4096
         resb    4096
 ap_stack_top:
 section .text
+
+;   uint64_t read_msr(uint32_t msr);
+global read_msr
+read_msr:
+        mov     ecx, [esp + 4]
+        rdmsr
+        ret
+
+;   uint32_t cpuid_ebx(uint32_t leaf);
+global cpuid_ebx
+cpuid_ebx:
+        push    ebx
+        mov     eax, [esp + 8]
+        xor     ecx, ecx
+        cpuid
+        mov     eax, ebx
+        pop     ebx
+        ret
+
+;   void load_tables(const void *idt, uint32_t limit);
+;   The GDT above (code 8, data 10h: an IRET looks there), and that IDT.
+global load_tables
+load_tables:
+        mov     eax, [esp + 4]
+        mov     ecx, [esp + 8]
+        mov     [idt_pointer], cx
+        mov     [idt_pointer + 2], eax
+        lgdt    [ap_gdtr]
+        lidt    [idt_pointer]
+        jmp     8:.segments
+.segments:
+        mov     eax, 0x10
+        mov     ds, eax
+        mov     es, eax
+        mov     ss, eax
+        ret
+
+;   void irq_enable(void);
+global irq_enable
+irq_enable:
+        sti
+        ret
+
+section .data
+idt_pointer:    dw      0
+                dd      0
