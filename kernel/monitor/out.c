@@ -77,18 +77,20 @@ void out_fini(struct out *o)
 
 void out_printf(struct out *o, const char *fmt, ...)
 {
-	char text[600];
-	va_list ap;
+	va_list ap, again;
 
 	if (o->json)
 		return;
 	va_start(ap, fmt);
-	int n = vsnprintf(text, sizeof(text), fmt, ap);
+	va_copy(again, ap);
+	int n = vsnprintf(NULL, 0, fmt, ap);
 	va_end(ap);
-	if (n < 0)
-		return;
-	add(o, text, (size_t)n < sizeof(text) ? (size_t)n : sizeof(text) - 1);
-	send_lines(o);
+	if (n > 0 && grow(o, &o->buf, &o->room, o->used, (size_t)n + 1)) {
+		vsnprintf(o->buf + o->used, (size_t)n + 1, fmt, again);
+		o->used += (size_t)n;
+		send_lines(o);
+	}
+	va_end(again);
 }
 
 /* ------------------------------------------------------------------ JSON */

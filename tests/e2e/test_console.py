@@ -20,7 +20,7 @@ def as_json(b, command):
 
 def answers():
     b = boot(machine="qemu", cpus=2, commands=[
-        "help", "help expect", "version", "version --json", "cpus --json", "memory --json",
+        "help", "help expect", "help inject", "version", "version --json", "cpus --json", "memory --json",
         "memory map --json", "help --json", "guests", "guests --json", "doctor", "doctor --json",
         "stats --json", "log 3", "echo one \"two  three\" # four", "explain 0xc000010000000045 21",
         "explain 0xc000092100000122 33", "explain 0", "trace 3", "selftest", "check"])
@@ -28,6 +28,7 @@ def answers():
     for name in COMMANDS:
         check(f"help lists {name}", re.search(rf"^{name}\b", listed, re.M), listed)
     check("help COMMAND shows its arguments", "expect NAME TEXT SECONDS" in b.output_of("help expect"), b)
+    check("long help is not cut", b.output_of("help inject").endswith("inject tdh off: none."), b)
     version = as_json(b, "version --json")
     check("version --json is a record that names VMX's absence",
           version and "VMX" in version.get("vmx", ""), b)

@@ -236,6 +236,23 @@ static void a_long_value_is_not_cut(void **state)
 	assert_int_equal(printed_length, 6 + 2500 + 1 + 28);
 }
 
+static void a_long_text_is_not_cut(void **state)
+{
+	char text[3000];
+	struct out o;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[2999] = text[700] = 0, text[650] = '\n';
+	printed_length = 0;
+	out_init(&o, false, catch, NULL);
+	out_printf(&o, "%s!\n", text);
+	text[700] = 'x';
+	out_printf(&o, "%s!\n", text);
+	out_fini(&o);
+	assert_int_equal(printed_length, 702 + 3001);
+}
+
 static void every_command_is_found_in_the_order_of_its_list(void **state)
 {
 	(void)state;
@@ -321,6 +338,7 @@ int main(void)
 		cmocka_unit_test(a_table_is_one_json_line_for_programs),
 		cmocka_unit_test(a_record_is_lines_or_one_object),
 		cmocka_unit_test(a_long_value_is_not_cut),
+		cmocka_unit_test(a_long_text_is_not_cut),
 		cmocka_unit_test(every_command_is_found_in_the_order_of_its_list),
 		cmocka_unit_test(seconds_are_numbers_up_to_a_day),
 		cmocka_unit_test(a_script_runs_its_lines_until_one_fails),
