@@ -124,17 +124,23 @@ bool soft_seamcall(struct soft_module *m, unsigned lp, struct soft_regs *regs)
 
 size_t soft_module_size(void) { return (size_t)align_up(sizeof(struct soft_module), PAGE_SIZE); }
 
+void soft_fresh(struct soft_module *m, const struct soft_machine *machine,
+		const struct soft_backend *backend, const struct soft_profile *profile)
+{
+	m->machine = machine;
+	m->backend = backend;
+	m->profile = profile;
+	m->sys_state = SYSINIT_PENDING;
+	m->hkid_shift = PA_BITS; /* until SYS.INIT has read the KeyID bits */
+}
+
 struct soft_module *soft_init(void *memory, const struct soft_machine *machine,
 			      const struct soft_backend *backend, const struct soft_profile *profile)
 {
 	struct soft_module *m = memory;
 
 	memset(m, 0, sizeof(*m));
-	m->machine = machine;
-	m->backend = backend;
-	m->profile = profile;
-	m->sys_state = SYSINIT_PENDING;
-	m->hkid_shift = PA_BITS; /* until SYS.INIT has read the KeyID bits */
+	soft_fresh(m, machine, backend, profile);
 	return m;
 }
 

@@ -118,6 +118,17 @@ struct wbt_entry {
 /* MSRs that must be alike on all LPs, in the order of LP.INIT's comparison. */
 #define SAVED_MSRS 32
 
+/* What a module that was shut down leaves for the next. */
+struct handoff {
+	bool valid;
+	uint16_t version, global_hkid;
+	uint8_t pkg_done;
+	uint32_t tdmr_count;
+	struct tdmr tdmr[SOFT_MOST_TDMRS];
+	struct kot_entry kot[MAX_HKIDS];
+	struct wbt_entry wbt[SOFT_MAX_PACKAGES];
+};
+
 struct soft_module {
 	uint8_t scratch[PAGE_SIZE]; /* stands in for private pages named as shared ones */
 	const struct soft_machine *machine;
@@ -154,6 +165,8 @@ struct soft_module {
 	struct wbt_entry wbt[SOFT_MAX_PACKAGES];
 
 	uint64_t report_key[4]; /* made at SYS.INIT: means nothing outside this module */
+
+	struct handoff handoff; /* last: what lies before it is a module's own */
 };
 
 /* ---- TDR, TDCS, TDVPS ----------------------------------------------------------------------- */
@@ -333,6 +346,10 @@ struct td {
 	uint64_t pa; /* of the TDR */
 	struct pamt_entry *pamt;
 };
+
+/* dispatch.c: a module in zeroed memory, as INSTALL leaves it. */
+void soft_fresh(struct soft_module *m, const struct soft_machine *machine,
+		const struct soft_backend *backend, const struct soft_profile *profile);
 
 /* inject.c */
 bool inject_before(struct call *c, tdx_status_t *st);

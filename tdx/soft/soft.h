@@ -291,6 +291,15 @@ struct soft_module *soft_init(void *memory, const struct soft_machine *machine,
 			      const struct soft_profile *profile);
 
 /*
+ * As P-SEAMLDR's INSTALL: a fresh module of @profile in the place of @m. With @update it keeps what @m left when it
+ * was shut down, for TDH.SYS.UPDATE; else that is gone, and all TDs with it.
+ */
+void soft_reload(struct soft_module *m, const struct soft_profile *profile, bool update);
+
+/* Was it shut down, and which version of handoff data did it leave? */
+bool soft_handoff(const struct soft_module *m, uint16_t *version);
+
+/*
  * One SEAMCALL on @lp. True: RAX and the other registers are as the module leaves them (CF = 0).
  * False: VMfailInvalid (CF = 1), registers untouched; the module is dead.
  * Several LPs may be inside at the same time; one LP not twice.

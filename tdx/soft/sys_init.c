@@ -427,26 +427,3 @@ tdx_status_t leaf_sys_lp_shutdown(struct call *c)
 	(void)c; /* kept for old hosts: does nothing in any state */
 	return OK;
 }
-
-tdx_status_t leaf_sys_shutdown(struct call *c)
-{
-	const struct soft_profile *p = c->m->profile;
-
-	if (c->in.rcx > p->handoff_version || c->in.rcx < p->handoff_oldest ||
-	    (p->no_downgrade && c->in.rcx != p->handoff_version))
-		return FAIL(OPERAND_INVALID, OP_RCX);
-	TRY(take_global(c, EXCLUSIVE));
-	if (__atomic_load_n(&c->m->calls_inside, __ATOMIC_ACQUIRE) > 1)
-		return FAIL(SYS_BUSY, 0);
-	c->m->sys_state = SYS_SHUTDOWN_DONE;
-	return OK;
-}
-
-/* There is never a module before this one that could have left anything. */
-tdx_status_t leaf_sys_update(struct call *c)
-{
-	TRY(take_global(c, EXCLUSIVE));
-	if (c->m->sys_state != SYSINIT_DONE || c->m->lps_done < c->m->machine->lp_count)
-		return FAIL(SYS_STATE_INCORRECT, 0);
-	return FAIL(SYS_INVALID_HANDOFF, 0);
-}
