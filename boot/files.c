@@ -127,7 +127,7 @@ static void add_named(struct file_list *list, const struct cfg_item *item)
 	if (!cfg_span_copy_path(item->value, path, sizeof(path)))
 		return;
 	add_file(list, path);
-	if (!cfg_span_is(item->key, "module"))
+	if (!cfg_span_is(item->key, "module") && !cfg_span_is(item->key, "update"))
 		return;
 	while (*end)
 		end++;

@@ -31,6 +31,7 @@
 #include "kernel/machine/trap.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/machine/watchdog.h"
+#include "kernel/monitor/module_files.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/step.h"
 #include "tdx/soft/vmx/start.h"
@@ -220,6 +221,9 @@ static void cpuid_words(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
 static struct tdx_host tdx_host = {
 	.msr_read = msr_read_safe,
 	.package_of = cpu_package,
+	.apic_id = cpu_apic_id,
+	.vmcs_reload = vmcs_reload,
+	.irq_open = irq_open_once,
 	.kick = cpu_kick,
 	.irq_window = irq_window,
 	.irq_deliver = irq_deliver,
@@ -236,6 +240,33 @@ static struct tdx_host tdx_host = {
 	.restrict_pages = page_restrict_tdx,
 };
 
+/* Who answers SEAMCALLs is the software one. */
+static void soft_in_place(void)
+{
+	tdx_host.module_label = "SOFTWARE TDX module (no confidentiality)";
+	tdx_host.msr_read = soft_vmx_msr_read;
+	tdx_host.package_of = soft_vmx_package_of;
+	tdx_host.inject = &soft_vmx_inject;
+	tdx_host.notify_self = NULL; /* it looks at each entry */
+	tdx_host.cache_flush = NULL; /* nothing is encrypted */
+	tdx_host.wbinvd = NULL;
+}
+
+/* By the P-SEAMLDR, from the file that tain.cfg names. */
+static bool load_module(const struct tain_config *t)
+{
+	struct module_file m;
+	char why[SEAMLDR_WHY], text[120];
+
+	seamldr_attach(&tdx_host);
+	if (module_file_find(&t->module_file, &m, why) || seamldr_load(&m, why)) {
+		log_error("tdx: module = %s: %s", t->module_file.path, why);
+		return false;
+	}
+	log_info("tdx: loaded %s: %s", t->module_file.path, module_file_text(&m, text, sizeof(text)));
+	return true;
+}
+
 /* True: something will answer a SEAMCALL. */
 static bool provide_module(const struct tain_config *t)
 {
@@ -246,9 +277,9 @@ static bool provide_module(const struct tain_config *t)
 		log_info("tdx: none, by module = none");
 		return false;
 	case MODULE_FILE:
-		log_error("tdx: module = %s: this version cannot load a module by P-SEAMLDR",
-			  t->module_file.path);
-		return false;
+		if (hardware)
+			return load_module(t);
+		return soft_vmx_start_loader() == 0 && (soft_in_place(), load_module(t));
 	case MODULE_HARDWARE:
 		if (!hardware)
 			log_error(
@@ -267,13 +298,7 @@ static bool provide_module(const struct tain_config *t)
 	}
 	if (soft_vmx_start(t->profile) != 0)
 		return false;
-	tdx_host.module_label = "SOFTWARE TDX module (no confidentiality)";
-	tdx_host.msr_read = soft_vmx_msr_read;
-	tdx_host.package_of = soft_vmx_package_of;
-	tdx_host.inject = &soft_vmx_inject;
-	tdx_host.notify_self = NULL; /* it looks at each entry */
-	tdx_host.cache_flush = NULL; /* nothing is encrypted */
-	tdx_host.wbinvd = NULL;
+	soft_in_place();
 	return true;
 }
 
@@ -286,7 +311,7 @@ static void start_tdx(void)
 		log_info("tdx: not brought up, by bringup = probe: `doctor` looks, `report` tells others");
 		return;
 	}
-	if (!vmx_available() || !provide_module(t))
+	if (!vmx_available())
 		return;
 	if (t->bringup == BRINGUP_STEP)
 		tdx_host.may_go_on = monitor_ask_step;
@@ -294,6 +319,8 @@ static void start_tdx(void)
 	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
 	irq_register(VEC_POSTED, on_notification);
 	tdx_host.memory_wanted = t->tdx_memory;
+	if (!provide_module(t))
+		return;
 	if (tdx_init(&tdx_host) != 0)
 		return; /* it has said which step failed; trust domains are refused one by one */
 }

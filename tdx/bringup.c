@@ -353,6 +353,19 @@ static int bring_up(void)
 	return 0;
 }
 
+void tdx_forget_module(void)
+{
+	struct tdx_state *s = &tdx_state;
+
+	/* Lines of the old keys in caches go before new keys are made: the step "caches". */
+	tdx_plan_drop(s->done.key_tried);
+	if (s->phase != TDX_ABSENT)
+		seamcall_stats_fini();
+	s->done = (struct tdx_progress){ 0 };
+	s->shut_down = false;
+	s->refusing = 0;
+}
+
 int tdx_init(const struct tdx_host *host)
 {
 	tdx_state = (struct tdx_state){ .host = *host, .phase = TDX_ABSENT };
@@ -366,6 +379,8 @@ int tdx_retry(void)
 		return -EALREADY;
 	if (!tdx_state.host.say || tdx_state.phase == TDX_SHUT_DOWN)
 		return -ENODEV;
+	if (tdx_state.shut_down) /* tdx_reason() says how it came to that */
+		return -EIO;
 	return bring_up();
 }
 

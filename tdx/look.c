@@ -5,25 +5,10 @@
  */
 #include "tdx/look.h"
 
-#include <string.h>
-
 #include "tdx/abi/leaf.h"
 #include "tdx/seamcall.h"
+#include "tdx/seamldr.h"
 #include "tdx/state.h"
-
-static tdx_status_t ask_loader(struct seamldr_info *info)
-{
-	hpa_t page = page_alloc(PAGE_KERNEL);
-	struct seam_regs r = { .rcx = page.v };
-	tdx_status_t st = { TDX_SW_UD };
-
-	if (hpa_is_none(page))
-		return st;
-	st = seamcall(TDX_RAX_SEAMLDR | SEAMLDR_INFO, &r);
-	memcpy(info, hpa_to_ptr(page), sizeof(*info));
-	page_free(page, PAGE_KERNEL);
-	return st;
-}
 
 /* A field that every module with SYS.RD has. Before LP.INIT the answer is that it has not run. */
 tdx_status_t tdx_ask_module(void)
@@ -50,6 +35,6 @@ void tdx_look_back(struct tdx_look *look)
 void tdx_look(struct tdx_look *look)
 {
 	tdx_look_back(look);
-	look->loader_status = ask_loader(&look->loader);
+	look->loader_status = seamldr_ask(&look->loader);
 	look->module_status = tdx_ask_module();
 }

@@ -40,6 +40,11 @@ struct tdx_state {
 	unsigned packages;
 	unsigned package_cpu[TDX_MAX_PACKAGES];
 
+	unsigned building, living; /* TDs; atomic */
+	bool shut_down;            /* by TDH.SYS.SHUTDOWN: its successor has not taken over */
+	uint64_t handoff;          /* version of the data that it left then */
+	bool install_open;         /* some CPUs have called SEAMLDR.INSTALL, and not all */
+
 	uint32_t extending;                /* somebody makes more memory usable; atomic */
 	uint64_t ready_end[TDMR_PLAN_MAX]; /* of each TDMR: usable below this */
 	uint64_t refusing;                 /* TDMRs whose last TDMR.INIT failed, a bit each */
@@ -57,6 +62,9 @@ void tdx_on_all_packages(void (*fn)(void *arg), void *arg);
 
 /* Keep the first reason why bring-up failed; returns @err. */
 int tdx_step_failed(int err, const char *step, const char *what);
+
+/* Another module was loaded: what the one before had, it keeps; nothing is initialised. */
+void tdx_forget_module(void);
 
 /* ---- the memory plan: tdx/platform_memory.c ---- */
 

@@ -490,8 +490,11 @@ int td_create(struct td **out, const struct guest_config *config, struct platfor
 			free_td(td);
 		return -ENOMEM;
 	}
+	__atomic_fetch_add(&tdx_state.living, 1, __ATOMIC_RELAXED);
+	__atomic_fetch_add(&tdx_state.building, 1, __ATOMIC_RELAXED);
 	for (size_t i = 0; i < ARRAY_LEN(steps) && !err; i++)
 		err = steps[i](td);
+	__atomic_fetch_sub(&tdx_state.building, 1, __ATOMIC_RELAXED);
 	if (err) {
 		snprintf(why, why_size, "%s", td->why);
 		(void)td_destroy(td);
@@ -507,6 +510,7 @@ uint64_t td_destroy(struct td *td)
 {
 	uint64_t leaked = td_teardown(td);
 
+	__atomic_fetch_sub(&tdx_state.living, 1, __ATOMIC_RELAXED);
 	if (leaked)
 		log_error("tdx: %s: %llu pages are leaked: the module did not give them back",
 			  td->name, (unsigned long long)leaked);

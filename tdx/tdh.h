@@ -106,6 +106,22 @@ static inline MUST_CHECK tdx_status_t tdh_sys_lp_shutdown(void)
 	return seamcall(TDH_SYS_LP_SHUTDOWN, &r);
 }
 
+/* The module leaves handoff data of @version (its own MODULE_HV) and stops; another one may follow. */
+static inline MUST_CHECK tdx_status_t tdh_sys_shutdown(uint64_t version)
+{
+	struct seam_regs r = { .rcx = version };
+
+	return seamcall(TDH_SYS_SHUTDOWN, &r);
+}
+
+/* Take over from the module before, after SYS.INIT and LP.INIT on all CPUs. */
+static inline MUST_CHECK tdx_status_t tdh_sys_update(void)
+{
+	struct seam_regs r = { 0 };
+
+	return seamcall(TDH_SYS_UPDATE, &r);
+}
+
 /* ---- physical pages ---- */
 
 struct page_metadata {

@@ -6,6 +6,7 @@
  *   bringup.c   SYS.INIT .. ready    metadata.h  what the module says of itself
  *   tdmr.h      memory plan          platform_memory.c  this machine's, and its PAMTs
  *   pages.c     pages for the module keyid.h     who has which KeyID
+ *   seamldr.h   a module loaded, or replaced under living TDs
  *   td.h        one trust domain     tdvf.h      firmware images               measure.h
  *
  * Invariants
@@ -57,6 +58,12 @@ struct tdx_host {
 	void (*xmm_clear)(void);
 	/* Write back and invalidate the KeyID-0 cache lines of 2^order pages at @page. May be NULL. */
 	void (*cache_flush)(hpa_t page, unsigned order);
+	/* The local APIC's id of CPU @cpu. May be NULL. */
+	uint32_t (*apic_id)(unsigned cpu);
+	/* A call of the P-SEAMLDR may have made the CPU forget its current VMCS: load it. May be NULL. */
+	void (*vmcs_reload)(void);
+	/* Let pending interrupts through on the calling CPU, and do nothing else. May be NULL. */
+	void (*irq_open)(void);
 	/* WBINVD on the calling CPU. May be NULL. */
 	void (*wbinvd)(void);
 	/*

@@ -3,7 +3,7 @@
 
 SOFT_RANDOM_OBJS := $(patsubst %.c,build/native/%.o,tests/unit/soft_random.c \
 	$(sort $(wildcard tests/host/*.c)) tools/host/vectors_machine.c $(sort $(wildcard tdx/soft/*.c)) \
-	kernel/base/sha384.c kernel/base/trace.c)
+	tdx/abi/rsa.c kernel/base/sha384.c kernel/base/trace.c)
 
 build/stress/soft_random: $(SOFT_RANDOM_OBJS)
 	$(call say,LD-N,$@)

@@ -191,7 +191,7 @@ bool cfg_names_file(struct cfg_span section, struct cfg_span key, struct cfg_spa
 	if (!value.len)
 		return false;
 	if (cfg_span_is(section, "tain")) {
-		if (cfg_span_is(key, "script"))
+		if (cfg_span_is(key, "script") || cfg_span_is(key, "update"))
 			return true;
 		/* module = auto, soft:2.0 and the like are words; a path has a separator. */
 		return cfg_span_is(key, "module") &&

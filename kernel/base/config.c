@@ -349,6 +349,12 @@ static void set_script(struct parser *p, const struct key *k, const char *value)
 		p->cfg->script_line = p->line;
 }
 
+static void set_update(struct parser *p, const struct key *k, const char *value)
+{
+	if (*value && path_into(p, k->name, value, field(p, k)))
+		p->cfg->update_line = p->line;
+}
+
 static void set_bits(struct parser *p, const struct key *k, const char *value)
 {
 	uint32_t bits = 0;
@@ -476,6 +482,7 @@ static const struct key keys[] = {
 	{ "module",     IN_TAIN,  set_module,     T(module), 0, module_words, 0, 0 },
 	{ "start",      IN_TAIN,  set_start,      T(start), 0, NULL, 0, 0 },
 	{ "script",     IN_TAIN,  set_script,     T(script), 0, NULL, 0, 0 },
+	{ "update",     IN_TAIN,  set_update,     T(update_file), 0, NULL, 0, 0 },
 	{ "gdb",        IN_TAIN,  set_words,      T(gdb), 0, gdb_words, 0, 0 },
 	{ "bringup",    IN_TAIN,  set_words,      T(bringup), 0, bringup_words, 0, 0 },
 	{ "crash",      IN_TAIN,  set_words,      T(crash), 0, crash_words, 0, 0 },
@@ -718,7 +725,7 @@ void config_defaults(struct config *cfg)
 		.watchdog = 30,
 	};
 	cfg->guest_count = 0;
-	cfg->script_line = cfg->module_line = 0;
+	cfg->script_line = cfg->module_line = cfg->update_line = 0;
 	cfg->message_count = cfg->messages_lost = 0;
 }
 
@@ -754,7 +761,8 @@ void config_attach_files(struct config *cfg, const char *(*find)(struct guest_fi
 		struct guest_file *file;
 		unsigned line;
 	} ours[] = { { "script", &cfg->tain.script, cfg->script_line },
-		     { "module", &cfg->tain.module_file, cfg->module_line } };
+		     { "module", &cfg->tain.module_file, cfg->module_line },
+		     { "update", &cfg->tain.update_file, cfg->update_line } };
 
 	for (size_t j = 0; j < ARRAY_LEN(ours); j++)
 		if ((why = attach(ours[j].file, find))) {

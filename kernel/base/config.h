@@ -43,6 +43,7 @@ struct tain_config {
 	enum module_choice module;
 	const char *profile; /* version of the software module; NULL: its own choice */
 	struct guest_file module_file;
+	struct guest_file update_file; /* a module for later */
 	char start[CONFIG_GUESTS_MAX][GUEST_NAME_MAX + 1];
 	unsigned start_count;
 	struct guest_file script;
@@ -66,7 +67,7 @@ struct config {
 	struct config_lines {
 		unsigned firmware, kernel, initrd, image, disk;
 	} lines[CONFIG_GUESTS_MAX]; /* where each guest's paths stand */
-	unsigned script_line, module_line;
+	unsigned script_line, module_line, update_line;
 	/* What was wrong, in the order it was found; further ones are only counted. */
 	struct config_message messages[CONFIG_MESSAGES_MAX];
 	unsigned message_count, messages_lost;

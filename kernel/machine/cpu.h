@@ -102,6 +102,9 @@ void cpu_serve_calls(void);
 /* Open interrupts for a moment: pending ones are handled. Serves calls. Interrupts off after. */
 void irq_window(void);
 
+/* Interrupts on for one instruction, and nothing else done. */
+void irq_open_once(void);
+
 /*
  * Sleep until an interrupt, an NMI or a call, with interrupts open meanwhile. Returns at once when
  * this CPU's wake flag is set; clears the flag. Interrupts off before and after.

@@ -24,7 +24,6 @@ extern char trap_common[], trap_common_end[], trap_stubs[], ap_blob[], ap_blob_e
 extern char cpu_sleep_window_start[], cpu_sleep_window_end[];
 void gdt_activate(const struct table_register *gdt, uint16_t code, uint16_t data, uint16_t tss);
 void cpu_sleep(volatile uint32_t *wake);
-void irq_open_once(void);
 
 /* cpu.c */
 #define CPU_STACK_BYTES 32768u

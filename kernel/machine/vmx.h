@@ -98,6 +98,9 @@ void vmcs_clear(struct vmcs *v);
 /* The current one of this CPU, or NULL. */
 struct vmcs *vmcs_current(void);
 
+/* The CPU may have forgotten which one that is: make it so again. */
+void vmcs_reload(void);
+
 NORETURN void vmcs_access_failed(const char *instruction, enum vmcs_field field);
 
 /* Of the current VMCS. A field that this CPU lacks, or no current VMCS: panic. */

@@ -134,6 +134,14 @@ struct vmcs *vmcs_current(void)
 	return vmx_this_cpu()->current;
 }
 
+void vmcs_reload(void)
+{
+	struct vmcs *v = vmx_this_cpu()->current;
+
+	if (v && vmptrld(&v->page.v) != VMX_OK)
+		panic("VMPTRLD of %#llx refused", (unsigned long long)v->page.v);
+}
+
 NORETURN void vmcs_access_failed(const char *instruction, enum vmcs_field field)
 {
 	uint64_t error = 0;

@@ -15,7 +15,7 @@
 #include "kernel/monitor/words.h"
 
 static const struct command *const lists[] = { basic_commands,  machine_commands, guest_commands,
-					       tdx_commands,    check_commands,   trace_commands,
+					       tdx_commands,    seamldr_commands, check_commands,   trace_commands,
 					       inject_commands, bench_commands,  mmu_commands,
 					       script_commands, seamcall_commands, gdb_commands,
 					       look_commands, look_td_commands, debug_commands,

@@ -49,7 +49,7 @@ struct command {
 };
 
 /* The rows, by theme; each list ends with a row without a name. */
-extern const struct command basic_commands[], machine_commands[], guest_commands[], tdx_commands[],
+extern const struct command basic_commands[], machine_commands[], guest_commands[], tdx_commands[], seamldr_commands[],
 	check_commands[], trace_commands[], inject_commands[], bench_commands[], mmu_commands[],
 	script_commands[], seamcall_commands[], gdb_commands[], look_commands[],
 	look_td_commands[], debug_commands[], hardware_commands[], net_commands[];

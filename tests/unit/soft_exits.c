@@ -3,7 +3,7 @@
  * the host, in the guest again with an event, or with the TD's death; and the XMM registers that a
  * TDVMCALL names go to the host and come back.
  *
- * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
+ * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c tdx/abi/rsa.c kernel/base/sha384.c kernel/base/trace.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -2,7 +2,7 @@
  * soft_inject.c - the software module fails when it is told to, on the call it was told, and the
  * same way again; interrupted leaves keep what they have done.
  *
- * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
+ * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c tdx/abi/rsa.c kernel/base/sha384.c kernel/base/trace.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -6,7 +6,7 @@
  * full: no page is mapped twice, none is mapped that its PAMT entry does not give to that TD, and
  * no lock is left behind. Now and then the module is told to fail, or to be interrupted.
  *
- * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
+ * links: tools/host/vectors_machine.c tdx/soft/[a-z]*.c tdx/abi/rsa.c kernel/base/sha384.c kernel/base/trace.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -9,7 +9,7 @@
  *
  * Facts: tests/vectors/open/README.md.
  *
- * links: tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
+ * links: tdx/soft/[a-z]*.c tdx/abi/rsa.c kernel/base/sha384.c kernel/base/trace.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

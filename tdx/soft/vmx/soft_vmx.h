@@ -99,6 +99,7 @@ struct svmx_lp {
 	uint64_t host_xcr0, host_xss;
 	uint64_t host_msr[SWITCHED_MSRS];
 	uint64_t entries, reflected_ud, shared_refreshes;
+	uint64_t blank;              /* a VMCS that is never used: forget_vmcs() */
 } ALIGNED(64);
 
 struct svmx_lp *svmx_lp(unsigned lp);

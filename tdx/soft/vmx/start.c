@@ -20,7 +20,9 @@
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/port.h"
 #include "kernel/machine/trap.h"
+#include "tdx/abi/leaf.h"
 #include "tdx/soft/profile.h"
+#include "tdx/soft/seamldr.h"
 #include "tdx/soft/vmx/soft_vmx.h"
 #include "tdx/soft/vmx/start.h"
 
@@ -32,6 +34,7 @@
 
 static struct soft_machine machine;
 static struct soft_module *module;
+static struct soft_seamldr loader;
 static struct svmx_lp *lps;
 static bool has_rdrand;
 
@@ -136,6 +139,44 @@ static const struct soft_backend backend = {
 	},
 };
 
+/* ---- the P-SEAMLDR ---- */
+
+static bool loader_knows(void *ctx, const char *name)
+{
+	(void)ctx;
+	return soft_profile_find(name) != NULL;
+}
+
+static bool loader_handoff(void *ctx, uint16_t *version)
+{
+	(void)ctx;
+	return soft_handoff(module, version);
+}
+
+static void loader_install(void *ctx, const char *name, enum seamldr_scenario scenario)
+{
+	(void)ctx;
+	soft_reload(module, soft_profile_find(name), scenario == SEAMLDR_UPDATE);
+	log_warn("%s", soft_banner());
+}
+
+static const struct soft_seamldr_ops loader_ops = { loader_knows, loader_handoff, loader_install };
+
+/* As SEAMRET from the real one on many CPUs: there is no current VMCS any more. */
+static void forget_vmcs(struct svmx_lp *me)
+{
+	if (vmptrld(&me->blank) != VMX_OK || vmclear(&me->blank) != VMX_OK)
+		panic("soft: the blank VMCS was refused");
+}
+
+static bool answer_loader(unsigned lp, struct soft_regs *regs)
+{
+	bool done = soft_seamldr_call(&loader, lp, regs);
+
+	forget_vmcs(svmx_here());
+	return done;
+}
+
 /* ---- the instruction ---- */
 
 static void regs_in(struct soft_regs *r, const struct trap_frame *f)
@@ -170,7 +211,8 @@ static bool on_undefined(struct trap_frame *f)
 	me->in_use = NULL;
 	me->host_vmcs = vmcs_current() == me->td_vmcs ? NULL : vmcs_current();
 	regs_in(&regs, f);
-	if (soft_seamcall(module, lp, &regs))
+	if (regs.rax & TDX_RAX_SEAMLDR ? answer_loader(lp, &regs)
+				       : soft_seamldr_ready(&loader) && soft_seamcall(module, lp, &regs))
 		f->rflags &= ~RFLAGS_CF;
 	else
 		f->rflags |= RFLAGS_CF;
@@ -204,6 +246,19 @@ static int check_cpu(void)
 	return 0;
 }
 
+static int make_blanks(void)
+{
+	for (unsigned i = 0; i < machine.lp_count; i++) {
+		hpa_t page = page_alloc(PAGE_SOFT);
+
+		if (hpa_is_none(page))
+			return -ENOMEM;
+		*(uint32_t *)hpa_to_ptr(page) = (uint32_t)(vmx_caps()->basic & BITS64(30, 0));
+		lps[i].blank = page.v;
+	}
+	return 0;
+}
+
 static int allocate(void **memory)
 {
 	unsigned order = 0;
@@ -213,7 +268,7 @@ static int allocate(void **memory)
 		order++;
 	page = pages_alloc(PAGE_SOFT, order);
 	lps = heap_alloc(machine.lp_count * sizeof(*lps));
-	if (hpa_is_none(page) || !lps || alias_init() || direct_map_reserve()) {
+	if (hpa_is_none(page) || !lps || make_blanks() || alias_init() || direct_map_reserve()) {
 		log_error("soft: no memory for the module");
 		return -ENOMEM;
 	}
@@ -221,18 +276,13 @@ static int allocate(void **memory)
 	return 0;
 }
 
-int soft_vmx_start(const char *version)
+static int start(const struct soft_profile *profile)
 {
-	const struct soft_profile *profile = soft_profile_find(version);
 	void *memory;
 	int err = check_cpu();
 
 	if (err)
 		return err;
-	if (!profile) {
-		log_error("soft: there is no version '%s' of the module", version);
-		return -EINVAL;
-	}
 	machine.ops = &machine_ops;
 	describe_init(&machine);
 	err = allocate(&memory);
@@ -243,9 +293,35 @@ int soft_vmx_start(const char *version)
 	has_rdrand = (cpuid(1, 0).ecx & CPUID_RDRAND) != 0;
 	state_init();
 	module = soft_init(memory, &machine, &backend, profile);
+	soft_seamldr_init(&loader, &machine, &loader_ops, NULL);
 	register_ud_handler(on_undefined);
+	return 0;
+}
+
+int soft_vmx_start(const char *version)
+{
+	const struct soft_profile *profile = soft_profile_find(version);
+	int err;
+
+	if (!profile) {
+		log_error("soft: there is no version '%s' of the module", version);
+		return -EINVAL;
+	}
+	err = start(profile);
+	if (err)
+		return err;
+	soft_seamldr_preloaded(&loader);
 	log_warn("%s", soft_banner());
 	return 0;
+}
+
+int soft_vmx_start_loader(void)
+{
+	int err = start(soft_profile_find(NULL));
+
+	if (!err)
+		log_info("soft: a P-SEAMLDR, and no module yet");
+	return err;
 }
 
 static int inject_add(const struct tdx_inject *rule) { return soft_inject_add(module, rule); }

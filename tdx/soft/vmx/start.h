@@ -17,6 +17,9 @@
  */
 int soft_vmx_start(const char *version) MUST_CHECK;
 
+/* The same without a module: only a P-SEAMLDR answers, until it has loaded one. */
+int soft_vmx_start_loader(void) MUST_CHECK;
+
 /*
  * What the module's machine says where this machine has nothing to say: MSRs that only TDX machines
  * have (KeyID partitioning, SEAMRR, TME); any other is read from the CPU. 0 or -EIO: no such MSR.

@@ -1,7 +1,7 @@
 /*
  * softmod.c - a desk with a TDX module on it.
  *
- * links: tdx/soft/[a-z]*.c kernel/base/sha384.c kernel/base/trace.c
+ * links: tdx/soft/[a-z]*.c tdx/abi/rsa.c kernel/base/sha384.c kernel/base/trace.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -279,6 +279,32 @@ static const struct soft_backend_ops backend_ops = {
 };
 static const struct soft_backend backend = { &backend_ops, NULL };
 
+/* ---- the P-SEAMLDR ---- */
+
+struct soft_seamldr softmod_loader;
+
+static bool loader_knows(void *ctx, const char *name)
+{
+	(void)ctx;
+	return soft_profile_find(name) != NULL;
+}
+
+static bool loader_handoff(void *ctx, uint16_t *version)
+{
+	(void)ctx;
+	return soft_handoff(module, version);
+}
+
+static void loader_install(void *ctx, const char *name, enum seamldr_scenario scenario)
+{
+	(void)ctx;
+	soft_reload(module, soft_profile_find(name), scenario == SEAMLDR_UPDATE);
+}
+
+static const struct soft_seamldr_ops loader_ops = { loader_knows, loader_handoff, loader_install };
+
+void softmod_empty(void) { soft_seamldr_init(&softmod_loader, &machine, &loader_ops, NULL); }
+
 /* ---- the host's side ---- */
 
 void seamcall_raw(struct seam_regs *regs)
@@ -290,10 +316,15 @@ void seamcall_raw(struct seam_regs *regs)
 		memcpy(regs, &r, sizeof(r));
 		return;
 	}
-	if (module && soft_seamcall(module, cpu_index(), &r))
+	if (r.rax & TDX_RAX_SEAMLDR) {
+		if (!soft_seamldr_call(&softmod_loader, cpu_index(), &r))
+			r.rax = TDX_SW_VMFAILINVALID;
+	} else if (module && soft_seamldr_ready(&softmod_loader) &&
+		   soft_seamcall(module, cpu_index(), &r)) {
 		statuses_note(r.rax);
-	else
+	} else {
 		r.rax = TDX_SW_VMFAILINVALID;
+	}
 	memcpy(regs, &r, sizeof(r));
 }
 
@@ -304,6 +335,8 @@ static int host_msr_read(uint32_t msr, uint64_t *value)
 }
 
 static unsigned host_package_of(unsigned cpu) { return machine.package_of[cpu]; }
+
+static uint32_t host_apic_id(unsigned cpu) { return machine.x2apic_id[cpu]; }
 
 static void host_kick(unsigned cpu) { (void)cpu; }
 
@@ -344,11 +377,14 @@ void softmod_start(uint64_t bytes, unsigned cpus, unsigned bits)
 		order++;
 	module = soft_init(hpa_to_ptr(pages_alloc(PAGE_SOFT, order)), &machine, &backend,
 			   softmod_profile);
+	softmod_empty();
+	soft_seamldr_preloaded(&softmod_loader);
 	memory[0] =
 		(struct boot_mem){ .base = MACHINE_BASE, .size = bytes, .kind = BOOT_MEM_USABLE };
 	host = (struct tdx_host){
 		.msr_read = host_msr_read,
 		.package_of = host_package_of,
+		.apic_id = host_apic_id,
 		.kick = host_kick,
 		.notify_vector = 0xf2,
 		.say = host_say,

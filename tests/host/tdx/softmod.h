@@ -13,6 +13,7 @@
 
 #include "kernel/base/types.h"
 #include "tdx/soft/profile.h"
+#include "tdx/soft/seamldr.h"
 #include "tdx/soft/soft.h"
 #include "tdx/tdx.h"
 
@@ -60,6 +61,12 @@ extern const struct soft_profile *softmod_profile;
 		softmod_failures;                                                               \
 	})
 bool softmod_next_version(void);
+
+/* The P-SEAMLDR that loaded it: what it does may be looked at, and it may be told to fail. */
+extern struct soft_seamldr softmod_loader;
+
+/* No module is loaded: only the P-SEAMLDR answers. */
+void softmod_empty(void);
 
 /* Before tdx_init(): memory is initialised when it is wanted, as in the image. */
 void softmod_lazy(void);
