@@ -34,6 +34,7 @@
 #include "kernel/monitor/module_files.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/step.h"
+#include "kernel/net/use.h"
 #include "tdx/soft/vmx/start.h"
 #include "tdx/tdx.h"
 
@@ -136,12 +137,16 @@ static void seed_net(void)
 		net_seed(word);
 }
 
+/* What the pages show of the monitor's. */
+static const struct net_above net_above = { monitor_machine_stats, monitor_tdx_text };
+
 static void start_net(void)
 {
 	if (config.tain.net.mode == NET_OFF || net_start(&config.tain.net) != 0)
 		return; /* it has said why */
 	seed_net();
 	sched_set_net_hook(net_poll, net_next);
+	net_use_start(&config, &net_above);
 }
 
 /* ---- the TDX module ---- */

@@ -184,11 +184,20 @@ bool cfg_span_copy_path(struct cfg_span span, char *out, size_t out_size)
 	return true;
 }
 
+/* A URL: fetched later, not by the loader. */
+static bool holds_scheme(struct cfg_span value)
+{
+	for (size_t i = 0; i + 3 <= value.len; i++)
+		if (value.at[i] == ':' && value.at[i + 1] == '/' && value.at[i + 2] == '/')
+			return true;
+	return false;
+}
+
 bool cfg_names_file(struct cfg_span section, struct cfg_span key, struct cfg_span value)
 {
 	static const char *const guest_keys[] = { "firmware", "kernel", "initrd", "image", "disk" };
 
-	if (!value.len)
+	if (!value.len || holds_scheme(value))
 		return false;
 	if (cfg_span_is(section, "tain")) {
 		if (cfg_span_is(key, "script") || cfg_span_is(key, "update"))

@@ -337,9 +337,20 @@ static bool path_into(struct parser *p, const char *name, const char *value, str
 	return n > 0 && n <= GUEST_PATH_MAX;
 }
 
+static bool url_into(struct parser *p, const char *name, const char *value, struct guest_file *f)
+{
+	const char *wrong = net_file_read(value, f);
+
+	if (wrong)
+		complain(p, "%s: '%.40s': %s", name, value, wrong);
+	return !wrong;
+}
+
 static void set_guest_path(struct parser *p, const struct key *k, const char *value)
 {
-	if (path_into(p, k->name, value, field(p, k)))
+	bool url = net_file_is_url(value);
+
+	if (url ? url_into(p, k->name, value, field(p, k)) : path_into(p, k->name, value, field(p, k)))
 		*(unsigned *)((char *)p->lines + k->line_offset) = p->line;
 }
 
@@ -424,6 +435,14 @@ static void set_net(struct parser *p, const struct key *k, const char *value)
 		p->cfg->tain.net = net;
 }
 
+static void set_net_use(struct parser *p, const struct key *k, const char *value)
+{
+	const char *wrong = net_use_read(k->name, value, &p->cfg->tain.use);
+
+	if (wrong)
+		complain(p, "%s: %s", k->name, wrong);
+}
+
 static void set_start(struct parser *p, const struct key *k, const char *value)
 {
 	struct tain_config *t = &p->cfg->tain;
@@ -488,6 +507,12 @@ static const struct key keys[] = {
 	{ "crash",      IN_TAIN,  set_words,      T(crash), 0, crash_words, 0, 0 },
 	{ "watchdog",   IN_TAIN,  set_number,     T(watchdog), 0, NULL, 0, 3600 },
 	{ "net",        IN_TAIN,  set_net,        T(net), 0, NULL, 0, 0 },
+	{ "http",       IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
+	{ "remote",     IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
+	{ "secret",     IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
+	{ "gdb_net",    IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
+	{ "syslog",     IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
+	{ "fetch_limit", IN_TAIN, set_size,       T(fetch_limit), 0, NULL, PAGE_SIZE, UINT64_C(1) << 40 },
 	{ "tdx_memory", IN_TAIN,  set_tdx_memory, T(tdx_memory), 0, NULL, PAGE_SIZE, TDX_MEMORY_MAX },
 	{ "firmware",   IN_GUEST, set_guest_path, G(firmware), L(firmware), NULL, 0, 0 },
 	{ "kernel",     IN_GUEST, set_guest_path, G(kernel), L(kernel), NULL, 0, 0 },
@@ -723,6 +748,7 @@ void config_defaults(struct config *cfg)
 		.bringup = BRINGUP_ON,
 		.crash = CRASH_STOP,
 		.watchdog = 30,
+		.fetch_limit = SIZE_1G,
 	};
 	cfg->guest_count = 0;
 	cfg->script_line = cfg->module_line = cfg->update_line = 0;
@@ -731,7 +757,7 @@ void config_defaults(struct config *cfg)
 
 static const char *attach(struct guest_file *f, const char *(*find)(struct guest_file *))
 {
-	return f->path[0] ? find(f) : NULL;
+	return f->path[0] && !f->remote ? find(f) : NULL;
 }
 
 void config_attach_files(struct config *cfg, const char *(*find)(struct guest_file *file))

@@ -17,6 +17,7 @@
 
 #include "kernel/base/guest_config.h"
 #include "kernel/base/net_config.h"
+#include "kernel/base/net_use.h"
 
 #define CONFIG_GUESTS_MAX   64
 #define CONFIG_MESSAGES_MAX 64
@@ -52,6 +53,8 @@ struct tain_config {
 	enum crash_choice crash; /* what comes after a crash report */
 	unsigned watchdog;       /* seconds without progress that are reported; 0: never */
 	struct net_config net;
+	struct net_use_config use;
+	uint64_t fetch_limit; /* bytes of one file from the network */
 	uint64_t tdx_memory; /* bytes to give to the TDX module; 0: all */
 };
 

@@ -6,8 +6,8 @@
  * Invariants
  *   - Every string is NUL terminated and every number was checked by the parser; a record with
  *     refusal[0] != 0 is kept only to be listed, and never started.
- *   - File contents are firmware memory handed over by the loader: read-only, alive as long as the
- *     hypervisor, untrusted bytes.
+ *   - File contents are memory handed over by the loader, or fetched from the network before the guest
+ *     is first started: read-only, alive as long as the hypervisor, untrusted bytes.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -22,6 +22,7 @@
 #define GUEST_VCPUS_MAX   64
 #define GUEST_PATH_MAX    255
 #define GUEST_MRTD_BYTES  48
+#define GUEST_SHA256_BYTES 32
 
 enum guest_kind { GUEST_VM, GUEST_TD };
 
@@ -48,6 +49,9 @@ struct guest_file {
 	char path[GUEST_PATH_MAX + 1]; /* as tain.cfg spells it; empty: the key is not there */
 	const void *data;              /* NULL: not there or not readable */
 	uint64_t size;                 /* bytes */
+	bool remote;     /* path is a URL: fetched later, data is NULL until then */
+	bool has_sha256; /* remote: what the file's hash must be */
+	uint8_t sha256[GUEST_SHA256_BYTES];
 };
 
 struct guest_config {
@@ -74,6 +78,17 @@ struct guest_config {
 
 	char refusal[160]; /* why it is disabled; empty: it may be started */
 };
+
+/* The first file that is to be fetched and has not come yet, or NULL. */
+static inline const struct guest_file *guest_config_missing(const struct guest_config *c)
+{
+	const struct guest_file *const files[] = { &c->firmware, &c->kernel, &c->initrd, &c->image, &c->disk };
+
+	for (unsigned i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		if (files[i]->remote && !files[i]->data)
+			return files[i];
+	return NULL;
+}
 
 static inline struct guest_ram guest_config_ram(const struct guest_config *c)
 {

@@ -252,6 +252,17 @@ static void launch(struct guest *g)
 	}
 }
 
+/* A file of its configuration has not come from the network. */
+static bool lacks_file(struct guest *g, char *why, size_t why_size)
+{
+	const struct guest_file *f = guest_config_missing(g->config);
+
+	if (f)
+		snprintf(why, why_size, "%.100s has not been fetched", f->path);
+	g->was_started |= f != NULL; /* refused is an answer too */
+	return f != NULL;
+}
+
 int guest_start(struct guest *g, char *why, size_t why_size)
 {
 	if (g->state == GUEST_RUNNING) {
@@ -262,6 +273,8 @@ int guest_start(struct guest *g, char *why, size_t why_size)
 		snprintf(why, why_size, "%s", g->reason);
 		return -EINVAL;
 	}
+	if (lacks_file(g, why, why_size))
+		return -EIO;
 	output_init(&g->output, g->config->name, to_console, NULL);
 	g->expect_from = 0;
 	g->td = NULL;

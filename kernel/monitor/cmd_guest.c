@@ -12,6 +12,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/monitor.h"
+#include "kernel/monitor/net_turn.h"
 #include "kernel/monitor/words.h"
 #include "tdx/td.h"
 
@@ -61,7 +62,7 @@ static int cmd_start(struct call *c)
 	struct guest *g = named_guest(c);
 	char why[160];
 
-	if (!g)
+	if (!g || net_turn_files(c, g) != 0)
 		return -1;
 	if (guest_start(g, why, sizeof(why)) != 0)
 		return command_fail(c, "%s", why);

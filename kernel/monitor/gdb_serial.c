@@ -19,6 +19,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/monitor/gdb.h"
 #include "kernel/monitor/monitor.h"
+#include "kernel/net/gdb_tcp.h"
 
 #define QUIET_US 20000
 #define LENT_BACKLOG 16384 /* of the console's ring: more than one packet */
@@ -29,12 +30,43 @@ static struct {
 	bool open, polling;
 	bool shared, borrows; /* the console's line: it is the one; gdb has it now */
 	bool was_attached;
+	unsigned connection; /* of gdb_tcp.h whose line it is; 0: none */
 	const char *text;
 } gs = { .text = "gdb = off" };
 
 static const struct gdb_line line = {
 	.put = wire_put, .room = wire_room, .command = monitor_run_for,
 };
+
+static const struct gdb_line tcp_line = {
+	.put = gdb_tcp_put, .room = gdb_tcp_room, .command = monitor_run_for,
+};
+
+/* ---- the network's line ---- */
+
+/* Who went without a word lets its guest go on, as if it had detached. */
+static void leave_for_it(void)
+{
+	static const char detach[] = "$D#44";
+
+	for (const char *c = detach; *c; c++)
+		gdb_byte((uint8_t)*c);
+}
+
+/* A connection takes the line over, from the serial one or from one that has ended; not the console's. */
+static void follow_connection(void)
+{
+	unsigned now = gdb_tcp_connection();
+
+	if (now == gs.connection || gs.borrows)
+		return;
+	if (gs.connection) {
+		gdb_use_line(&tcp_line);
+		leave_for_it();
+	}
+	gs.connection = now;
+	gdb_use_line(now ? &tcp_line : &line);
+}
 
 /* ---- the console's line ---- */
 
@@ -58,7 +90,7 @@ static void give_back(void)
 {
 	gs.borrows = false;
 	console_lend(false);
-	gdb_use_line(&line);
+	gdb_use_line(gs.connection ? &tcp_line : &line);
 	console_puts("\n[this line is the console's again]\n");
 }
 
@@ -67,7 +99,7 @@ bool gdb_serial_is_shared(void) { return gs.shared; }
 
 static int next_byte(void)
 {
-	int c = gs.borrows ? console_getc() : wire_get();
+	int c = gs.borrows ? console_getc() : gs.connection ? gdb_tcp_get() : wire_get();
 
 	if (gs.borrows && c == KEY_LEAVE && !gdb_in_packet()) {
 		give_back();
@@ -111,7 +143,9 @@ void gdb_serial_poll(void)
 	uint64_t quiet = tsc_now();
 	int c;
 
-	if ((!gs.open && !gs.borrows) || gs.polling)
+	if (!gs.polling)
+		follow_connection();
+	if ((!gs.open && !gs.borrows && !gs.connection) || gs.polling)
 		return;
 	gs.polling = true;
 	do {
@@ -123,7 +157,7 @@ void gdb_serial_poll(void)
 			gdb_byte((uint8_t)c);
 			quiet = tsc_now();
 		}
-	} while (gdb_in_packet() && tsc_now() - quiet < us_to_ticks(QUIET_US));
+	} while (gdb_in_packet() && !gs.connection && tsc_now() - quiet < us_to_ticks(QUIET_US));
 	gdb_look();
 	if (gs.borrows)
 		look_for_end();

@@ -24,6 +24,7 @@
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/gdb_serial.h"
 #include "kernel/monitor/line.h"
+#include "kernel/monitor/net_turn.h"
 #include "kernel/monitor/pager.h"
 #include "kernel/monitor/script.h"
 #include "tdx/tdx.h"
@@ -135,7 +136,7 @@ enum wait_end monitor_wait(bool (*done)(void *arg), void *arg, uint64_t timeout_
 	for (;;) {
 		if (done(arg))
 			return WAIT_DONE;
-		if (mon.interrupted)
+		if (mon.interrupted || net_turn_interrupts())
 			return WAIT_INTERRUPTED;
 		if (timeout_us && time_us() - start >= timeout_us)
 			return WAIT_TIMEOUT;
@@ -279,6 +280,8 @@ void monitor_run_for(const char *text, void (*write)(void *ctx, const char *text
 
 	snprintf(line, sizeof(line), "%s", text);
 	mon.busy = true;
+	if (!was_busy)
+		mon.interrupted = false;
 	(void)command_run(line, write, ctx, &verdict); /* what a debugger asks counts in no exit status */
 	mon.busy = was_busy;
 }
@@ -440,7 +443,9 @@ static bool started_ones_ran(void *arg)
 	for (unsigned i = 0; i < cfg->tain.start_count; i++) {
 		const struct guest *g = guest_find(cfg->tain.start[i]);
 
-		if (g && !__atomic_load_n(&g->was_started, __ATOMIC_ACQUIRE))
+		/* Who waits for files of his has his first turn later. */
+		if (g && !__atomic_load_n(&g->was_started, __ATOMIC_ACQUIRE) &&
+		    !guest_config_missing(g->config))
 			return false;
 	}
 	return true;
@@ -453,6 +458,8 @@ static void start_guests(struct config *cfg)
 	for (unsigned i = 0; i < cfg->tain.start_count; i++) {
 		struct guest *g = guest_find(cfg->tain.start[i]);
 
+		if (g && net_turn_defers(g))
+			continue;
 		if (g && guest_start(g, why, sizeof(why)) != 0)
 			console_printf("tain: %s: refused: %s\n", g->config->name, why);
 		sched_poll(); /* its first turn does not wait for the building of the next */
@@ -497,6 +504,7 @@ void monitor_poll(void)
 		start();
 	gdb_serial_poll();
 	debug_report();
+	net_turn();
 	take_keys();
 	if (mon.attached && guest_ended(mon.attached))
 		detach("it has ended");

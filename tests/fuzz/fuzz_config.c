@@ -2,7 +2,7 @@
  * fuzz_config.c - any bytes as tain.cfg, as a script and as a command line: records stay inside
  * their limits, strings end, messages are printable.
  *
- * links: kernel/base/config.c kernel/base/net_config.c kernel/base/cfg_lex.c kernel/monitor/script.c kernel/monitor/words.c
+ * links: kernel/base/config.c kernel/base/net_*.c kernel/base/url.c kernel/base/cfg_lex.c kernel/monitor/script.c kernel/monitor/words.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

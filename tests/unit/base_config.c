@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* links: kernel/base/config.c kernel/base/net_config.c kernel/base/cfg_lex.c */
+/* links: kernel/base/config.c kernel/base/net_*.c kernel/base/url.c kernel/base/cfg_lex.c */
 #include "kernel/base/config.h"
 
 #include <errno.h>
@@ -341,6 +341,53 @@ static const char *only_hello(struct guest_file *f)
 	return NULL;
 }
 
+static void uses_of_the_network_are_read_or_stay_off(void **state)
+{
+	(void)state;
+	parse("[tain]\nhttp = 80\nremote = 2323 from 10.0.0.0/8\nsecret = correct horse battery\n"
+	      "syslog = 10.0.2.2:5140\nfetch_limit = 64M\n");
+	assert_int_equal(cfg.message_count, 0);
+	assert_int_equal(cfg.tain.use.http.port, 80);
+	assert_int_equal(cfg.tain.use.remote.range_count, 1);
+	assert_string_equal(cfg.tain.use.secret, "correct horse battery");
+	assert_int_equal(cfg.tain.use.syslog_port, 5140);
+	assert_int_equal(cfg.tain.fetch_limit, 64 << 20);
+	parse("[tain]\nhttp = web\nremote = 2323\nsecret = short\ngdb_net = 1 from x\nsyslog = host\n");
+	expect_message(2, "http: expected a port");
+	expect_message(3, "remote: wants the address ranges");
+	expect_message(4, "secret: 12 to 63");
+	expect_message(5, "gdb_net: a range is");
+	expect_message(6, "syslog: expected ADDRESS");
+	assert_int_equal(cfg.tain.use.http.port + cfg.tain.use.remote.port + cfg.tain.use.gdb.port, 0);
+	assert_int_equal(cfg.tain.use.syslog_port, 0);
+	assert_int_equal(cfg.tain.use.secret[0], 0);
+}
+
+static const char *find_nothing(struct guest_file *file)
+{
+	(void)file;
+	return "no such file";
+}
+
+#define SHA_TEXT "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+
+static void a_file_may_be_a_url_that_nobody_looks_for_on_the_volume(void **state)
+{
+	(void)state;
+	parse("[vm a]\nkernel = http://10.0.2.2:8000/dir/vmlinuz sha256=" SHA_TEXT "\n"
+	      "[vm b]\nkernel = tftp://10.0.2.2/vmlinuz\n"
+	      "[vm c]\nkernel = http://10.0.2.2/x sha256=12\n[vm d]\nkernel = ftp://a/x\n");
+	config_attach_files(&cfg, find_nothing);
+	assert_string_equal(cfg.guests[0].kernel.path, "http://10.0.2.2:8000/dir/vmlinuz");
+	assert_true(cfg.guests[0].kernel.remote && cfg.guests[0].kernel.has_sha256);
+	assert_int_equal(cfg.guests[0].kernel.sha256[31], 0xff);
+	assert_string_equal(cfg.guests[0].refusal, "");
+	assert_true(cfg.guests[1].kernel.remote && !cfg.guests[1].kernel.has_sha256);
+	assert_string_equal(cfg.guests[1].refusal, "");
+	expect_message(6, "64 hexadecimal digits");
+	expect_message(8, "expected http:// or tftp://");
+}
+
 static void a_missing_file_refuses_its_guest_and_names_the_line(void **state)
 {
 	(void)state;
@@ -405,6 +452,8 @@ int main(void)
 		cmocka_unit_test(messages_are_bounded_and_the_rest_counted),
 		cmocka_unit_test(more_guests_than_there_is_room_for_are_refused),
 		cmocka_unit_test(any_bytes_leave_terminated_printable_records),
+		cmocka_unit_test(uses_of_the_network_are_read_or_stay_off),
+		cmocka_unit_test(a_file_may_be_a_url_that_nobody_looks_for_on_the_volume),
 		cmocka_unit_test(a_missing_file_refuses_its_guest_and_names_the_line),
 		cmocka_unit_test(sizes_are_read_whole_or_not_at_all),
 	};

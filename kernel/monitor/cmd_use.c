@@ -1,0 +1,117 @@
+/*
+ * cmd_use.c - commands of the network's uses: fetch a file to see whether it comes, what is used by whom.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "kernel/base/config.h"
+#include "kernel/machine/port.h"
+#include "kernel/monitor/command.h"
+#include "kernel/monitor/monitor.h"
+#include "kernel/net/fetch.h"
+#include "kernel/net/state.h"
+#include "kernel/net/use.h"
+
+/* ---- fetch ---- */
+
+struct trial {
+	bool ended;
+	struct fetched file;
+	char why[128];
+};
+
+static void on_done(void *ctx, const struct fetched *file, const char *why)
+{
+	struct trial *t = ctx;
+
+	t->ended = true;
+	snprintf(t->why, sizeof(t->why), "%s", why ? why : "");
+	if (!file)
+		return;
+	t->file = *file;
+	for (uint64_t i = 0; i < align_up(file->size, PAGE_SIZE) >> PAGE_SHIFT; i++)
+		page_free(ptr_to_hpa(file->bytes + (i << PAGE_SHIFT)), PAGE_KERNEL);
+}
+
+static bool has_ended(void *arg)
+{
+	const struct trial *t = arg;
+	struct fetch_progress p;
+
+	fetch_progress(&p);
+	if (p.url && p.total)
+		monitor_progress("fetch", p.got, p.total);
+	return t->ended;
+}
+
+static int cmd_fetch(struct call *c)
+{
+	struct trial t = { 0 };
+	struct guest_file file;
+	struct fetch_want want;
+	char text[GUEST_PATH_MAX + 100], hash[2 * SHA256_BYTES + 1];
+	const char *why;
+
+	if (!net_use_is_on())
+		return command_fail(c, "the network is off (net = in tain.cfg)");
+	snprintf(text, sizeof(text), "%s%s%s", c->argv[0], c->argc > 1 ? " " : "", c->argc > 1 ? c->argv[1] : "");
+	why = net_file_read(text, &file);
+	if (why)
+		return command_fail(c, "%s", why);
+	want = (struct fetch_want){ file.path, monitor_config()->tain.fetch_limit,
+				    file.has_sha256 ? file.sha256 : NULL };
+	why = "another file is being fetched";
+	if (fetch_begin(&want, on_done, &t, &why) != 0)
+		return command_fail(c, "%s", why);
+	if (monitor_wait(has_ended, &t, 0) != WAIT_DONE) {
+		fetch_cancel();
+		while (!t.ended)
+			fetch_poll();
+	}
+	if (t.why[0])
+		return command_fail(c, "%s", t.why);
+	for (unsigned i = 0; i < SHA256_BYTES; i++)
+		snprintf(hash + 2 * i, 3, "%02x", t.file.sha256[i]);
+	out_record(c->out);
+	out_text(c->out, "url", file.path);
+	out_number(c->out, "bytes", t.file.size);
+	out_number(c->out, "ms", t.file.took_us / 1000);
+	out_text(c->out, "sha256", hash);
+	out_end(c->out);
+	return 0;
+}
+
+/* ---- uses ---- */
+
+static void count_row(void *ctx, const char *name, uint64_t count)
+{
+	out_row(ctx);
+	out_text(ctx, "what", name);
+	out_number(ctx, "count", count);
+}
+
+static void count_line(void *ctx, const char *line) { state_counts(line, count_row, ctx); }
+
+static int cmd_uses(struct call *c)
+{
+	if (!net_use_is_on())
+		return command_fail(c, "the network is off (net = in tain.cfg)");
+	out_table(c->out);
+	net_use_stats(count_line, c->out);
+	out_end(c->out);
+	return 0;
+}
+
+/* clang-format off */
+const struct command use_commands[] = {
+	{ "fetch", "URL [sha256=HEX]", "fetch a file by HTTP or TFTP, say its size and hash, forget it", cmd_fetch, 1, 2,
+	  COMPLETE_NOTHING, COMMAND_JSON | COMMAND_VERDICT,
+	  "    http://HOST[:PORT]/PATH or tftp://HOST[:PORT]/PATH; ^C gives up. For files of guests name the\n"
+	  "    URL in tain.cfg." },
+	{ "uses", "", "what the network is used for: frames, pages, log lines, logins", cmd_uses, 0, 0,
+	  COMPLETE_NOTHING, COMMAND_JSON, NULL },
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+/* clang-format on */
