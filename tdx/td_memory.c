@@ -135,6 +135,9 @@ int td_memory_init(struct td *td)
 	if (err)
 		return td_fail(td, err, "no memory for page tables");
 	td->mmu_alive = true;
+	if (config->page_level > LEVEL_2M)
+		log_info("tdx: %s: page = 1G: private memory in pages of 2M, the largest that are added",
+			 td->name);
 	guest_memory_init(&td->shared);
 	td->shared_alive = true;
 	platform_set_dma(td->platform, &(struct dma){ dma_from, dma_to, td });

@@ -415,6 +415,89 @@ static void promoting_2M_of_scattered_pages(void **state)
 	}
 }
 
+/* ---- 1G out of 512 pages of 2M that lie in one GiB of frames (rules D1, C18) ---- */
+
+static hpa_t gib; /* where the test's slot has its frames */
+
+static int resolve_in_gib(struct memslot *slot, enum mmu_root root, gfn_t gfn, pfn_t *pfn, int *level)
+{
+	(void)slot;
+	if (root != MMU_MIRROR)
+		return -ENOMEM;
+	assert_int_equal(*level, LEVEL_2M); /* rule D1: nothing larger is ever asked for */
+	*pfn = pfn_add(hpa_to_pfn(gib), gfn.v % G1);
+	__atomic_fetch_add(&td->private_pages, M2, __ATOMIC_RELAXED);
+	return 0;
+}
+
+static int level_at(uint64_t offset)
+{
+	int level;
+
+	assert_true(spte_is_accessible_leaf(
+		mmu_lookup(&td->mmu, MMU_MIRROR, block(offset), &level)));
+	return level;
+}
+
+static void promoting_1G_that_lies_in_one_GiB(void **state)
+{
+	struct memslot_ops ops;
+	struct memslot *slot;
+
+	(void)state;
+	start(2);
+	start_others();
+	slot = mmu_slot_find(&td->mmu, block(0));
+	assert_non_null(slot);
+	ops = *slot->ops;
+	ops.resolve = resolve_in_gib;
+	slot->ops = &ops;
+	/* All the memory that the module will take, so that there is a GiB in one piece. */
+	while (tdx_pages_extend() == 0)
+		continue;
+	gib = tdx_pages_alloc(PAGE_TDX_PRIVATE, 18);
+	assert_false(hpa_is_none(gib));
+
+	uint64_t pages = td->private_pages;
+
+	map(0, G1 - M2, LEVEL_2M);
+	assert_int_equal(mmu_join_private(&td->mmu, block(0), LEVEL_1G), -EINVAL);
+	map(G1 - M2, M2, LEVEL_2M);
+	begin();
+	assert_int_equal(mmu_join_private(&td->mmu, block(5), LEVEL_1G), 0);
+	stop_counting();
+	tell("promoting 1G");
+	EXPECT({ TDH_MEM_RANGE_BLOCK, 1 }, { TDH_MEM_TRACK, 1 }, { TDH_MEM_PAGE_PROMOTE, 1 },
+	       { TDH_PHYMEM_PAGE_WBINVD, 1 });
+	expect_no_refusal();
+	assert_int_equal(got.kicks, 1);
+	assert_int_equal(level_at(0), LEVEL_1G);
+	assert_int_equal(mmu_check(&td->mmu, NULL, NULL), 0);
+	set(&working, 0);
+	others_are_inside();
+	set(&working, 1);
+
+	/* What the guest accepts in smaller pieces is taken apart again, to that level and no further. */
+	begin();
+	struct mmu_fault f = { .gfn = block(3 * M2), .root = MMU_MIRROR, .max_level = LEVEL_2M };
+
+	assert_int_equal(td_memory_fault(td, &f), 0);
+	stop_counting();
+	EXPECT({ TDH_MEM_RANGE_BLOCK, 1 }, { TDH_MEM_TRACK, 1 }, { TDH_MEM_PAGE_DEMOTE, 1 });
+	assert_int_equal(level_at(0), LEVEL_2M);
+	assert_int_equal(level_at(G1 - 1), LEVEL_2M);
+	assert_int_equal(td->private_pages, pages + G1);
+	set(&working, 0);
+	others_are_inside();
+	set(&working, 1);
+
+	/* And it goes as one page, if it is one. */
+	assert_int_equal(mmu_join_private(&td->mmu, block(0), LEVEL_1G), 0);
+	zap(0, G1);
+	assert_int_equal(td->private_pages, pages);
+	end();
+}
+
 /* ---- conversions by the guest ---- */
 
 static uint64_t piece; /* bytes of one MapGPA */
@@ -687,6 +770,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(populating_and_removing_1GiB_at_2M),
 		cmocka_unit_test(promoting_2M_of_scattered_pages),
+		cmocka_unit_test(promoting_1G_that_lies_in_one_GiB),
 		cmocka_unit_test(a_2M_block_becomes_shared_and_private_again),
 		cmocka_unit_test(a_2M_block_becomes_shared_in_4K_pieces),
 		cmocka_unit_test(a_2M_accept_after_one_4K_hole),
