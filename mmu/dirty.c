@@ -216,20 +216,27 @@ uint64_t mmu_log_harvest(struct mmu *mmu, struct memslot *slot)
 	return sweep.count;
 }
 
-/* Of @count leaves from @entry on those in @mask (bit i is leaf i) lose @bits. Returns how many did. */
-static unsigned arm_64(spte_t *entry, unsigned count, uint64_t mask, uint64_t bits)
+/*
+ * Of @count leaves from @entry on those in @mask (bit i is leaf i) lose @bits. Returns how many did;
+ * *was is what one of them was before.
+ */
+static unsigned arm_64(spte_t *entry, unsigned count, uint64_t mask, uint64_t bits, spte_t *was)
 {
 	unsigned changed = 0;
-	spte_t was;
 
-	if (bits == SPTE_DIRTY && mask == ~UINT64_C(0) && count == 64)
-		return (unsigned)__builtin_popcountll(reap_64(entry, 64));
+	if (bits == SPTE_DIRTY && mask == ~UINT64_C(0) && count == 64) {
+		uint64_t dirty = reap_64(entry, 64);
+
+		if (dirty)
+			was->raw = spte_read(&entry[__builtin_ctzll(dirty)]).raw | SPTE_DIRTY;
+		return (unsigned)__builtin_popcountll(dirty);
+	}
 	for (; mask; mask &= mask - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(mask);
 
 		if (i >= count)
 			break;
-		changed += take_bits(&entry[i], bits, &was);
+		changed += take_bits(&entry[i], bits, was);
 	}
 	return changed;
 }
@@ -238,11 +245,12 @@ static unsigned arm_64(spte_t *entry, unsigned count, uint64_t mask, uint64_t bi
 static unsigned clear_in_table(struct mmu *mmu, const struct walk *w, unsigned count, uint64_t mask)
 {
 	uint64_t bits = log_bits(mmu, LEVEL_4K);
-	unsigned changed = arm_64(w->entry, count, mask, bits);
+	spte_t was = SPTE_NONE;
+	unsigned changed = arm_64(w->entry, count, mask, bits, &was);
 
 	if (unlikely(mmu->ops->trace != NULL) && changed > 0)
-		mmu->ops->trace(mmu, w->root, w->gfn, (spte_t){ SPTE_PRESENT | SPTE_LEAF | bits },
-				(spte_t){ SPTE_PRESENT | SPTE_LEAF }, LEVEL_4K, changed);
+		mmu->ops->trace(mmu, w->root, w->gfn, was, (spte_t){ was.raw & ~bits }, LEVEL_4K,
+				changed);
 	return changed;
 }
 
@@ -295,6 +303,7 @@ static int take_part(struct mmu *mmu, const struct part *part, void *arg)
 	uint64_t bits = log_bits(mmu, part->level), at = part->gfn.v - take->slot->base.v;
 	spte_t *entry = &part->sp->entries[part->first];
 	unsigned left = part->last - part->first, changed = 0;
+	spte_t was = SPTE_NONE;
 
 	if (part->level != LEVEL_4K)
 		return 0; /* a large leaf is not writable while it is logged */
@@ -302,12 +311,12 @@ static int take_part(struct mmu *mmu, const struct part *part, void *arg)
 		unsigned in_word = 64 - (unsigned)(at % 64), some = left < in_word ? left : in_word;
 		uint64_t mask = take->round[at / 64] >> (at % 64);
 
-		changed += arm_64(entry, some, mask, bits);
+		changed += arm_64(entry, some, mask, bits, &was);
 		entry += some;
 		at += some;
 		left -= some;
 	}
-	trace_part(mmu, part, (spte_t){ SPTE_PRESENT | SPTE_LEAF | bits }, bits, changed);
+	trace_part(mmu, part, was, bits, changed);
 	take->count += changed;
 	return 0;
 }
