@@ -111,6 +111,22 @@ static struct tdx_cpuid_value without(const struct tdx_cpuid_config *c, struct t
 #define LEAF1_HTT  BIT32(28)
 #define LEAF4_TYPE UINT32_C(0x1f)
 
+#define LEAF1F_SMT  (1 << 8) /* level types, in ECX[15:8] */
+#define LEAF1F_CORE (2 << 8)
+
+/* Leaf 1F: threads (one a core), then cores; a vCPU's x2APIC id is its index. */
+static void set_levels(unsigned vcpus, uint32_t subleaf, uint32_t r[4])
+{
+	uint32_t bits = 0;
+
+	while ((UINT32_C(1) << bits) < vcpus)
+		bits++;
+	r[0] = subleaf == 1 ? bits : 0;
+	r[1] = subleaf == 0 ? 1 : subleaf == 1 ? vcpus : 0;
+	r[2] = subleaf | (subleaf == 0 ? LEAF1F_SMT : subleaf == 1 ? LEAF1F_CORE : 0);
+	r[3] = 0;
+}
+
 /* Leaf 1 EBX[23:16]: addressable ids, a power of two. */
 static uint32_t id_count(unsigned vcpus)
 {
@@ -133,6 +149,8 @@ static void set_topology(const struct td *td, const struct tdx_cpuid_config *c, 
 	if (c->leaf == 1) {
 		r[1] = ids << 16;
 		r[3] = ids > 1 ? r[3] | LEAF1_HTT : r[3] & ~LEAF1_HTT;
+	} else if (c->leaf == 0x1f) {
+		set_levels(td->config->vcpus, c->subleaf, r);
 	} else if (c->leaf == 4 && (r[0] & LEAF4_TYPE)) {
 		r[0] &= UINT32_C(0x3fff);
 		r[0] |= (ids - 1) << 26 | (level >= 3 ? (ids - 1) << 14 : 0);

@@ -273,6 +273,17 @@ static inline MUST_CHECK tdx_status_t tdh_vp_init(tdvpr_t vp, uint64_t initial)
 	return seamcall(TDH_VP_INIT, &r);
 }
 
+/*
+ * Version 1, of modules with TOPOLOGY_ENUM: the vCPU's x2APIC id, which no other of the TD has. The
+ * TDR is taken exclusively.
+ */
+static inline MUST_CHECK tdx_status_t tdh_vp_init_x2apic(tdvpr_t vp, uint64_t initial, uint32_t id)
+{
+	struct seam_regs r = { .rcx = vp.page.v, .rdx = initial, .r8 = id };
+
+	return seamcall(TDH_VP_INIT | TDX_RAX_VERSION_1, &r);
+}
+
 /* On the CPU that the vCPU is associated with. */
 static inline MUST_CHECK tdx_status_t tdh_vp_flush(tdvpr_t vp)
 {

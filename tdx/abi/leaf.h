@@ -23,6 +23,7 @@
 /* RAX going in: leaf, version; bit 63 names the P-SEAMLDR instead of the module. */
 #define TDX_RAX_LEAF             BITS64(15, 0)
 #define TDX_RAX_VERSION          BITS64(23, 16)
+#define TDX_RAX_VERSION_1        (UINT64_C(1) << 16)
 #define TDX_RAX_RESERVED         BITS64(62, 24)
 #define TDX_RAX_SEAMLDR          BIT64(63)
 #define TDX_RAX_V(leaf, version) ((uint64_t)(leaf) | (uint64_t)(version) << 16)

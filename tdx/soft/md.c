@@ -239,6 +239,15 @@ tdx_status_t md_read(const struct md_table *t, const struct md_target *x, uint64
 
 static uint64_t width_mask(const struct md_field *f) { return ALL_ONES >> (64 - (8u << f->size)); }
 
+/* TD_CTLS: a guest may ask for a topology only where its host may choose one. */
+static uint64_t write_mask(const struct md_target *x, const struct md_field *f)
+{
+	bool topology = (x->c->m->profile->features0 & SOFT_F_TOPOLOGY) != 0;
+	uint64_t wr = f->mask[x->reader].wr & width_mask(f);
+
+	return f->flags & MD_NA_LATER && !topology ? wr & ~TD_CTLS_ENUM_TOPOLOGY : wr;
+}
+
 static bool is_hp_timeout(const struct md_field *f)
 {
 	return f->kind == K_TDCS && f->off == offsetof(struct tdcs, hp_lock_timeout);
@@ -262,7 +271,7 @@ tdx_status_t md_write(const struct md_table *t, const struct md_target *x, uint6
 	if (faults(x, &f))
 		return FAIL(METADATA_FIELD_NOT_READABLE, 0);
 
-	uint64_t wr = f.row->mask[x->reader].wr & width_mask(f.row), set = wr & mask;
+	uint64_t wr = write_mask(x, f.row), set = wr & mask;
 	uint64_t loaded = md_load(x, f.row, f.element), now = loaded;
 
 	if (set == 0)

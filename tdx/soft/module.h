@@ -258,6 +258,9 @@ _Static_assert(sizeof(struct tdcs) <= PAGE_SIZE, "the TDCS fields fit the first 
 #define HAS_XFD          BIT32(8)
 #define HAS_DDPD         BIT32(9)
 
+/* perfevtsel 8, offcore_rsp 2, fixed_ctr 7, and one each: see md_tables.c. */
+#define SOFT_PERF_WORDS 32
+
 struct tdvps {
 	struct soft_vcpu v; /* first: the VE-information area opens the page */
 	uint8_t state;      /* enum vcpu_state */
@@ -280,6 +283,7 @@ struct tdvps {
 	struct soft_exit last_exit;
 	uint8_t cpuid_control[128];
 	uint64_t shared_eptp, pid_addr, pml_addr; /* as the host wrote them; ~0 until then */
+	uint64_t perf[SOFT_PERF_WORDS]; /* performance monitoring and branch records, likewise */
 	uint64_t l2_ctls[4], l2_debug_ctls[4], tsc_deadline[4]; /* kept for VP.RD and WR only */
 };
 

@@ -30,23 +30,34 @@ static const struct md_name *name_of(unsigned scope, unsigned class_code, uint32
 	return NULL;
 }
 
-static void every_field_of_the_profile_has_a_name(void **state)
+static void look_for_names(const struct soft_module *m, unsigned scope)
 {
 	const struct md_table *tables[] = { &md_sys, &md_td, &md_vp };
 
-	(void)state;
-	for (unsigned scope = 0; scope < 3; scope++)
-		for (unsigned i = 0; i < tables[scope]->count; i++) {
-			const struct md_field *f = &tables[scope]->rows[i];
+	for (unsigned i = 0; i < tables[scope]->count; i++) {
+		const struct md_field *f = &tables[scope]->rows[i];
+		unsigned count = f->kind == K_CPUID ? 1 : md_elements(m, f);
 
-			for (unsigned k = 0; k < f->n && f->kind != K_VMCS; k++) {
-				const struct md_name *n = name_of(scope, f->cls, f->code + k);
+		for (unsigned k = 0; k < count && f->kind != K_VMCS; k++) {
+			const struct md_name *n = name_of(scope, f->cls, f->code + k);
 
-				if (!n || n->size_code != f->size)
-					fail_msg("scope %u class %u code %x has no good name", scope,
-						 f->cls, f->code + k);
-			}
+			if (!n || n->size_code != f->size)
+				fail_msg("%s: scope %u class %u code %x has no good name",
+					 m->profile->name, scope, f->cls, f->code + k);
 		}
+	}
+}
+
+static void every_field_of_each_version_has_a_name(void **state)
+{
+	static struct soft_module m;
+
+	(void)state;
+	for (unsigned p = 0; p < soft_profile_count; p++) {
+		m.profile = &soft_profiles[p];
+		for (unsigned scope = 0; scope < 3; scope++)
+			look_for_names(&m, scope);
+	}
 	for (unsigned i = 0; i < md_vmcs_count; i++)
 		if (!vmcs_field_name(md_vmcs_fields[i].encoding))
 			fail_msg("VMCS field %x has no name", md_vmcs_fields[i].encoding);
@@ -123,7 +134,7 @@ static void cpuid_values_are_named_by_leaf_and_subleaf(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_field_of_the_profile_has_a_name),
+		cmocka_unit_test(every_field_of_each_version_has_a_name),
 		cmocka_unit_test(a_name_finds_the_id_that_the_tables_have),
 		cmocka_unit_test(cpuid_values_are_named_by_leaf_and_subleaf),
 	};

@@ -1,0 +1,58 @@
+#!/usr/bin/python3
+"""Versions of the TDX module: with each of them trust domains come up, do all that they do with the
+first one, and every page comes back. The first version's run is test_td.py's."""
+import os
+import re
+
+import e2e
+from e2e import boot, check, theme
+
+GUESTS = ["hello", "smp", "abi"]
+FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
+# What the module says of itself, by field: what no other version says.
+SAYS = {
+    "1.5.05": {"MAX_VCPUS_PER_TD": 576, "NUM_CPUID_CONFIG": 18, "TDCS_BASE_SIZE": 0x6000},
+    "2.0": {"MAX_VCPUS_PER_TD": 1376, "NUM_CPUID_CONFIG": 28, "TDCS_BASE_SIZE": 0x9000},
+    "odd": {"MAX_VCPUS_PER_TD": 13, "NUM_CPUID_CONFIG": 13, "TDCS_BASE_SIZE": 0xb000},
+}
+
+
+def pages(text):
+    """{owner: pages} of each `memory` that was typed."""
+    return [{m[1]: int(m[2]) for m in re.finditer(r"^([a-z-]+) +(\d+) +\d+$", part, re.M)}
+            for part in re.findall(r"tain> memory\n(.*?)\ntain> ", text, re.S)]
+
+
+def version(name):
+    config = f"[tain]\nmodule = soft:{name}\n"
+    for g, keys in (("hello", "attributes = debug\n"), ("smp", "vcpus = 2\n"), ("abi", "")):
+        config += f"[td {g}]\nfirmware = \\tain\\{g}.fd\nmemory = 32M\n{keys}"
+    commands = ["start hello", "wait hello 60", "memory"]
+    for g in ("smp", "abi"):
+        commands += [f"start {g}", f"wait {g} 60"]
+    commands += ["start hello", "wait hello 60", "memory"]
+    commands += [f"metadata module {field}" for field in SAYS[name]]
+    b = boot(cpus=2, config=config, files=FILES, commands=commands, timeout=400)
+    at = f"{name}: "
+
+    check(at + "the run ends with 0", b.status == 0, b)
+    check(at + "no guest saw anything fail", not b.has(r"^\w+\| FAIL"), b)
+    check(at + "hello says hello and goodbye, twice",
+          len(re.findall(r"^hello\| (?:hello from a trust domain|goodbye)$", b.text, re.M)) == 4, b)
+    check(at + "two vCPUs lost nothing", b.has(r"^smp\| smp: 2 of 2 vCPUs, counter 2000"), b)
+    check(at + "each TDCALL and each #VE is as the ABI says", b.has(r"^abi\| abi: all well$"), b)
+    for field, value in SAYS[name].items():
+        check(at + f"the module's {field} is its own",
+              re.search(rf"value: 0x{value:x}$", b.output_of(f"metadata module {field}"), re.M), b)
+    mrtd = re.findall(r"^tain: td hello: MRTD ([0-9a-f]{96})$", b.text, re.M)
+    told = re.findall(r"^hello\| +MRTD +([0-9a-f]{96})$", b.text, re.M)
+    check(at + "the MRTD is the one in hello's reports", len(mrtd) == 2 and mrtd == told, f"{mrtd} {told}")
+    counts = pages(b.text)
+    check(at + "every page is back where it was",
+          len(counts) == 2 and counts[0] and counts[0] == counts[1], f"{counts}")
+
+
+for known in SAYS:
+    with theme(f"version {known} of the module"):
+        version(known)
+e2e.finish()
