@@ -14,6 +14,7 @@
 struct cpu_counters {
 	struct seamcall_stats leaf[TDH_LEAF_LIMIT];
 	uint64_t calls;
+	uint64_t ticks; /* of all leaves but VP.ENTER */
 };
 
 static struct cpu_counters **counters; /* by CPU index */
@@ -94,6 +95,13 @@ uint64_t seamcall_count_here(void)
 	return cpu < counter_cpus ? counters[cpu]->calls : 0;
 }
 
+uint64_t seamcall_ticks_here(void)
+{
+	unsigned cpu = cpu_index();
+
+	return cpu < counter_cpus ? counters[cpu]->ticks : 0;
+}
+
 static void count(unsigned leaf, tdx_status_t st, uint64_t ticks)
 {
 	unsigned cpu = cpu_index();
@@ -102,6 +110,7 @@ static void count(unsigned leaf, tdx_status_t st, uint64_t ticks)
 	if (cpu >= counter_cpus || leaf >= TDH_LEAF_LIMIT)
 		return;
 	counters[cpu]->calls++;
+	counters[cpu]->ticks += leaf == TDH_VP_ENTER ? 0 : ticks;
 	c = &counters[cpu]->leaf[leaf];
 	c->calls++;
 	c->ticks += ticks;

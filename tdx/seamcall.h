@@ -39,6 +39,9 @@ uint64_t seamcall_median(const struct seamcall_stats *st);
 /* Calls of any leaf that this CPU has made. */
 uint64_t seamcall_count_here(void);
 
+/* Ticks that this CPU has spent in SEAMCALLs other than VP.ENTER. */
+uint64_t seamcall_ticks_here(void);
+
 /* Room for the counters of all CPUs; before it calls are not counted. 0 or -ENOMEM. */
 int seamcall_stats_init(void) MUST_CHECK;
 void seamcall_stats_fini(void);

@@ -73,6 +73,7 @@ struct td_vcpu {
 	bool debug_dr; /* the debug registers are the debugger's; the guest's are here */
 	uint64_t guest_dr[VCPU_BREAKPOINTS], guest_dr7;
 	uint64_t entries, enter_busy, enter_ticks;
+	uint64_t call_ticks; /* in other SEAMCALLs, during its turns */
 	uint32_t last_ticks; /* of the last entry */
 	uint64_t exits[TDX_EXIT_LIMIT];
 	uint64_t vmcalls[TD_VMCALL_ROWS];

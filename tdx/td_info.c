@@ -171,6 +171,8 @@ static void vcpu_stats(const struct td_vcpu *v, line_fn line, void *ctx)
 	one(line, ctx, name, v->entries);
 	snprintf(name, sizeof(name), "vcpu %u: ticks inside VP.ENTER", v->index);
 	one(line, ctx, name, v->enter_ticks);
+	snprintf(name, sizeof(name), "vcpu %u: ticks in other SEAMCALLs", v->index);
+	one(line, ctx, name, v->call_ticks);
 	snprintf(name, sizeof(name), "vcpu %u: entries refused, busy", v->index);
 	one(line, ctx, name, v->enter_busy);
 	for (uint32_t i = 0; i < TDX_EXIT_LIMIT; i++) {

@@ -17,6 +17,7 @@
 #include "kernel/base/log.h"
 #include "tdx/abi/explain.h"
 #include "tdx/retry.h"
+#include "tdx/seamcall.h"
 #include "tdx/td_impl.h"
 
 enum td_next td_dead(struct td_vcpu *v, const char *fmt, ...)
@@ -239,9 +240,8 @@ static enum vcpu_outcome outcome_of(enum td_next next)
 	return RUN_AGAIN;
 }
 
-enum vcpu_outcome td_vcpu_run(struct td *td, unsigned index)
+static enum vcpu_outcome stay(struct td_vcpu *v)
 {
-	struct td_vcpu *v = &td->vcpus[index];
 	uint64_t end = tsc_now() + v->run->slice_tsc;
 	enum td_next next = TD_NEXT_ENTER;
 
@@ -264,4 +264,14 @@ enum vcpu_outcome td_vcpu_run(struct td *td, unsigned index)
 	if (unlikely(v->stepping) && next == TD_NEXT_WAIT && td_debug_stepped(v))
 		next = TD_NEXT_TRAPPED;
 	return outcome_of(next);
+}
+
+enum vcpu_outcome td_vcpu_run(struct td *td, unsigned index)
+{
+	struct td_vcpu *v = &td->vcpus[index];
+	uint64_t calls = seamcall_ticks_here();
+	enum vcpu_outcome outcome = stay(v);
+
+	v->call_ticks += seamcall_ticks_here() - calls;
+	return outcome;
 }

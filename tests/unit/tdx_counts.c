@@ -302,10 +302,16 @@ static void end(void)
 /* vCPU 0 goes through its script, from where the guest is now to where it leaves by itself. */
 static void run_script(script_fn fn)
 {
+	const struct td_vcpu *v = &td->vcpus[0];
+	uint64_t began = tsc_now(), module = v->enter_ticks + v->call_ticks, calls = v->call_ticks;
+
 	script = fn;
 	steps[0] = 0;
 	if (td_vcpu_run(td, 0) != RUN_AGAIN)
 		fail_msg("vCPU 0: %s", runs[0].reason);
+	/* What the module had of that, in entries and in other calls, is a part of it. */
+	assert_true(v->call_ticks >= calls);
+	assert_true(v->enter_ticks + v->call_ticks - module <= tsc_now() - began);
 	/* Those that were kicked come back. */
 	set(&working, 0);
 	others_are_inside();
@@ -561,6 +567,7 @@ static void a_2M_block_becomes_shared_and_private_again(void **state)
 		run_script(accept_2M);
 		stop_counting();
 		tell("a 2M block to shared and back");
+		assert_true(td->vcpus[0].call_ticks > 0);
 		EXPECT({ TDH_MEM_RANGE_BLOCK, 1 }, { TDH_MEM_TRACK, 1 }, { TDH_MEM_PAGE_REMOVE, 1 },
 		       { TDH_PHYMEM_PAGE_WBINVD, 512 }, { TDH_MEM_PAGE_AUG, 1 });
 		expect_no_refusal();
