@@ -94,6 +94,12 @@ const struct command script_commands[] = {
 const struct command net_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
+const struct command seamldr_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
+const struct command use_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
 const struct command hardware_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
