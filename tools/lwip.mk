@@ -1,7 +1,7 @@
 # lwip.mk - TCP/IP: lwIP's core from Debian's source package, with our port (drivers/net/lwip_port).
 #
 # Two libraries of the same files: the image's, and one for host tests with the sanitizers. A unit test
-# or a fuzzer whose name begins with net_ is linked with the second.
+# whose name begins with net_ and a fuzzer fuzz_net_ are linked with the second.
 
 LWIP       := build/lwip
 LWIP_SRC   := $(LWIP)/src/src

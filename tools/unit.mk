@@ -56,13 +56,13 @@ build/fuzz/obj/%.o: %.c Makefile tools/unit.mk
 
 define fuzz_rule
 build/fuzz/$(1): $$(patsubst %.c,build/fuzz/obj/%.o,tests/fuzz/$(1).c \
-		$$(wildcard tests/host/*.c $$(LINKS_$(1)))) $(if $(filter net_%,$(1)),$(LWIP_FUZZ))
+		$$(wildcard tests/host/*.c $$(LINKS_$(1)))) $(if $(filter fuzz_net_%,$(1)),$(LWIP_FUZZ))
 	$$(call say,FUZZ,$$@)
 	$$(Q)mkdir -p $$(@D) && $(CLANG) $(FUZZ_FLAGS) $$^ -o $$@
 endef
 $(foreach t,$(FUZZERS:tests/fuzz/%.c=%),$(eval $(call fuzz_rule,$(t))))
 # Who includes lwIP's headers waits until they are there.
-LWIP_USERS := $(basename $(wildcard drivers/net/*.c kernel/net/*.c tests/unit/net_*.c tests/fuzz/net_*.c))
+LWIP_USERS := $(basename $(wildcard drivers/net/*.c kernel/net/*.c tests/unit/net_*.c tests/fuzz/fuzz_net_*.c))
 $(foreach k,asan native fuzz/obj,$(LWIP_USERS:%=build/$(k)/%.o)): $(LWIP_STAMP)
 
 -include $(shell find build/fuzz/obj -name '*.d' 2>/dev/null)
