@@ -1,0 +1,127 @@
+#!/usr/bin/python3
+"""The machine on the network: each kind of interface, DHCP, ping, a link that goes down and comes up."""
+import json
+import os
+import re
+import socket
+import sys
+import time
+
+import e2e
+from e2e import Live, boot, check, theme
+
+DHCP = "[tain]\nnet = dhcp\n"
+MODELS = (("net0", "virtio-net", "MSI-X"), ("net1", "82540EM", "polled"), ("net2", "82574L", "MSI"))
+ANSWER = r"(?m)^received: 2$"
+
+
+class Monitor:
+    """QEMU's control socket: a cable pulled and put back."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(30)
+        self.socket.connect(path)
+        self.lines = self.socket.makefile("r")
+        self.command("qmp_capabilities")
+
+    def command(self, execute, **arguments):
+        self.socket.sendall(json.dumps({"execute": execute, "arguments": arguments}).encode())
+        while not {"return", "error"} & set(answer := json.loads(self.lines.readline())):
+            pass
+        return answer
+
+
+def record(boot_or_text, command):
+    """The last JSON record of a command."""
+    found = re.findall(r"^(\{.*\})$", boot_or_text.output_of(command), re.M)
+    return json.loads(found[-1]) if found else {}
+
+
+def section(text, name):
+    """What was said while interface @name was in use."""
+    _, _, rest = text.partition(f"net use {name}\n")
+    return rest.partition("net use ")[0]
+
+
+def interfaces():
+    """Three kinds of interface in one machine, each with a network and a DHCP server of its own."""
+    path = e2e.scratch("qmp")
+    live = Live(machine="qemu", memory=512, config=DHCP, timeout=300, extra=["--qmp", path, "--net", "restrict=on"] +
+                [word for model in ("virtio-net", "e1000", "e1000e") for word in ("--nic", model)])
+    live.wait(r"^tain: ready$", 120)
+    live.wait(r"^tain> \Z", 20)
+    # The first is in use from the start; a name is said so that the text can be cut.
+    for name, _, _ in MODELS:
+        live.command(f"net use {name}")
+        live.wait(rf"{name}: IPv4 10\.0\.2\.15,", 30) if name != "net0" else None
+        live.command("dhcp")
+        live.command("ping 10.0.2.2 2")
+        live.command("net --json")
+    seen = live.text
+    for name, model, irq in MODELS:
+        said = section(seen, name)
+        check(f"{model}: found, and how it interrupts",
+              re.search(rf"{name}: {model} at 00:[0-9a-f]+\.0, 52:54:00:12:34:5\d, {irq}", seen), seen[-3000:])
+        check(f"{model}: an address by DHCP", re.search(r"^ipv4: 10\.0\.2\.15$", said, re.M), said)
+        check(f"{model}: answers to ping", re.search(ANSWER, said), said)
+        rows = re.findall(r"^(\{.*\})$", said, re.M)
+        row = json.loads(rows[-1]) if rows else {}
+        check(f"{model}: counters that make sense", row.get("model") == model and row["rx frames"] >= 4 and
+              row["bad"] == 0 and row["rx errors"] == 0 and (irq == "polled") == (row["interrupts"] == 0) and
+              row["memory"] < 100000, said)
+    with theme("cable"):
+        cable(live, path)
+    live.command("ping nobody.invalid")
+    live.command("ping 10.0.2.2 x")
+    b = live.leave()
+    check("a name that nobody knows, a count that is none: one line each",
+          b.has(r"^error: no address of 'nobody\.invalid' is known$") and b.has(r"^error: expected: ping HOST"), b)
+    check("a failed ping counts in the exit status", b.status == 1, b)
+
+
+def cable(live, path):
+    monitor = Monitor(path)
+    monitor.command("set_link", name="nic2", up=False)
+    down = live.wait(r"net2: link down", 30)
+    live.command("ping 10.0.2.2 1")
+    refused = live.text.count("error: no ")
+    monitor.command("set_link", name="nic2", up=True)
+    up = live.wait(r"net2: link up", 30)
+    time.sleep(1)
+    live.command("dhcp")
+    live.command("ping 10.0.2.2 2")
+    check("a cable is pulled and put back: it is seen, and the network goes on",
+          down and up and refused and re.search(ANSWER, live.text.rpartition("link up")[2]), live.text[-3000:])
+
+
+def nobody_answers():
+    """No DHCP server: the boot does not wait, the console says what is missing."""
+    start = time.monotonic()
+    b = boot(machine="qemu", memory=512, config=DHCP, timeout=200, commands=["echo at once", "sleep 11", "dhcp"],
+             extra=["--qemu=-nic", "--qemu=hubport,hubid=0,model=e1000e"])
+    check("without a DHCP server the console is ready, and the warning comes later",
+          b.has(r"(?s)^tain: ready$.*^at once$.*no answer from a DHCP server in 10 s: still asking"), b)
+    check("dhcp at the console says that nobody answers", b.has(r"^error: no answer from a DHCP server"), b)
+    check("and the run ended in time", time.monotonic() - start < 190, b)
+
+
+def in_bochs():
+    """Bochs's 82540EM; a guest runs meanwhile; and a machine without `net =` touches nothing."""
+    b = boot(config=DHCP, timeout=300, commands=["dhcp", "ping 10.0.2.2 2", "net --json", "memory"], extra=["--nic", "e1000"])
+    row = record(b, "net --json")
+    check("bochs: an address by DHCP, answers to ping", row.get("ipv4") == "10.0.2.15" and
+          re.search(ANSWER, b.output_of("ping 10.0.2.2 2")), b)
+    check("bochs: the pages of the network are told", re.search(r"^network +[1-9]", b.output_of("memory"), re.M), b)
+
+
+def main():
+    for test in (interfaces, nobody_answers, in_bochs):
+        if len(sys.argv) < 2 or test.__name__ in sys.argv[1:]:
+            with theme(test.__name__):
+                test()
+    e2e.finish()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
