@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """The machine's own room: its promises on real boots, and what a crash looks like."""
+import os
 import re
 import shutil
 import sys
@@ -102,8 +103,20 @@ def variable():
           "Only the end of it survived" in log and "Tain 0." in log, log)
 
 
+def kept_in_bochs():
+    """The other emulator, another reset: the keyboard controller's. Memory survives it."""
+    image = e2e.scratch("disk3.img")
+    b = boot(cpus=2, config="[tain]\ncrash = reboot\n", timeout=480, commands=["inject panic", "echo again"],
+             extra=["--allow-reboot", "--keep-image", image])
+    log = e2e.file_of(image, "tain/log.txt")
+    check("bochs: after a crash the machine started again, and the next boot wrote the log",
+          b.status == 0 and b.has(r"^again$") and b.has(r"log of the boot before is in ") and
+          "ended in a crash" in log and "*** crash: injected by the console" in log, b)
+
+
 def main():
-    for test in (promises_in_qemu, promises_in_bochs, crashes, variable):
+    long = [kept_in_bochs] if os.environ.get("TAIN_LONG") else []
+    for test in [promises_in_qemu, promises_in_bochs, crashes, variable] + long:
         with theme(test.__name__):
             test()
     e2e.finish()
