@@ -142,9 +142,11 @@ static const struct net_above net_above = { monitor_machine_stats, monitor_tdx_t
 
 static void start_net(void)
 {
-	if (config.tain.net.mode == NET_OFF || net_start(&config.tain.net) != 0)
-		return; /* it has said why */
+	if (config.tain.net.mode == NET_OFF)
+		return;
 	seed_net();
+	if (net_start(&config.tain.net) != 0)
+		return; /* it has said why */
 	sched_set_net_hook(net_poll, net_next);
 	net_use_start(&config, &net_above);
 }

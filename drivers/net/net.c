@@ -35,6 +35,7 @@ static struct {
 	bool on, up, polling, again, dhcp_said;
 	uint32_t dhcp_since; /* ms */
 	ip4_addr_t said;     /* the address that the log has told */
+	struct net_costs costs;
 } net;
 
 /* ------------------------------------------------------------------ what lwIP asks of us */
@@ -50,6 +51,7 @@ uint32_t sys_now(void)
 static err_t link_output(struct netif *netif, struct pbuf *p)
 {
 	struct nic *nic = netif->state;
+	uint64_t start = tsc_now();
 	void *to;
 
 	if (nic->broken || p->tot_len > NIC_FRAME_MAX)
@@ -60,6 +62,8 @@ static err_t link_output(struct netif *netif, struct pbuf *p)
 		return ERR_MEM; /* as if it was lost: who needs it sends it again */
 	}
 	nic_send_filled(nic, pbuf_copy_partial(p, to, p->tot_len, 0));
+	net.costs.sent++;
+	net.costs.send_ticks += tsc_now() - start;
 	return ERR_OK;
 }
 
@@ -317,10 +321,31 @@ int net_dhcp_again(void)
 
 /* ------------------------------------------------------------------ each round */
 
+void net_costs(struct net_costs *out) { *out = net.costs; }
+
+static void count_round(const struct nic_stats *before, uint64_t ticks)
+{
+	const struct nic_stats *now = &net.nic->stats;
+	uint64_t frames = now->rx_frames - before->rx_frames;
+
+	if (frames) {
+		net.costs.frames += frames;
+		net.costs.busy_ticks += ticks;
+	} else if (now->tx_frames == before->tx_frames) {
+		net.costs.idle_rounds++;
+		net.costs.idle_ticks += ticks;
+	}
+}
+
 void net_poll(void)
 {
+	struct nic_stats before;
+	uint64_t start;
+
 	if (!net.on || net.polling)
 		return;
+	start = tsc_now();
+	before = net.nic->stats;
 	net.polling = true;
 	net.again = false;
 	if (nic_wants_poll(net.nic) || tsc_now() >= net.nic->link_look)
@@ -332,6 +357,7 @@ void net_poll(void)
 		if (s->poll)
 			s->poll();
 	net.polling = false;
+	count_round(&before, tsc_now() - start);
 }
 
 static uint64_t ms_to_ticks(uint64_t ms) { return tsc_hz() / 1000 * ms; }

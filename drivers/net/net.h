@@ -66,6 +66,14 @@ int net_send_frame(const void *frame, size_t length) MUST_CHECK;
 /* A frame for lwIP, as if it had come in from the wire. */
 void net_inject(const uint8_t *frame, size_t length);
 
+/* What the network costs the boot CPU, in ticks of the TSC (Bochs: instructions). */
+struct net_costs {
+	uint64_t idle_rounds, idle_ticks; /* rounds in which no frame came or went, and their ticks */
+	uint64_t frames, busy_ticks;	  /* received in the other rounds, and what those took */
+	uint64_t sent, send_ticks;	  /* of them, and of frames sent from elsewhere, in the driver */
+};
+void net_costs(struct net_costs *out);
+
 /* Ask DHCP anew. 0; -ENETDOWN: the network is off; -EINVAL: addresses are fixed. */
 int net_dhcp_again(void) MUST_CHECK;
 bool net_dhcp_bound(void);

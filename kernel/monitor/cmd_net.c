@@ -80,6 +80,16 @@ static void address_rows(struct out *o, const struct netif *netif)
 			out_text(o, names[i], address_text(netif_ip_addr6(netif, i), text));
 }
 
+static void cost_rows(struct out *o)
+{
+	struct net_costs c;
+
+	net_costs(&c);
+	out_number(o, "ticks an idle round", c.idle_rounds ? c.idle_ticks / c.idle_rounds : 0);
+	out_number(o, "ticks a frame received", c.frames ? c.busy_ticks / c.frames : 0);
+	out_number(o, "ticks a frame sent", c.sent ? c.send_ticks / c.sent : 0);
+}
+
 static void counter_rows(struct out *o, const struct nic_stats *s)
 {
 	struct net_mem_stats memory;
@@ -131,6 +141,7 @@ static int cmd_net(struct call *c)
 	interface_row(c->out, nic);
 	address_rows(c->out, net_netif());
 	counter_rows(c->out, &nic->stats);
+	cost_rows(c->out);
 	out_end(c->out);
 	return 0;
 }
