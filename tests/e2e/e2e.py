@@ -82,6 +82,11 @@ def run_words(config="none", commands=(), files=(), machine="bochs", cpus=1, mem
     return words + list(extra)
 
 
+def under_way(run):
+    """Note a run that a test program made for itself: it has text, waits_for(), and run, its process."""
+    _running.append(run)
+
+
 class Output:
     """What the pipes of a child say, read by threads while it runs."""
 
@@ -91,7 +96,7 @@ class Output:
         self.readers = [threading.Thread(target=self._read), threading.Thread(target=self._errors)]
         for reader in self.readers:
             reader.start()
-        _running.append(self)
+        under_way(self)
 
     def _read(self):
         while data := self.run.stdout.read1(65536):
@@ -218,7 +223,8 @@ def finish():
 def told_to_end(_number, _frame):
     """Somebody's patience is at its end: say where each run stands, and end it."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    for each in list(_running):
+    _running[:] = [each for each in _running if each.run.poll() is None]
+    for each in _running:
         check("the program ends in time", False, f"it waits for {each.waits_for()}\n{tail(each.text)}")
         each.run.terminate()
     if not _running:

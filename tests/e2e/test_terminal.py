@@ -44,12 +44,23 @@ class Terminal:
     def __init__(self, **how):
         self.master, slave = pty.openpty()
         self.raw, self.seen, self.last = b"", 0, ""  # seen counts characters without \r
+        self.wanted = ""
         words = e2e.run_words(extra=["--interactive"] + how.pop("extra", []), **how)
         self.run = subprocess.Popen(words, stdin=slave, stdout=slave, stderr=subprocess.DEVNULL,
                                     start_new_session=True)
         os.close(slave)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
+        e2e.under_way(self)
+
+    @property
+    def text(self):
+        """All that came so far."""
+        return self.raw.decode("utf-8", "replace").replace("\r", "")
+
+    def waits_for(self):
+        """What the test wants to see."""
+        return f"{self.wanted!r} in what follows"
 
     def _read(self):
         try:
@@ -61,8 +72,9 @@ class Terminal:
     def wait(self, pattern, seconds=120):
         """Whether @pattern comes, after what earlier waits have seen."""
         until = time.monotonic() + seconds
+        self.wanted = pattern
         while time.monotonic() < until:
-            text = self.raw.decode("utf-8", "replace").replace("\r", "")
+            text = self.text
             if found := re.compile(pattern, re.M).search(text, self.seen):
                 self.last = text[self.seen:found.end()]
                 self.seen = found.end()
