@@ -265,6 +265,26 @@ static void a_large_page_comes_back(void **state)
 	end();
 }
 
+/* The names of CPUID values lead to fields that the module has, and to no other. */
+static void cpuid_values_are_read_by_name(void **state)
+{
+	(void)state;
+	begin();
+	for (size_t i = 0; i < ARRAY_LEN(build); i++)
+		does(build[i]);
+	does("tdh mng.rd tdr=$tdr field=CPUID_VALUES[0] is SUCCESS");
+	assert_int_equal(value_of("$r8") >> 32, 0x756e6547); /* EBX: "Genu" */
+	does("tdh mng.rd tdr=$tdr field=CPUID_VALUES[0][1] is SUCCESS");
+	assert_int_equal(value_of("$r8"), UINT64_C(0x49656e696c65746e)); /* EDX, ECX: "ineIntel" */
+	does("tdh mng.rd tdr=$tdr field=CPUID_VALUES[7.0] is SUCCESS");
+	does("tdh mng.rd tdr=$tdr field=CPUID_VALUES[0x80000008] is SUCCESS");
+	does("tdh mng.rd tdr=$tdr field=CPUID_VALUES[7] is METADATA_FIELD_ID_INCORRECT");
+	does("tdh mng.rd tdr=$tdr field=CPUID_VALUES[0x7f] is METADATA_FIELD_ID_INCORRECT");
+	does("cleanup");
+	nothing_is_lent();
+	end();
+}
+
 static void what_the_module_keeps_is_leaked_and_counted(void **state)
 {
 	(void)state;
@@ -446,6 +466,7 @@ int main(void)
 		cmocka_unit_test(the_documented_script_runs_to_its_end),
 		cmocka_unit_test(cleanup_takes_a_td_back_from_any_step),
 		cmocka_unit_test(a_large_page_comes_back),
+		cmocka_unit_test(cpuid_values_are_read_by_name),
 		cmocka_unit_test(what_the_module_keeps_is_leaked_and_counted),
 		cmocka_unit_test(memory_of_tains_is_not_handed_over),
 		cmocka_unit_test(words_that_are_no_good_call_nothing),
