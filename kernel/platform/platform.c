@@ -16,7 +16,7 @@
 #define KBD_RESET        0xfe
 #define PORT92_RESET     0x01
 
-enum { SLOT_CONSOLE = 2, SLOT_RNG = 3, SLOT_DISK = 4 };
+enum { SLOT_CONSOLE = 2, SLOT_RNG = 3, SLOT_DISK = 4, SLOT_NET = 5 };
 
 static void set_end(struct platform *p, enum platform_end end)
 {
@@ -361,6 +361,8 @@ static int add_virtio(struct platform *p)
 		err = virtio_rng_add(&p->rng, &p->pci, SLOT_RNG, &p->dma, c->entropy);
 	if (!err && c->disk)
 		err = virtio_disk_add(&p->disk, &p->pci, SLOT_DISK, &p->dma, c->disk, c->disk_size);
+	if (!err && c->lan)
+		err = virtio_net_add(&p->net, &p->pci, SLOT_NET, &p->dma, c->lan);
 	return err;
 }
 
@@ -493,6 +495,15 @@ const char *platform_end_text(const struct platform *p, char *buf, size_t size)
 	else
 		snprintf(buf, size, "%s", text[end]);
 	return buf;
+}
+
+void platform_take_frames(struct platform *p)
+{
+	if (likely(!p->config.lan || !lan_waiting(p->config.lan)))
+		return;
+	spin_lock(&p->lock);
+	virtio_net_receive(&p->net);
+	spin_unlock(&p->lock);
 }
 
 bool platform_type(struct platform *p, uint8_t byte)

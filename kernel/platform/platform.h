@@ -60,6 +60,7 @@ struct platform_config {
 	const void *disk;
 	uint64_t disk_size;
 	bool virtio_console;
+	struct lan_port *lan;
 	void (*entropy)(uint8_t *to, size_t bytes);
 	/* Called with each byte the guest prints on COM1 or the debug port. */
 	void (*console)(void *ctx, uint8_t byte);
@@ -88,6 +89,7 @@ struct platform {
 	struct virtio_console console;
 	struct virtio_rng rng;
 	struct virtio_disk disk;
+	struct virtio_net net;
 	enum platform_end end;
 	uint32_t exit_code;
 };
@@ -127,6 +129,9 @@ static inline enum platform_end platform_ended(const struct platform *p)
 
 /* One understandable line for platform_ended(): "powered off", "reset", "exit 3". */
 const char *platform_end_text(const struct platform *p, char *buf, size_t size);
+
+/* Frames wait for the guest: hand them over. Cheap when there are none. Before a vCPU of it runs. */
+void platform_take_frames(struct platform *p);
 
 /* A byte typed for the guest; false: its FIFO is full. */
 bool platform_type(struct platform *p, uint8_t byte);

@@ -24,7 +24,7 @@
 #define VIRTIO_QUEUES_MAX 2
 #define VIRTIO_CONFIG_MAX 64
 
-enum virtio_id { VIRTIO_BLK = 2, VIRTIO_CONSOLE = 3, VIRTIO_RNG = 4 };
+enum virtio_id { VIRTIO_NET = 1, VIRTIO_BLK = 2, VIRTIO_CONSOLE = 3, VIRTIO_RNG = 4 };
 
 struct virtio;
 

@@ -1,5 +1,5 @@
 /*
- * virtio_devices.h - the virtio devices of the virtual PC: entropy, console, disk.
+ * virtio_devices.h - the virtio devices of the virtual PC: entropy, console, disk, network.
  *
  * Invariants
  *   - Each ring of the bell does a bounded piece of work, whatever stands in the rings.
@@ -14,6 +14,7 @@
 #define TAIN_PLATFORM_VIRTIO_DEVICES_H
 
 #include "kernel/base/types.h"
+#include "kernel/platform/lan.h"
 #include "kernel/platform/virtio.h"
 
 struct virtio_rng {
@@ -56,5 +57,18 @@ struct virtio_disk {
 int virtio_disk_add(struct virtio_disk *d, struct pci *pci, unsigned slot, const struct dma *dma,
 		    const void *image, uint64_t bytes) MUST_CHECK;
 void virtio_disk_fini(struct virtio_disk *d);
+
+struct virtio_net {
+	struct virtio v;
+	struct lan_port *port;
+	uint8_t frame[12 + LAN_FRAME_MAX]; /* with the header that goes before it */
+};
+
+/* @port stays its owner's, and lives as long as the device. */
+int virtio_net_add(struct virtio_net *n, struct pci *pci, unsigned slot, const struct dma *dma,
+		   struct lan_port *port) MUST_CHECK;
+
+/* Hand what waits at the port to the driver. Under the platform's lock. */
+void virtio_net_receive(struct virtio_net *n);
 
 #endif

@@ -16,7 +16,7 @@
 #include "tests/fake/device_ram.h"
 
 #define BAR   UINT64_C(0xc0000000)
-#define SLOTS 3 /* 2 to 4 */
+#define SLOTS 4 /* 2 to 5 */
 
 static struct platform pc;
 static uint8_t memory[8192], image[4096 + 512];
@@ -52,11 +52,34 @@ static void bring_up(unsigned slot)
 	bar_set(slot, 20, 1, 15);
 }
 
+static struct lan_port *card, *other;
+
+/* The guest's card, and a neighbour who sends to it. */
+static void plug(void)
+{
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 1 }, neighbour[6] = { 2, 0, 0, 0, 0, 2 };
+
+	card = lan_plug("f", LAN_GUEST, mac, NULL, NULL);
+	other = lan_plug("f", LAN_GUEST, neighbour, NULL, NULL);
+	if (!card || !other)
+		abort();
+}
+
+static void neighbour_sends(uint32_t length)
+{
+	uint8_t frame[LAN_FRAME_MAX] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
+
+	lan_send(other, frame, length % LAN_FRAME_MAX + 1);
+	platform_take_frames(&pc);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	plug();
 	const struct platform_config config = {
 		.name = "f", .memory_bytes = 64 << 20, .vcpus = 1, .console = nothing, .disk = image,
 		.disk_size = sizeof(image), .virtio_console = true, .entropy = entropy,
+		.lan = card,
 	};
 	static bool started;
 
@@ -87,10 +110,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else if (data[0] < 0xf8)
 			platform_mmio_write(&pc, (gpa_t){ PCI_ECAM_GPA + (slot << 15) + at % 0x1000 },
 					    1u << (data[0] & 1), v);
-		else
+		else if (data[0] < 0xfc)
 			platform_type(&pc, (uint8_t)v);
+		else
+			neighbour_sends(v);
 	}
 	platform_fini(&pc);
+	lan_unplug(card);
+	lan_unplug(other);
 	if (page_count(PAGE_GUEST))
 		abort();
 	return 0;

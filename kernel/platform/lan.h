@@ -1,0 +1,78 @@
+/*
+ * lan.h - a switch in software: frames between the ports that are plugged into the same named network.
+ *
+ * A port has one MAC address, fixed when it is plugged. A frame goes to the port with its destination's
+ * address, else (broadcast, multicast) to all of the network; what is for nobody here goes to the uplink,
+ * if the network has one. Frames wait at the receiver, who is woken and takes them in its own time.
+ *
+ * Invariants
+ *   - A frame leaves its network by the uplink alone, and reaches no port of another network.
+ *   - A port sends under its own address: others are dropped and counted (.forged). The uplink may.
+ *   - Memory is bounded: LAN_QUEUE frames wait at a port, what comes beyond is dropped and counted.
+ *
+ * Locking  any CPU, also under a guest's platform lock. The wake function is called with a lock of the
+ *          switch held: it takes none that is held while frames are sent.
+ *
+ * SPDX-License-Identifier: BSD-2-Clause
+ */
+#ifndef TAIN_PLATFORM_LAN_H
+#define TAIN_PLATFORM_LAN_H
+
+#include "kernel/base/lock.h"
+#include "kernel/base/types.h"
+
+#define LAN_NAME_MAX  31
+#define LAN_PORTS_MAX 65u
+#define LAN_FRAME_MIN 14u
+#define LAN_FRAME_MAX 1514u
+#define LAN_QUEUE     64u
+
+enum lan_role { LAN_GUEST, LAN_UPLINK };
+
+struct lan_frame {
+	uint16_t length;
+	uint8_t bytes[LAN_FRAME_MAX];
+};
+
+struct lan_counts {
+	uint64_t sent, received, dropped, forged, bad; /* bad: shorter or longer than a frame may be */
+};
+
+struct lan_port {
+	char network[LAN_NAME_MAX + 1];
+	enum lan_role role;
+	uint8_t mac[6];
+	void (*wake)(void *ctx);
+	void *ctx;
+	spinlock_t lock; /* of what follows */
+	uint32_t first, count; /* count: also read without the lock */
+	struct lan_frame queue[LAN_QUEUE];
+	struct lan_counts counts;
+};
+
+/*
+ * A port of network @network. @wake is called when a frame comes to a port where none waited. NULL: no
+ * memory, no place, or a second uplink of the network.
+ */
+struct lan_port *lan_plug(const char *network, enum lan_role role, const uint8_t mac[6],
+			  void (*wake)(void *ctx), void *ctx) MUST_CHECK;
+/* Pulled: no wake is under way any more when this returns. NULL is allowed. */
+void lan_unplug(struct lan_port *port);
+
+void lan_send(struct lan_port *port, const void *frame, size_t length);
+
+/* How a frame that came by the uplink is shared with others who hear the wire. True: it was for a port alone. */
+bool lan_send_shared(struct lan_port *port, const void *frame, size_t length);
+
+/* The next frame that waits into @frame (LAN_FRAME_MAX bytes); its length, 0: none. */
+size_t lan_take(struct lan_port *port, void *frame);
+
+static inline bool lan_waiting(const struct lan_port *port)
+{
+	return __atomic_load_n(&port->count, __ATOMIC_ACQUIRE) != 0;
+}
+
+/* An address of our own for @name on the machine with @seed: locally administered, the same each time. */
+void lan_mac(const char *name, const uint8_t seed[6], uint8_t mac[6]);
+
+#endif
