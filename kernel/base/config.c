@@ -337,20 +337,14 @@ static bool path_into(struct parser *p, const char *name, const char *value, str
 	return n > 0 && n <= GUEST_PATH_MAX;
 }
 
-static bool url_into(struct parser *p, const char *name, const char *value, struct guest_file *f)
-{
-	const char *wrong = net_file_read(value, f);
-
-	if (wrong)
-		complain(p, "%s: '%.40s': %s", name, value, wrong);
-	return !wrong;
-}
-
 static void set_guest_path(struct parser *p, const struct key *k, const char *value)
 {
 	bool url = net_file_is_url(value);
+	const char *wrong = url ? net_file_read(value, field(p, k)) : NULL;
 
-	if (url ? url_into(p, k->name, value, field(p, k)) : path_into(p, k->name, value, field(p, k)))
+	if (wrong)
+		complain(p, "%s: '%.40s': %s", k->name, value, wrong);
+	else if (url || path_into(p, k->name, value, field(p, k)))
 		*(unsigned *)((char *)p->lines + k->line_offset) = p->line;
 }
 
@@ -512,6 +506,7 @@ static const struct key keys[] = {
 	{ "secret",     IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
 	{ "gdb_net",    IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
 	{ "syslog",     IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
+	{ "uplink",     IN_TAIN,  set_text,       T(uplink), 0, NULL, 0, GUEST_NAME_MAX },
 	{ "fetch_limit", IN_TAIN, set_size,       T(fetch_limit), 0, NULL, PAGE_SIZE, UINT64_C(1) << 40 },
 	{ "tdx_memory", IN_TAIN,  set_tdx_memory, T(tdx_memory), 0, NULL, PAGE_SIZE, TDX_MEMORY_MAX },
 	{ "firmware",   IN_GUEST, set_guest_path, G(firmware), L(firmware), NULL, 0, 0 },
@@ -519,6 +514,7 @@ static const struct key keys[] = {
 	{ "initrd",     IN_GUEST, set_guest_path, G(initrd), L(initrd), NULL, 0, 0 },
 	{ "disk",       IN_GUEST, set_guest_path, G(disk), L(disk), NULL, 0, 0 },
 	{ "virtio",     IN_GUEST, set_bits,       G(devices), 0, device_words, 0, 0 },
+	{ "network",    IN_GUEST, set_text,       G(network), 0, NULL, 0, GUEST_NAME_MAX },
 	{ "image",      IN_VM,    set_guest_path, G(image), L(image), NULL, 0, 0 },
 	{ "load",       IN_VM,    set_size,       G(image_load), 0, NULL, 0, CONFIG_MEMORY_MAX },
 	{ "cmdline",    IN_GUEST, set_text,       G(cmdline), 0, NULL, 0, GUEST_CMDLINE_MAX },

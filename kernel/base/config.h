@@ -54,6 +54,7 @@ struct tain_config {
 	unsigned watchdog;       /* seconds without progress that are reported; 0: never */
 	struct net_config net;
 	struct net_use_config use;
+	char uplink[GUEST_NAME_MAX + 1]; /* the guests' network that the machine's is joined to */
 	uint64_t fetch_limit; /* bytes of one file from the network */
 	uint64_t tdx_memory; /* bytes to give to the TDX module; 0: all */
 };

@@ -62,6 +62,7 @@ struct guest_config {
 	struct guest_file firmware, kernel, initrd;
 	struct guest_file disk; /* virtio-blk: its content; writes stay in memory */
 	uint32_t devices;       /* GUEST_DEVICE_*: virtio = ... */
+	char network[GUEST_NAME_MAX + 1]; /* the switch that its card is plugged into; empty: no card */
 	struct guest_file image; /* VM only: multiboot ELF or flat */
 	uint64_t image_load;     /* flat image: load = GPA */
 	char cmdline[GUEST_CMDLINE_MAX + 1];

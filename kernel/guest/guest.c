@@ -147,9 +147,34 @@ static void entropy(uint8_t *to, size_t bytes)
 	}
 }
 
+/* A frame waits for it: its first vCPU takes it over before it runs on. */
+static void on_frame(void *ctx)
+{
+	struct guest *g = ctx;
+
+	if (g->state != GUEST_RUNNING)
+		return;
+	vcpu_request(&g->runs[0], VCPU_REQ_EVENT);
+	sched_wake(&g->vcpus[0]);
+}
+
+/* With no interface of the machine's to tell machines apart, names alone make the addresses. */
+static uint8_t lan_seed[6];
+
+void guests_set_lan_seed(const uint8_t mac[6]) { memcpy(lan_seed, mac, sizeof(lan_seed)); }
+
 static int start_platform(struct guest *g)
 {
 	const struct guest_config *c = g->config;
+	uint8_t mac[6];
+
+	lan_mac(c->name, lan_seed, mac);
+	if (c->network[0]) {
+		g->lan = lan_plug(c->network, LAN_GUEST, mac, on_frame, g);
+		if (!g->lan)
+			return -ENOMEM;
+	}
+
 	const struct platform_config config = {
 		.name = c->name,
 		.memory_bytes = c->memory,
@@ -163,6 +188,7 @@ static int start_platform(struct guest *g)
 		.cmdline = c->cmdline,
 		.disk = c->disk.data,
 		.disk_size = c->disk.size,
+		.lan = g->lan,
 		.virtio_console = (c->devices & GUEST_DEVICE_CONSOLE) != 0,
 		.entropy = c->devices & GUEST_DEVICE_RNG ? entropy : NULL,
 		.console = on_output,
@@ -176,6 +202,9 @@ static int start_platform(struct guest *g)
 
 static void free_parts(struct guest *g)
 {
+	g->platform.config.lan = NULL;
+	lan_unplug(g->lan);
+	g->lan = NULL;
 	heap_free(g->vcpus);
 	heap_free(g->runs);
 	g->vcpus = NULL;
@@ -311,6 +340,7 @@ enum vcpu_outcome guest_vcpu_run(struct sched_vcpu *v)
 	enum vcpu_outcome outcome;
 
 	note_first_entry();
+	platform_take_frames(&g->platform);
 	if (g->vm) {
 		outcome = vm_vcpu_run(g->vm, v->index);
 	} else {
@@ -463,6 +493,20 @@ static void vcpu_stats(const struct guest *g, void (*line)(void *ctx, const char
 	}
 }
 
+static void lan_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
+{
+	char text[140];
+
+	if (!g->lan)
+		return;
+	const struct lan_counts *c = &g->lan->counts;
+
+	snprintf(text, sizeof(text), "frames sent %llu received %llu dropped %llu forged %llu bad %llu",
+		 (unsigned long long)c->sent, (unsigned long long)c->received,
+		 (unsigned long long)c->dropped, (unsigned long long)c->forged, (unsigned long long)c->bad);
+	line(ctx, text);
+}
+
 static void platform_stats(const struct guest *g, void (*line)(void *ctx, const char *text),
 			   void *ctx)
 {
@@ -547,4 +591,5 @@ void guest_stats(const struct guest *g, void (*line)(void *ctx, const char *text
 	if (guest_mmu(g))
 		table_stats(g, line, ctx);
 	platform_stats(g, line, ctx);
+	lan_stats(g, line, ctx);
 }

@@ -41,6 +41,7 @@ struct guest {
 	struct vm *vm; /* one of the two */
 	struct td *td;
 	struct memlog *memlog; /* memlog.h; NULL: its writes are not logged */
+	struct lan_port *lan; /* its place at the switch; NULL: it has none */
 	struct platform platform;
 	struct sched_vcpu *vcpus; /* config->vcpus of them */
 	struct vcpu_run *runs;
@@ -94,6 +95,9 @@ unsigned guests_stop_all(uint64_t timeout_us);
 
 /* A byte typed for its serial line; false: not running or full. */
 bool guest_type(struct guest *g, uint8_t byte);
+
+/* The address of the machine's interface: from it and their names guests get theirs. Before any starts. */
+void guests_set_lan_seed(const uint8_t mac[6]);
 
 /* Who it is in trace records; 0: it does not run. */
 uint16_t guest_trace_id(const struct guest *g);

@@ -23,6 +23,7 @@
 #include "kernel/net/remote.h"
 #include "kernel/net/state.h"
 #include "kernel/net/syslog.h"
+#include "kernel/net/uplink.h"
 
 static const struct net_above *above;
 
@@ -140,6 +141,7 @@ static void poll(void)
 	http_server_poll();
 	remote_poll();
 	gdb_tcp_poll();
+	uplink_poll();
 	if (syslog_poll())
 		net_again();
 }
@@ -163,6 +165,10 @@ void net_use_start(struct config *cfg, const struct net_above *what_is_above)
 
 	above = what_is_above;
 	files_start(cfg);
+	if (net_nic())
+		guests_set_lan_seed(net_nic()->mac);
+	if (cfg->tain.uplink[0] && uplink_start(cfg->tain.uplink) != 0)
+		log_error("net: no memory for the uplink of %s", cfg->tain.uplink);
 	if (use->syslog_port && syslog_start(&use->syslog, use->syslog_port) != 0)
 		log_error("net: no memory for syslog");
 	if (use->http.port)
