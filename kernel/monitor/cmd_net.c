@@ -274,7 +274,7 @@ static int cmd_dhcp(struct call *c)
 		return command_fail(c, err == -EINVAL ? "the address is fixed in tain.cfg" : "no memory");
 	switch (monitor_wait(bound, NULL, DHCP_US)) {
 	case WAIT_INTERRUPTED:
-		return command_fail(c, "interrupted: it goes on asking");
+		return command_fail(c, "interrupted");
 	case WAIT_TIMEOUT:
 		return command_fail(c, net_nic()->link_up ? "no answer from a DHCP server: it goes on asking"
 							  : "the link is down");
