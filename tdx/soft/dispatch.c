@@ -113,7 +113,8 @@ bool soft_seamcall(struct soft_module *m, unsigned lp, struct soft_regs *regs)
 		st = dispatch(&c);
 
 	call_release_to(&c, 0);
-	if (answers(m, SOFT_A_ALL_DETAILS) && st.raw >> 63 && !(uint32_t)st.raw)
+	if (answers(m, SOFT_A_ALL_DETAILS) && st.raw >> 63 && !(uint32_t)st.raw &&
+	    !tdx_is(st, TDX_OPERAND_INVALID)) /* whose operand 0 is RAX */
 		st.raw |= ODD_DETAIL;
 	__atomic_fetch_sub(&m->calls_inside, 1, __ATOMIC_ACQ_REL);
 	if (__atomic_load_n(&m->halted, __ATOMIC_ACQUIRE))

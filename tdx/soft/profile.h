@@ -5,7 +5,7 @@
  * Invariants
  *   - Each count, size and mask that metadata tells of is read from the profile, and nothing else
  *     tells a leaf which version it is: there is no version number to compare.
- *   - The storage bounds (SOFT_MOST_...) hold for every row; profile_is_legal() says so in a test.
+ *   - The storage bounds (SOFT_MOST_...) hold for every row; tests/unit/soft_profiles.c says so.
  *   - A profile never changes once its module runs.
  *
  * Facts: ABI reference sections 7.3 and 12.

@@ -188,6 +188,13 @@ static void live_with_it(const char *what)
 	check_books(total);
 }
 
+/* A module that counts its CMRs has none behind them. */
+static bool is_asked_for(uint64_t id)
+{
+	return !(softmod_profile->answers & SOFT_A_CMRS_COUNTED) ||
+	       (id != MD_SYS_CMR_BASE + 1 && id != MD_SYS_CMR_SIZE + 1);
+}
+
 static void any_field_may_be_absurd(void **state)
 {
 	unsigned refused = 0, tried = 0;
@@ -202,7 +209,7 @@ static void any_field_may_be_absurd(void **state)
 			lied = false;
 			softmod_intercept = lie;
 			live_with_it(fields[f].name);
-			assert_true(lied);
+			assert_true(lied || !is_asked_for(fields[f].id));
 			tried++;
 			refused += tdx_phase() != TDX_READY;
 		}
@@ -453,7 +460,7 @@ int main(void)
 		cmocka_unit_test(a_vcpu_that_is_never_let_in_ends_with_the_page),
 		cmocka_unit_test(any_answer_is_lived_with),
 	};
-	int failures = cmocka_run_group_tests(tests, NULL, NULL);
+	int failures = softmod_run_versions(tests);
 
 	tdx_fini();
 	return failures;

@@ -285,7 +285,7 @@ int main(void)
 		cmocka_unit_test_teardown(of_another_td_nothing_is_shown, tear_down),
 	};
 
-	int failures = cmocka_run_group_tests(tests, NULL, NULL);
+	int failures = softmod_run_versions(tests);
 
 	tdx_fini();
 	return failures;
