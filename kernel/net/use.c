@@ -119,17 +119,20 @@ void net_use_stats(state_line_fn line, void *ctx)
 	struct http_counts h;
 	struct syslog_counts l;
 	struct remote_counts r;
+	struct uplink_counts u;
 
 	nic_lines(line, ctx);
 	http_server_counts(&h);
 	syslog_counts(&l);
 	remote_counts(&r);
+	uplink_counts(&u);
 	put_line(line, ctx, "http requests %llu answered %llu refused %llu dropped %llu", N(h.requests),
 		 N(h.answered), N(h.refused), N(h.dropped));
 	put_line(line, ctx, "syslog sent %llu retried %llu lost_bytes %llu", N(l.sent), N(l.refused),
 		 N(l.lost_bytes));
 	put_line(line, ctx, "remote logins %llu wrong %llu refused %llu lines %llu active %u", N(r.logins),
 		 N(r.wrong), N(r.refused), N(r.lines), r.active);
+	put_line(line, ctx, "uplink out %llu in %llu full %llu", N(u.out), N(u.in), N(u.full));
 }
 
 /* ---- turns ---- */
