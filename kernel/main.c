@@ -157,6 +157,9 @@ static void start_net(void)
 #define MSR_MTRRCAP            0xfe
 #define MTRRCAP_SEAMRR         BIT64(15)
 #define CPUID_ADDRESS_SIZES    0x80000008
+#define CPUID_MOVDIR64B        BIT32(28) /* leaf 7, ECX */
+#define MODEL_SAPPHIRE_RAPIDS  0x8f
+#define MODEL_EMERALD_RAPIDS   0xcf
 
 /* Raw facts of the CPU: it has SEAM, and firmware gave private KeyIDs. */
 static bool cpu_has_tdx(void)
@@ -213,6 +216,25 @@ static void on_notification(unsigned vector) { (void)vector; }
 static void notify_cpu(unsigned cpu) { apic_send_ipi(cpu_apic_id(cpu), VEC_POSTED); }
 static void notify_self(void) { apic_send_ipi(apic_id(), VEC_POSTED); }
 
+/* Parts that poison a line when a part of it is written after it was private (TDX ABI, errata). */
+static bool cpu_wants_clearing(void)
+{
+	uint32_t model = (cpuid(1, 0).eax >> 4 & 0xf) | (cpuid(1, 0).eax >> 12 & 0xf0);
+
+	return (model == MODEL_SAPPHIRE_RAPIDS || model == MODEL_EMERALD_RAPIDS) &&
+	       (cpuid(7, 0).ecx & CPUID_MOVDIR64B);
+}
+
+static void clear_lines(hpa_t page, unsigned order)
+{
+	static const uint64_t zeros[8] ALIGNED(64);
+	char *at = hpa_to_ptr(page);
+
+	for (uint64_t i = 0; i < PAGE_SIZE << order; i += sizeof(zeros))
+		movdir64b(at + i, zeros);
+	mfence();
+}
+
 static void say_line(const char *line) { console_printf("%s\n", line); }
 
 static void cpuid_words(uint32_t leaf, uint32_t subleaf, uint32_t out[4])
@@ -257,6 +279,7 @@ static void soft_in_place(void)
 	tdx_host.notify_self = NULL; /* it looks at each entry */
 	tdx_host.cache_flush = NULL; /* nothing is encrypted */
 	tdx_host.wbinvd = NULL;
+	tdx_host.page_clear = NULL;
 }
 
 /* By the P-SEAMLDR, from the file that tain.cfg names. */
@@ -309,6 +332,14 @@ static bool provide_module(const struct tain_config *t)
 	return true;
 }
 
+/* A CPU stops for good: INIT is blocked in VMX operation, and the next system shares no cache line. */
+static void leave_here(void)
+{
+	if (tdx_host.wbinvd && tdx_phase() != TDX_ABSENT)
+		wbinvd();
+	vmx_cpu_abandon();
+}
+
 /* Called when the first trust domain is wanted, at the latest before the console is ready. */
 static void start_tdx(void)
 {
@@ -324,6 +355,7 @@ static void start_tdx(void)
 		tdx_host.may_go_on = monitor_ask_step;
 	tdx_host.maxphyaddr = cpuid(CPUID_ADDRESS_SIZES, 0).eax & 0xff;
 	tdx_host.memory = boot_mem_map(&tdx_host.memory_count);
+	tdx_host.page_clear = cpu_wants_clearing() ? clear_lines : NULL;
 	irq_register(VEC_POSTED, on_notification);
 	tdx_host.memory_wanted = t->tdx_memory;
 	if (!provide_module(t))
@@ -360,6 +392,7 @@ void kernel_main(const struct boot_info *bi)
 	start_net();
 	crash_add_report(monitor_crash_report);
 	crash_set_reboot(config.tain.crash == CRASH_REBOOT);
+	crash_set_leave(leave_here);
 	monitor_init(&config);
 	sched_set_poll_hook(monitor_poll);
 	sched_run();

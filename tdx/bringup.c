@@ -212,11 +212,16 @@ static void wbinvd_here(void *arg)
 	tdx_state.host.wbinvd();
 }
 
-/* KeyID-0 lines of the PAMTs must not come back later. */
-static int write_back_caches(void)
+void tdx_write_back_caches(void)
 {
 	if (tdx_state.host.wbinvd)
 		cpu_call_all(wbinvd_here, NULL);
+}
+
+/* KeyID-0 lines of the PAMTs must not come back later. */
+static int write_back_caches(void)
+{
+	tdx_write_back_caches();
 	return 0;
 }
 
@@ -382,18 +387,6 @@ int tdx_retry(void)
 	if (tdx_state.shut_down) /* tdx_reason() says how it came to that */
 		return -EIO;
 	return bring_up();
-}
-
-void tdx_fini(void)
-{
-	struct tdx_state *s = &tdx_state;
-
-	if (s->phase == TDX_SHUT_DOWN || !s->plan)
-		return;
-	s->phase = TDX_SHUT_DOWN;
-	(void)write_back_caches();
-	tdx_plan_drop(s->done.key_tried);
-	seamcall_stats_fini();
 }
 
 const struct tdx_inject_ops *tdx_injector(void) { return tdx_state.host.inject; }

@@ -249,6 +249,8 @@ hpa_t tdx_pages_get(enum page_owner owner, unsigned order)
 
 void tdx_pages_free(hpa_t base, enum page_owner owner, unsigned order)
 {
+	if (tdx_state.host.page_clear)
+		tdx_state.host.page_clear(base, order);
 	pages_free(base, owner, order);
 }
 

@@ -63,6 +63,9 @@ void tdx_on_all_packages(void (*fn)(void *arg), void *arg);
 /* Keep the first reason why bring-up failed; returns @err. */
 int tdx_step_failed(int err, const char *step, const char *what);
 
+/* WBINVD on all CPUs, where that matters. */
+void tdx_write_back_caches(void);
+
 /* Another module was loaded: what the one before had, it keeps; nothing is initialised. */
 void tdx_forget_module(void);
 

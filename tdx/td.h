@@ -97,6 +97,9 @@ uint64_t td_own_exits(const struct td *td, unsigned index);
 /* An NMI, or an interrupt that nobody sent, for vCPU @index. -EINVAL: a vector below 16. */
 int td_inject_event(struct td *td, unsigned index, bool nmi, uint8_t vector) MUST_CHECK;
 
+/* Does the module say that the page is this TD's (private memory, or one of its control pages)? */
+bool td_owns(const struct td *td, hpa_t page);
+
 /* Its page tables, for the self-check; NULL when it has none (any more). */
 struct mmu;
 struct mmu *td_mmu(struct td *td);

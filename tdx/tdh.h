@@ -122,6 +122,14 @@ static inline MUST_CHECK tdx_status_t tdh_sys_update(void)
 	return seamcall(TDH_SYS_UPDATE, &r);
 }
 
+/* The module gives up what it has; newer ones only. May be interrupted and called again. */
+static inline MUST_CHECK tdx_status_t tdh_sys_disable(void)
+{
+	struct seam_regs r = { 0 };
+
+	return seamcall(TDH_SYS_DISABLE, &r);
+}
+
 /* ---- physical pages ---- */
 
 struct page_metadata {

@@ -64,6 +64,11 @@ struct tdx_host {
 	void (*vmcs_reload)(void);
 	/* Let pending interrupts through on the calling CPU, and do nothing else. May be NULL. */
 	void (*irq_open)(void);
+	/*
+	 * Zeros over 2^order pages that were private, by whole lines: on CPUs where a partial write to such
+	 * a line poisons it. NULL elsewhere.
+	 */
+	void (*page_clear)(hpa_t page, unsigned order);
 	/* WBINVD on the calling CPU. May be NULL. */
 	void (*wbinvd)(void);
 	/*
@@ -111,7 +116,10 @@ int tdx_init(const struct tdx_host *host) MUST_CHECK;
  */
 int tdx_retry(void) MUST_CHECK;
 
-/* Leave the machine as it should be: all TDs are gone. */
+/*
+ * Leave the machine as it should be, from whatever state. TDs that are left keep what they have; the
+ * others are gone. leave.c.
+ */
 void tdx_fini(void);
 
 enum tdx_phase tdx_phase(void);

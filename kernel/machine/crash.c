@@ -43,13 +43,27 @@ static struct {
 	void (*more)(say_fn say);
 } report;
 
+static void (*leave)(void);
+
 bool crash_under_way(void) { return __atomic_load_n(&crashed, __ATOMIC_RELAXED) != 0; }
 void crash_add_report(void (*fn)(say_fn say)) { report.more = fn; }
 void crash_set_reboot(bool reboot) { report.reboot = reboot; }
+void crash_set_leave(void (*fn)(void)) { leave = fn; }
+
+/* Nothing that it does may report: it would come back here. */
+static void leave_once(void)
+{
+	static uint8_t left[CPU_MAX];
+	unsigned cpu = cpu_index();
+
+	if (leave && !__atomic_exchange_n(&left[cpu], 1, __ATOMIC_RELAXED))
+		leave();
+}
 
 void crash_stop_here(void)
 {
 	this_cpu()->stopped = 1;
+	leave_once();
 	for (;;) {
 		irq_disable();
 		hlt();
@@ -262,8 +276,10 @@ static void keep(void)
 
 static void reboot(void)
 {
-	if (report.reboot)
-		power_reset();
+	if (!report.reboot)
+		return;
+	leave_once();
+	power_reset();
 }
 
 static void (*const steps[])(void) = { say_what,     say_registers, say_backtrace, say_others,

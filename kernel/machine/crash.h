@@ -20,6 +20,9 @@ void crash_add_report(void (*fn)(say_fn say));
 /* After a crash: reset the machine instead of stopping it. */
 void crash_set_reboot(bool reboot);
 
+/* What each CPU does when it stops for good, the one that reports as well: leave VMX, write caches back. */
+void crash_set_leave(void (*fn)(void));
+
 /* One line "  at ADDRESS  name+offset" for @rip and for each caller, at most @frames. */
 void backtrace_say(say_fn say, uint64_t rip, uint64_t rbp, unsigned frames);
 

@@ -160,6 +160,14 @@ void vmx_cpu_off(void)
 	__atomic_fetch_sub(&vmx.cpus_on, 1, __ATOMIC_ACQ_REL);
 }
 
+void vmx_cpu_abandon(void)
+{
+	if (!this_cpu()->slot[CPU_SLOT_VMX] || !(cr4_read() & CR4_VMXE))
+		return;
+	if (vmxoff() == VMX_OK)
+		cr4_write(cr4_read() & ~CR4_VMXE);
+}
+
 bool vmx_available(void)
 {
 	return __atomic_load_n(&vmx.cpus_on, __ATOMIC_ACQUIRE) != 0 && !vmx.failed;

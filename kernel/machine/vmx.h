@@ -98,6 +98,9 @@ void vmcs_clear(struct vmcs *v);
 /* The current one of this CPU, or NULL. */
 struct vmcs *vmcs_current(void);
 
+/* VMXOFF on this CPU, for one that stops for good: nothing is freed, nothing said. */
+void vmx_cpu_abandon(void);
+
 /* The CPU may have forgotten which one that is: make it so again. */
 void vmcs_reload(void);
 

@@ -543,9 +543,8 @@ void monitor_shut_down(void)
 	if (left) {
 		console_printf("tain: %u guests would not end\n", left);
 		mon.failed = true;
-	} else {
-		tdx_fini();
 	}
+	tdx_fini();
 	if (vmx_available())
 		cpu_call_all(vmx_off, NULL);
 }
