@@ -112,3 +112,11 @@ const char *td_look_exits(const struct td *td, unsigned vcpu, bool vmcalls, unsi
 	*ticks = &v->exit_ticks[nth];
 	return name ? name : "?";
 }
+
+bool td_owns(const struct td *td, hpa_t page)
+{
+	struct page_metadata md;
+	tdx_status_t st = TDX_RETRY(tdh_phymem_page_rdmd(page, &md));
+
+	return tdx_ok(st) && (md.owner == td->tdr.page.v || page.v == td->tdr.page.v);
+}

@@ -12,7 +12,6 @@
 
 #include "kernel/base/log.h"
 #include "tdx/reclaim.h"
-#include "tdx/retry.h"
 #include "tdx/td_impl.h"
 
 #define PRIVATE_ORDER_2M 9
@@ -202,14 +201,6 @@ int td_memory_convert(struct td *td, gpa_t gpa, uint64_t bytes, bool to_shared)
 	if (!err)
 		__atomic_fetch_add(&w->pages, bytes >> PAGE_SHIFT, __ATOMIC_RELAXED);
 	return err;
-}
-
-bool td_owns(const struct td *td, hpa_t page)
-{
-	struct page_metadata md;
-	tdx_status_t st = TDX_RETRY(tdh_phymem_page_rdmd(page, &md));
-
-	return tdx_ok(st) && (md.owner == td->tdr.page.v || page.v == td->tdr.page.v);
 }
 
 int td_relocate(struct td *td, gfn_t gfn)

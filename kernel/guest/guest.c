@@ -398,6 +398,12 @@ int guest_stop(struct guest *g, const char *reason)
 	return 0;
 }
 
+void guest_kill(struct guest *g, const char *reason)
+{
+	decide(g, RUN_DEAD, reason);
+	ask_to_stop(g, NULL);
+}
+
 static void take_down(struct guest *g)
 {
 	memlog_stop(g);
@@ -421,6 +427,7 @@ static void take_down(struct guest *g)
 
 void guests_reap(void)
 {
+	guests_machine_checks();
 	for (unsigned i = 0; i < guests.count; i++) {
 		struct guest *g = &guests.table[i];
 

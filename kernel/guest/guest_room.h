@@ -28,6 +28,12 @@ bool debug_holds_start(struct guest *g);
 /* It has ended; nothing of it is there any more. Boot CPU. */
 void debug_ended(struct guest *g);
 
+/* guest_mc.c: guests whose pages machine checks named end. Boot CPU, each round. */
+void guests_machine_checks(void);
+
+/* guest.c: it must not go on: dead, with @reason. */
+void guest_kill(struct guest *g, const char *reason);
+
 /* guest.c: take down guests whose vCPUs all ended. Boot CPU, each round. */
 void guests_reap(void);
 

@@ -16,6 +16,7 @@
 #include "kernel/base/boot_info.h"
 #include "kernel/base/lock.h"
 #include "kernel/base/log.h"
+#include "kernel/machine/mc.h"
 #include "kernel/machine/page_fault.h"
 #include "kernel/machine/cpu_insn.h"
 #include "kernel/machine/direct_map.h"
@@ -262,9 +263,23 @@ void pages_reown(hpa_t base, unsigned order, enum page_owner from, enum page_own
 		      (unsigned long long)base.v, order, from, to, owner);
 }
 
+enum page_owner page_owner_of(hpa_t page)
+{
+	return (enum page_owner)page_core_owner(&pages.core, hpa_to_pfn(page));
+}
+
+/* A page with an error that a machine check named is never used again. */
 void pages_free(hpa_t base, enum page_owner owner, unsigned order)
 {
-	pages_reown(base, order, owner, PAGE_FREE);
+	if (likely(!mc_is_bad(base, order))) {
+		pages_reown(base, order, owner, PAGE_FREE);
+		return;
+	}
+	for (uint64_t i = 0; i < UINT64_C(1) << order; i++) {
+		hpa_t page = { base.v + (i << PAGE_SHIFT) };
+
+		pages_reown(page, 0, owner, mc_is_bad(page, 0) ? PAGE_LEAKED : PAGE_FREE);
+	}
 }
 
 void page_free(hpa_t page, enum page_owner owner) { pages_free(page, owner, 0); }

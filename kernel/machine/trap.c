@@ -12,6 +12,7 @@
 #include "kernel/machine/cpu.h"
 #include "kernel/machine/direct_map.h"
 #include "kernel/machine/irq.h"
+#include "kernel/machine/mc.h"
 #include "kernel/machine/room.h"
 
 /* SDM volume 3, "64-Bit IDT Gate Descriptors". */
@@ -127,13 +128,15 @@ static bool fixed_up(struct trap_frame *f)
 
 static void exception(struct trap_frame *f)
 {
-	char what[96];
+	char what[240];
 
 	if (f->vector == VEC_UD && ud_handler && ud_handler(f)) {
 		direct_map_sync();
 		return;
 	}
 	if (f->vector == VEC_PF && direct_map_fault(f->error, cr2_read()))
+		return;
+	if (f->vector == VEC_MC && mc_handle(what, sizeof(what)))
 		return;
 	if (fixed_up(f))
 		return;
@@ -142,6 +145,8 @@ static void exception(struct trap_frame *f)
 	/* A full stack cannot take the page fault's frame: that is a double fault. */
 	if ((f->vector == VEC_PF || f->vector == VEC_DF) &&
 	    direct_map_explain(cr2_read(), f->error, what, sizeof(what)))
+		name = what;
+	else if (f->vector == VEC_MC)
 		name = what;
 	crash(name ? name : "reserved exception", f);
 }

@@ -4,6 +4,7 @@
  *     inject irq NAME VECTOR [VCPU]       an interrupt that no device sent
  *     inject nmi|mc NAME [VCPU]           an NMI; a machine check (plain guests)
  *     inject page NAME GPA                the page goes from under the guest
+ *     inject bad-page NAME [GPA]          a machine check in one of its pages
  *     inject cpuid NAME LEAF REG VALUE    wrong answers: each with nth=, times=, chance=, seed=
  *     inject msr|port|mmio NAME WHERE VALUE
  *     inject memory nth=N ...             the n-th allocation from now on fails
@@ -18,11 +19,15 @@
 
 #include "kernel/base/dice.h"
 #include "kernel/guest/guest.h"
+#include "kernel/machine/cpu_insn.h"
+#include "kernel/machine/mc.h"
 #include "kernel/machine/page_fault.h"
 #include "kernel/monitor/cmd_inject.h"
 #include "kernel/vmx/vm.h"
 #include "mmu/mmu.h"
 #include "tdx/td.h"
+
+#define BAD_PAGE_SEARCH UINT64_C(4096)
 
 static int number(struct call *c, int at, uint64_t max, uint64_t *out)
 {
@@ -139,6 +144,41 @@ static int inject_page(struct call *c)
 	return err ? command_fail(c, "it did not go (error %d)", err) : 0;
 }
 
+/* The first frame of the 16 MiB from @gpa on that @g has. */
+static bool some_page(const struct guest *g, uint64_t gpa, hpa_t *page)
+{
+	for (uint64_t i = 0; i < BAD_PAGE_SEARCH; i++) {
+		gfn_t gfn = { (gpa >> PAGE_SHIFT) + i };
+		int level;
+		spte_t s = mmu_lookup(guest_mmu(g), g->td ? MMU_MIRROR : MMU_DIRECT, gfn, &level);
+
+		if (!spte_is_present(s) || !(s.raw & SPTE_LEAF))
+			continue;
+		*page = pfn_to_hpa(spte_pfn(s));
+		return true;
+	}
+	return false;
+}
+
+/* As the CPU says it: uncorrected, to be acted on, in that page; what ran can go on. */
+static int inject_bad_page(struct call *c)
+{
+	struct mc_bank bank = { .status = MCI_VALID | MCI_UC | MCI_EN | MCI_ADDRV | MCI_S | MCI_AR };
+	struct guest *g;
+	uint64_t gpa = 0;
+	hpa_t page;
+
+	if (guest_of(c, &g) || (c->argc > 3 && command_fail(c, "expected: inject bad-page NAME [GPA]")) ||
+	    (c->argc == 3 && number(c, 2, BITS64(51, 0), &gpa)))
+		return -1;
+	if (!guest_mmu(g) || !some_page(g, gpa, &page))
+		return command_fail(c, "%s has no page there", g->config->name);
+	bank.address = page.v;
+	mc_pretend(&bank);
+	raise_machine_check();
+	return 0;
+}
+
 /* ------------------------------------------------------------------ wrong answers */
 
 static const char *const fault_names[FAULT_KINDS] = { "cpuid", "msr", "port", "mmio" };
@@ -250,7 +290,7 @@ static int inject_off(struct call *c)
 
 const struct injection guest_injections[] = {
 	{ "irq", inject_irq },	   { "nmi", inject_nmi },   { "mc", inject_mc },
-	{ "page", inject_page },   { "cpuid", inject_cpuid }, { "msr", inject_msr },
+	{ "page", inject_page },   { "bad-page", inject_bad_page }, { "cpuid", inject_cpuid }, { "msr", inject_msr },
 	{ "port", inject_port },   { "mmio", inject_mmio }, { "memory", inject_memory },
 	{ "list", inject_list },   { "off", inject_off },   { NULL, NULL },
 };

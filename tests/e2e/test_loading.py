@@ -1,5 +1,6 @@
 #!/usr/bin/python3
-"""A module loaded from the stick by the P-SEAMLDR, and replaced under living trust domains."""
+"""A module loaded from the stick by the P-SEAMLDR, and replaced under living trust domains; a page that
+goes bad; the machine left with trust domains in all states."""
 import os
 import subprocess
 
@@ -31,7 +32,12 @@ def loaded_and_replaced():
     commands = ["seamldr", "start loop", "start hello", "wait hello 60", "memory", "start bad_loop",
                 "start convert", "seamldr update", "guests", "seamldr", "wait convert 120",
                 "start hello", "wait hello 60", "seamldr update", "guests", "stop bad_loop",
-                "wait bad_loop 20", "memory", "seamldr load", "stop loop", "wait loop 20"]
+                "wait bad_loop 20", "memory", "seamldr load",
+                # A page of one TD goes bad; then the machine is left with all kinds of TDs alive.
+                "start bad_loop", "inject bad-page bad_loop", "wait bad_loop 20", "guests", "memory",
+                "inject bad-page loop", "wait loop 20", "start loop", "start bad_loop", "page tdr",
+                "keyid hkid", "tdh mng.create tdr=$tdr hkid=$hkid is SUCCESS",
+                "seamldr update", "guests"]
     b = boot(cpus=2, config=config, files=files, commands=commands, timeout=400)
 
     check("a module file is loaded and brought up", b.has(r"tdx: loaded \\tain\\first: SVN 1") and
@@ -45,7 +51,17 @@ def loaded_and_replaced():
           e2e_pages(b), b)
     check("the same TD has the same measurement", len(set(
         line for line in b.text.splitlines() if "td hello: MRTD" in line)) == 1, b)
-    check("a plain guest runs on beside it", b.has("tain: loop: stopped: by command"), b)
+    check("a plain guest runs on beside it", b.has(r"loop +vm +running"), b)
+    check("a machine check in a TD's page ends that TD only", b.has(
+        r"machine check on CPU \d: bank \d+, status \w+, page 0x\w+ \(a TD's private memory\)") and
+        b.has("tain: bad_loop: dead: machine check in its page at 0x"), b)
+    check("and that page is never used again", b.has(r"^leaked +1 "), b)
+    check("one in a plain guest's page ends that one",
+          b.has("tain: loop: dead: machine check in its page at 0x"), b)
+    check("an update is refused while a TD is half built",
+          b.has("error: a TD is being built by hand"), b)
+    check("the machine is left with TDs running and half built", b.status == 0 and
+          b.text.rstrip().endswith("tain: exit 0") and not b.has("crash|stay with the module"), b)
     check("a module in use is not loaded over", b.has("error: a module is in use"), b)
 
 
@@ -54,7 +70,7 @@ def e2e_pages(b):
 
     def rows(part):
         return [line.split()[:2] for line in part.splitlines() if line.startswith("tdx-")]
-    return len(parts) == 2 and rows(parts[0]) == rows(parts[1]) and len(rows(parts[0])) > 2
+    return len(parts) == 3 and rows(parts[0]) == rows(parts[1]) and len(rows(parts[0])) > 2
 
 
 with theme("a module from the stick"):
