@@ -115,8 +115,31 @@ static void note_firmware(const struct boot_ctx *ctx)
 			vendor[i] >= 0x20 && vendor[i] < 0x7f ? (char)vendor[i] : '?';
 }
 
+/* Where the volume is, as the firmware names it: for a boot option made later. */
+static void note_volume(const struct boot_ctx *ctx)
+{
+	EFI_GUID loaded_id = LOADED_IMAGE_PROTOCOL, path_id = DEVICE_PATH_PROTOCOL;
+	EFI_LOADED_IMAGE *loaded;
+	EFI_DEVICE_PATH *path, *node;
+	UINT64 bytes;
+
+	if (EFI_ERROR(ctx->bs->HandleProtocol(ctx->image, &loaded_id, (void **)&loaded)) ||
+	    EFI_ERROR(ctx->bs->HandleProtocol(loaded->DeviceHandle, &path_id, (void **)&path)))
+		return;
+	for (node = path; !IsDevicePathEndType(node); node = NextDevicePathNode(node))
+		if ((UINT64)DevicePathNodeLength(node) < sizeof(*node) ||
+		    (UINT64)((UINT8 *)node - (UINT8 *)path) > BOOT_DEVICE_PATH_MAX)
+			return;
+	bytes = (UINT64)((UINT8 *)node - (UINT8 *)path);
+	if (bytes > BOOT_DEVICE_PATH_MAX)
+		return;
+	ctx->bs->CopyMem(ctx->bi->device_path, path, bytes);
+	ctx->bi->device_path_bytes = (uint32_t)bytes;
+}
+
 void boot_survey(const struct boot_ctx *ctx)
 {
+	note_volume(ctx);
 	ctx->bi->efi_system_table = (uint64_t)ctx->st;
 	find_tables(ctx);
 	list_cpus(ctx);

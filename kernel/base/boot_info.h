@@ -15,7 +15,7 @@
 #include "kernel/base/types.h"
 
 #define BOOT_INFO_MAGIC   UINT64_C(0x4f464e494e494154) /* "TAININFO" */
-#define BOOT_INFO_VERSION 2
+#define BOOT_INFO_VERSION 3
 
 /* Where the loader maps things before it jumps; the kernel's own tables keep the same addresses. */
 #define KERNEL_VIRT_BASE UINT64_C(0xffffffff80000000) /* the image, linked here             */
@@ -51,6 +51,8 @@ struct boot_file {
 	uint32_t rsvd;
 };
 
+#define BOOT_DEVICE_PATH_MAX 512
+
 enum boot_log { BOOT_LOG_NONE, BOOT_LOG_WRITTEN, BOOT_LOG_LOST };
 
 struct boot_cpu {
@@ -84,6 +86,9 @@ struct boot_info {
 	uint32_t kept_log;          /* enum boot_log: of the boot before */
 	uint32_t rsvd;
 	char firmware_vendor[64];   /* ASCII */
+	uint32_t device_path_bytes; /* of device_path; 0: unknown */
+	uint32_t rsvd2;
+	uint8_t device_path[BOOT_DEVICE_PATH_MAX]; /* of the start volume, without its end node */
 	char loader_note[256];      /* one line for the log, e.g. why no tain.cfg; may be empty */
 };
 

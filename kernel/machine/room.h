@@ -74,6 +74,8 @@ struct efi_guid {
 enum efi_reset { EFI_RESET_COLD, EFI_RESET_WARM, EFI_RESET_SHUTDOWN };
 void firmware_init(const struct boot_info *bi);
 void firmware_reset(enum efi_reset type);
+int firmware_get_variable(const efi_char *name, const struct efi_guid *guid, void *data,
+			  uint64_t bytes);
 int firmware_set_variable(const efi_char *name, const struct efi_guid *guid, const void *data,
 			  uint64_t bytes) MUST_CHECK;
 

@@ -10,6 +10,7 @@
 #include "kernel/base/log.h"
 #include "kernel/base/version.h"
 #include "kernel/guest/guest.h"
+#include "kernel/machine/chain.h"
 #include "kernel/machine/console.h"
 #include "kernel/machine/machine.h"
 #include "kernel/machine/power.h"
@@ -273,6 +274,21 @@ static int cmd_reboot(struct call *c)
 	power_reset();
 }
 
+static int cmd_chain(struct call *c)
+{
+	bool firmware = strcmp(c->argv[0], "firmware") == 0;
+	const char *why = firmware ? chain_to_firmware() : chain_to_file(c->argv[0]);
+
+	if (why)
+		return command_fail(c, "%s", why);
+	if (firmware)
+		out_printf(c->out, "the machine resets into the firmware's menu\n");
+	else
+		out_printf(c->out, "the machine resets; the firmware then starts %s, once\n", c->argv[0]);
+	monitor_shut_down();
+	power_reset();
+}
+
 static int cmd_poweroff(struct call *c)
 {
 	(void)c;
@@ -307,6 +323,11 @@ const struct command basic_commands[] = {
 	  "    Without N: 0, or 1 if the script, an expect, a wait or another check failed." },
 	{ "reboot", "", "tear all guests down and reset the machine", cmd_reboot, 0, 0,
 	  COMPLETE_NOTHING, 0, NULL },
+	{ "chain", "FILE|firmware", "leave for another EFI program, or for the firmware's menu", cmd_chain, 1, 1,
+	  COMPLETE_NOTHING, 0,
+	  "    FILE of the volume that Tain came from (\\EFI\\other\\boot.efi). Boot services are gone, so the\n"
+	  "    firmware is told to start it once (BootNext), and the machine is reset. If it is not there,\n"
+	  "    the firmware goes on as usual." },
 	{ "poweroff", "", "tear all guests down and switch the machine off", cmd_poweroff, 0, 0,
 	  COMPLETE_NOTHING, 0, NULL },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },

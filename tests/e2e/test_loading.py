@@ -29,9 +29,9 @@ def loaded_and_replaced():
                       for g, m, n in (("hello", "32M", 1), ("bad_loop", "32M", 1),
                                       ("convert", "48M", 3)))
     config += f"[vm loop]\nimage = {VM[1]}\nmemory = 16M\n"
-    commands = ["seamldr", "start loop", "start hello", "wait hello 60", "memory", "start bad_loop",
+    commands = ["seamldr", "start hello", "wait hello 60", "memory", "start bad_loop",
                 "start convert", "seamldr update", "guests", "seamldr", "wait convert 120",
-                "start hello", "wait hello 60", "seamldr update", "guests", "stop bad_loop",
+                "start loop", "start hello", "wait hello 60", "seamldr update", "guests", "stop bad_loop",
                 "wait bad_loop 20", "memory", "seamldr load",
                 # A page of one TD goes bad; then the machine is left with all kinds of TDs alive.
                 "start bad_loop", "inject bad-page bad_loop", "wait bad_loop 20", "guests", "memory",
