@@ -473,11 +473,13 @@ static void check_all_well(const struct results *r)
 /*
  * Places that only somebody who looks in or calls by hand gets to: what a refusal there means is said to
  * that person, and no TD's life depends on it. tests/unit/monitor_seamcall.c, tests/e2e/test_inside.py
- * and the debugger's tests have them.
+ * and the debugger's tests have them. Nor is a module replaced or left in this scenario: tdx_seamldr.c,
+ * tdx_leave.c.
  */
 static bool is_for_people(const struct tdx_site *s)
 {
-	static const char *const files[] = { "tdx/by_hand.c", "tdx/td_look.c", "tdx/td_debug.c" };
+	static const char *const files[] = { "tdx/by_hand.c", "tdx/td_look.c", "tdx/td_debug.c",
+					     "tdx/seamldr.c", "tdx/leave.c" };
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++)
 		if (strcmp(s->file, files[i]) == 0)
