@@ -83,10 +83,9 @@ int td_vcpu_create(struct td_vcpu *v)
 int td_vcpu_init(struct td_vcpu *v, uint64_t initial)
 {
 	struct td *td = v->td;
+	const uint32_t id = (uint32_t)v->index;
 	bool topology = (tdx_state.md.features0 & TDX_FEATURE_TOPOLOGY_ENUM) != 0;
-	tdx_status_t st =
-		topology ? TDX_RETRY(tdh_vp_init_x2apic(v->vp, initial, (uint32_t)v->index))
-			 : TDX_RETRY(tdh_vp_init(v->vp, initial));
+	tdx_status_t st = TDX_RETRY(tdh_vp_init(v->vp, initial, topology ? &id : NULL));
 
 	if (!tdx_ok(st))
 		return td_refused(td, "TDH.VP.INIT", st);

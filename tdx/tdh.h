@@ -273,23 +273,21 @@ static inline MUST_CHECK tdx_status_t tdh_vp_addcx(tdvpr_t vp, hpa_t page)
 	return seamcall(TDH_VP_ADDCX, &r);
 }
 
-/* @initial: what the guest finds in RCX and R8. The vCPU is associated with this CPU afterwards. */
-static inline MUST_CHECK tdx_status_t tdh_vp_init(tdvpr_t vp, uint64_t initial)
-{
-	struct seam_regs r = { .rcx = vp.page.v, .rdx = initial };
-
-	return seamcall(TDH_VP_INIT, &r);
-}
-
 /*
- * Version 1, of modules with TOPOLOGY_ENUM: the vCPU's x2APIC id, which no other of the TD has. The
- * TDR is taken exclusively.
+ * @initial: what the guest finds in RCX and R8. The vCPU is associated with this CPU afterwards.
+ * @x2apic_id: NULL, or the id it gets, which no other vCPU of the TD has. That is version 1, of modules
+ * with TOPOLOGY_ENUM, and takes the TDR exclusively.
  */
-static inline MUST_CHECK tdx_status_t tdh_vp_init_x2apic(tdvpr_t vp, uint64_t initial, uint32_t id)
+static inline MUST_CHECK tdx_status_t tdh_vp_init(tdvpr_t vp, uint64_t initial,
+						  const uint32_t *x2apic_id)
 {
-	struct seam_regs r = { .rcx = vp.page.v, .rdx = initial, .r8 = id };
+	struct seam_regs r = {
+		.rcx = vp.page.v,
+		.rdx = initial,
+		.r8 = x2apic_id ? *x2apic_id : 0,
+	};
 
-	return seamcall(TDH_VP_INIT | TDX_RAX_VERSION_1, &r);
+	return seamcall(x2apic_id ? TDH_VP_INIT | TDX_RAX_VERSION_1 : TDH_VP_INIT, &r);
 }
 
 /* On the CPU that the vCPU is associated with. */
