@@ -230,6 +230,8 @@ static int ping_many(struct call *c, const ip_addr_t *to, unsigned count)
 	for (unsigned n = 1; n <= count && ping_once(c, text, n, n == count, &err); n++)
 		;
 	ping_close();
+	if (err == -EHOSTUNREACH && IP_IS_V4(to) && !net_is_up())
+		return command_fail(c, net_nic()->link_up ? "there is no IPv4 address yet" : "the link is down");
 	if (err)
 		return command_fail(c, err == -ENOMEM ? "no memory to send, or the interface is full"
 						      : "no way to %s", text);
