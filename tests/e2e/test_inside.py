@@ -39,7 +39,8 @@ def looking():
         # A TD of the debug kind: everything.
         "start looped", "expect looped \"for ever\" 60", "regs looped --json", "hold looped", "let rip = 0",
         "regs looped", "mem looped 0xfffffff0 16 --json", "walk looped 0xfffff000 gva", "sept looped 0xfffff000",
-        "metadata looped ATTRIBUTES", "metadata looped HKID --json", "vmcs looped GUEST_CR3", "apic looped",
+        "metadata looped ATTRIBUTES", "metadata looped HKID --json", "metadata looped CPUID_VALUES[7.0][1]",
+        "vmcs looped GUEST_CR3", "apic looped",
         "step looped 3", "set looped r15 0xabcdef", "regs looped 0 --json", "continue looped",
         "walk looped 0xffffffff80000000 gva", "exits looped", "stop looped",
         # A closed one: what the module lets the host see.
@@ -70,6 +71,8 @@ def looking():
     check("mirror, Secure EPT and PAMT agree",
           re.search(r"^4K .* leaf +MAPPED .* REG 4K owner 0x", out("sept looped 0xfffff000"), re.M), b)
     check("metadata by name", "value: 0x1" in out("metadata looped ATTRIBUTES"), b)
+    check("CPUID values by leaf, sub-leaf and half",
+          re.search(r"^value: 0x", out("metadata looped CPUID_VALUES[7.0][1]"), re.M), b)
     check("a VMCS field of a TD", re.search(r"^value: 0xfff", out("vmcs looped GUEST_CR3"), re.M), b)
     check("three steps", "stopped at 0x" in out("step looped 3"), b)
     check("a register was written", '"r15": "0xabcdef"' in out("regs looped 0 --json"), b)
