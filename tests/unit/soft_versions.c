@@ -154,6 +154,80 @@ static void ids_are_checked(void **state)
 	bad(TDH_VP_INIT, 1, id_too_long, "TDX_OPERAND_INVALID (operand 8 R8");
 }
 
+/* ---- the topology that a guest asks for ---- */
+
+#define TD_CTLS       UINT64_C(0x9110000300000017)
+#define ENUM_TOPOLOGY BIT64(1)
+
+static struct {
+	unsigned step;
+	uint64_t status;
+	uint64_t levels[4], features_ebx; /* CPUID 1F.1, 1 */
+} asked;
+
+static void asks_cpuid(struct soft_vcpu *v, struct soft_exit *x, uint32_t leaf, uint32_t subleaf)
+{
+	x->reason = SOFT_EXIT_CPUID;
+	x->instr_len = 2;
+	v->gpr.rax = leaf;
+	v->gpr.rcx = subleaf;
+}
+
+/* TDG.VM.WR of TD_CTLS, then CPUID 1F.1 and 1. */
+static void guest_asks(struct soft_vcpu *v, struct soft_exit *x)
+{
+	const struct soft_regs *g = &v->gpr;
+
+	switch (asked.step++) {
+	case 0:
+		x->reason = SOFT_EXIT_TDCALL;
+		x->instr_len = 4;
+		v->gpr.rax = TDG_VM_WR;
+		v->gpr.rcx = 0;
+		v->gpr.rdx = TD_CTLS;
+		v->gpr.r8 = v->gpr.r9 = ENUM_TOPOLOGY;
+		break;
+	case 1:
+		asked.status = g->rax;
+		asks_cpuid(v, x, 0x1f, 1);
+		break;
+	case 2:
+		memcpy(asked.levels, (uint64_t[]){ g->rax, g->rbx, g->rcx, g->rdx },
+		       sizeof(asked.levels));
+		asks_cpuid(v, x, 1, 0);
+		break;
+	case 3:
+		asked.features_ebx = g->rbx;
+		break;
+	default:
+		break;
+	}
+}
+
+static void a_guest_that_asks_sees_its_hosts_topology(void **state)
+{
+	(void)state;
+	good(TDH_VP_INIT, 1, id_of_its_own);
+	memset(&asked, 0, sizeof(asked));
+	softmod_guest = guest_asks;
+	(void)td_vcpu_run(td, 1);
+	assert_true(asked.step >= 4);
+	if (topology()) {
+		assert_int_equal(asked.status, 0);
+		assert_int_equal(asked.levels[0], 1); /* one bit of an id is the core's */
+		assert_int_equal(asked.levels[1], VCPUS);
+		assert_int_equal(asked.levels[2], 1 | 2 << 8);
+		assert_int_equal(asked.levels[3], 77);
+		assert_int_equal(asked.features_ebx >> 24, 77);
+	} else {
+		assert_int_equal(asked.status >> 32, 0xc0000c01); /* not writable */
+		assert_int_equal(asked.levels[0], 0x1f); /* a #VE: registers are as they were */
+		assert_int_equal(asked.features_ebx >> 24, 1);
+	}
+	softmod_guest = NULL;
+	end();
+}
+
 /* ---- TD_PARAMS ---- */
 
 static struct td_params *params(const struct soft_regs *r) { return hpa_to_ptr((hpa_t){ r->rdx }); }
@@ -225,6 +299,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(vcpus_have_x2apic_ids_where_hosts_choose_them),
 		cmocka_unit_test(ids_are_checked),
+		cmocka_unit_test(a_guest_that_asks_sees_its_hosts_topology),
 		cmocka_unit_test(parameters_are_judged_by_the_row),
 		cmocka_unit_test(a_vcpu_state_is_told_where_the_row_says),
 	};
