@@ -455,6 +455,40 @@ static void a_module_is_replaced_under_a_td(void **state)
 	assert_true(td_is_known());
 }
 
+/* Each version of the module that there is comes from a file too, and is brought up as what it is. */
+static void each_version_can_be_loaded(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < soft_profile_count; i++) {
+		const struct soft_profile *p = &soft_profiles[i];
+		struct module_file m;
+		char words[60];
+
+		empty_machine(CPUS);
+		snprintf(words, sizeof(words), "--profile %s", p->name);
+		m = file(words);
+		assert_int_equal(seamldr_load(&m, why), 0);
+		assert_int_equal(tdx_init(softmod_host()), 0);
+		assert_int_equal(tdx_state.md.minor, p->minor);
+		assert_int_equal(tdx_state.md.features0, p->features0);
+		make_td();
+	}
+}
+
+/* What is replaced is another version afterwards, and the TD is still there. */
+static void an_update_brings_the_new_version(void **state)
+{
+	struct module_file m;
+
+	(void)state;
+	ready(CPUS);
+	make_td();
+	m = file("--profile 1.5.05 --svn 2");
+	assert_int_equal(seamldr_update(&m, why), 0);
+	assert_int_equal(tdx_state.md.features0, soft_profile_find("1.5.05")->features0);
+	assert_true(td_is_known());
+}
+
 static void an_update_waits_for_what_is_half_done(void **state)
 {
 	struct module_file m;
@@ -598,6 +632,8 @@ int main(void)
 		cmocka_unit_test(calls_of_all_cpus_are_counted),
 		cmocka_unit_test(the_loader_goes_and_nothing_is_reached),
 		cmocka_unit_test(a_module_is_replaced_under_a_td),
+		cmocka_unit_test(each_version_can_be_loaded),
+		cmocka_unit_test(an_update_brings_the_new_version),
 		cmocka_unit_test(an_update_waits_for_what_is_half_done),
 		cmocka_unit_test(memory_is_initialised_first),
 		cmocka_unit_test(an_update_that_was_refused_can_be_made_again),
