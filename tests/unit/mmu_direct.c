@@ -101,7 +101,7 @@ TEST(D1_the_level_is_what_slot_backing_and_configuration_allow)
 
 TEST(D1_a_block_that_the_slot_does_not_hold_whole_is_mapped_smaller)
 {
-	struct fake_slot odd;
+	struct fake_slot odd, late;
 
 	vm();
 	fake_slot_add(&s, &odd, (gfn_t){ 3 }, 1024);
@@ -113,6 +113,11 @@ TEST(D1_a_block_that_the_slot_does_not_hold_whole_is_mapped_smaller)
 	CHECK_INT(level_at((gfn_t){ 1026 }), LEVEL_4K);
 	CHECK_INT(fault_at((gfn_t){ 2 }, MMU_READ), -ENOENT);
 	CHECK_INT(fault_at((gfn_t){ 1027 }, MMU_READ), -ENOENT);
+	fake_slot_add(&s, &late, (gfn_t){ 2051 }, 1021); /* ends with a whole block */
+	CHECK_INT(fault_at((gfn_t){ 2100 }, MMU_READ), 0);
+	CHECK_INT(level_at((gfn_t){ 2100 }), LEVEL_4K);
+	CHECK_INT(fault_at((gfn_t){ 3071 }, MMU_READ), 0);
+	CHECK_INT(level_at((gfn_t){ 3071 }), LEVEL_2M);
 	sept_end(&s);
 }
 
