@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """test_net_uses: what the network is used for, against real peers on this machine's loopback: pages read
 by an HTTP client (and judged by promtool, where it is installed), the log received by a datagram socket,
-files fetched by HTTP and TFTP, and the console behind its secret.
+files fetched by HTTP and TFTP, the console behind its secret, and gdb's packets.
 
 One boot in QEMU with its user-mode network: the guest's 10.0.2.2 is this machine.
 """
@@ -18,6 +18,7 @@ import threading
 import time
 
 import e2e
+import net_guests
 
 BIG = 8 << 20
 SECRET = "correct horse battery"
@@ -141,6 +142,19 @@ def check_console(port):
     e2e.check("quit ends it", con.socket.recv(10) == b"")
 
 
+def check_gdb(port):
+    """The stub answers, one connection at a time, also after one was cut."""
+    for _ in range(2):
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as gdb:
+            gdb.sendall(b"+$qSupported:xmlRegisters=i386#c1")
+            gdb.settimeout(60)
+            said = b""
+            while b"#" not in said and (data := gdb.recv(4096)):
+                said += data
+            e2e.check("gdb's stub answers over TCP", b"PacketSize=" in said, said)
+        time.sleep(1)
+
+
 def check_fetch(live, web, tftp, image):
     """Files by both protocols, whole, wrong and missing."""
     digest = hashlib.sha256(image).hexdigest()
@@ -173,20 +187,23 @@ def main():
         out.write(small)
     log = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     log.bind(("127.0.0.1", 0))
-    port, console = free_port(), free_port()
+    port, console, gdb = free_port(), free_port(), free_port()
     at = f"http://10.0.2.2:{web.server_port}"
     config = (f"[tain]\nnet = dhcp\nhttp = 80\nremote = 2323 from 10.0.2.0/24\nsecret = {SECRET}\n"
               f"syslog = 10.0.2.2:{log.getsockname()[1]}\nstart = far, near\n"
+              "gdb_net = 1234 from 10.0.2.0/24\nuplink = lan\n"
               f"[vm far]\nkernel = {at}/kernel\n[vm near]\nkernel = {at}/missing\n")
     live = e2e.Live(machine="qemu", config=config,
                     extra=["--nic", "virtio-net", "--net", f"hostfwd=tcp:127.0.0.1:{port}-:80", "--net",
-                           f"hostfwd=tcp:127.0.0.1:{console}-:2323", "--net", f"tftp={folder}"])
+                           f"hostfwd=tcp:127.0.0.1:{console}-:2323", "--net",
+                           f"hostfwd=tcp:127.0.0.1:{gdb}-:1234", "--net", f"tftp={folder}"])
     e2e.check("the boot waits for no file", live.wait(r"^tain: ready") and live.wait(r"^tain> \Z"), live.text)
     e2e.check("a file that is not there refuses its guest", live.wait(r"^tain: near: refused: 404"), live.text)
     e2e.check("a file that came was handed on", "fetch: far: " in live.text and
               hashlib.sha256(Files.content["/kernel"]).hexdigest() in live.text, live.text)
     check_pages(port)
     check_console(console)
+    check_gdb(gdb)
     check_fetch(live, web.server_port, small, image)
     e2e.check("its uses are counted", live.command("uses --json") and
               re.search(r'"what": "remote logins", "count": 1\b', live.text), live.text[-1500:])
@@ -210,4 +227,7 @@ def main():
 
 if __name__ == "__main__":
     main()
+    if os.environ.get("TAIN_LONG"):
+        with e2e.theme("guests on a switch"):
+            net_guests.run()
     e2e.finish()
