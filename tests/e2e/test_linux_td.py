@@ -128,10 +128,14 @@ def two():
     report = "/sys/kernel/config/tsm/report/a"
     quote = [(f"mount -t configfs c /sys/kernel/config; mkdir {report}; head -c 64 /dev/urandom > {report}/inblob",
               "/ #"), (f"cat {report}/outblob; echo asked $((3*3))", "asked 9")]
-    virtio = [("virtio disk", "virtio: disk as written"), ("virtio rest", "printed on 0hvc"),
-              ("virtio load", "under load"), ("virtio intx", "by 3 pins"),
+    logged = [("virtio disk", "virtio: disk as written"), ("virtio load", "under load")]
+    virtio = [("virtio rest", "printed on 0hvc"), ("virtio intx", "by 3 pins"),
               ("virtio disk; echo pins $((6*9))", "pins 54")]
-    commands += shell_commands("one", typed + quote + virtio)[2:] + ["info one", "stats one"]
+    # What the disk writes into the shared half is logged, and a copy follows it.
+    commands += shell_commands("one", typed + quote)[2:] + ["dirty one start wp copy"]
+    commands += shell_commands("one", logged)[2:]
+    commands += ["hold one", "dirty one report", "dirty one verify", "dirty one stop", "continue one"]
+    commands += shell_commands("one", virtio)[2:] + ["info one", "stats one"]
     commands += shell_commands("four", typed)[2:] + ["info four", "stats four", "stats"]
     commands += ["stats one", "-wait one 4", "stats one"]
     commands += ['type one "poweroff -f"', "wait one 60", 'type four "echo c > /proc/sysrq-trigger"',
@@ -154,6 +158,10 @@ def two():
             "the disk's data is right by its pin too":
                 r"by 3 pins$(.|\n)*^virtio: disk as written$(.|\n)*^pins 54$"}.items():
         check("one: " + what, re.search(pattern, out, re.M), out[-3000:])
+    pages = re.search(r"^pages: (\d+)$", b.output_of("dirty one report"), re.M)
+    check("one: the log has what its disk wrote", pages and int(pages[1]) > 20, b.output_of("dirty one report"))
+    check("one: a copy that follows the log is what the memory is",
+          b.has(r"^the copy agrees with the memory of one$"), b.output_of("dirty one verify"))
     check("one: nothing of it failed", "virtio: FAIL" not in out, out[-3000:])
     check("one: a quote is refused at once, as an error of the driver's, and the guest goes on",
           re.search(r"GetQuote hypercall failed, status:8000000000000003$", out, re.M) and
