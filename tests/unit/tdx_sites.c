@@ -499,7 +499,9 @@ static void C19_every_place_is_reached_under_its_lock(void **state)
 	(void)state;
 	set_up();
 	assert_in_range(site_count(), 30, ARRAY_LEN(reached));
+	free(in_bring_up);
 	in_bring_up = calloc(site_count(), sizeof(*in_bring_up));
+	memset(reached, 0, sizeof(reached)); /* by the version before */
 	start_machine();
 	assert_int_equal(tdx_init(softmod_host()), 0);
 	for (size_t i = 0; i < site_count(); i++)
