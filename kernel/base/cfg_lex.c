@@ -211,3 +211,20 @@ bool cfg_names_file(struct cfg_span section, struct cfg_span key, struct cfg_spa
 			return true;
 	return false;
 }
+
+static bool parts_words(char c) { return c == ' ' || c == '\t' || c == ','; }
+
+bool cfg_word(const char **s, char *word, size_t size)
+{
+	size_t n = 0;
+
+	while (parts_words(**s))
+		(*s)++;
+	if (!**s)
+		return false;
+	for (; **s && !parts_words(**s); (*s)++)
+		if (n + 1 < size)
+			word[n++] = **s;
+	word[n] = 0;
+	return true;
+}

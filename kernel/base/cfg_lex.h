@@ -73,4 +73,7 @@ bool cfg_span_copy_path(struct cfg_span span, char *out, size_t out_size) MUST_C
  */
 bool cfg_names_file(struct cfg_span section, struct cfg_span key, struct cfg_span value);
 
+/* The next of a list's words, apart by blanks or commas, from *@s into @word; false at the end. Too long: cut. */
+bool cfg_word(const char **s, char *word, size_t size);
+
 #endif

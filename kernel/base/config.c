@@ -222,22 +222,6 @@ static const char *list_words(const struct word *words, char *buf, size_t size)
 	return buf;
 }
 
-/* One blank- or comma-separated item from *@s into @buf; false at the end. Too long: cut. */
-static bool next_item(const char **s, char *buf, size_t size)
-{
-	size_t n = 0;
-
-	while (**s == ' ' || **s == '\t' || **s == ',')
-		(*s)++;
-	if (!**s)
-		return false;
-	for (; **s && **s != ' ' && **s != '\t' && **s != ','; (*s)++)
-		if (n + 1 < size)
-			buf[n++] = **s;
-	buf[n] = 0;
-	return true;
-}
-
 /* ------------------------------------------------------------------ the keys */
 
 struct key;
@@ -365,7 +349,7 @@ static void set_bits(struct parser *p, const struct key *k, const char *value)
 	uint32_t bits = 0;
 	char item[32], list[80];
 
-	while (next_item(&value, item, sizeof(item))) {
+	while (cfg_word(&value, item, sizeof(item))) {
 		const struct word *w = find_word(k->words, item);
 
 		if (!w) {
@@ -443,7 +427,7 @@ static void set_start(struct parser *p, const struct key *k, const char *value)
 	char item[GUEST_NAME_MAX + 2];
 
 	p->start_line = p->line;
-	while (next_item(&value, item, sizeof(item))) {
+	while (cfg_word(&value, item, sizeof(item))) {
 		if (strlen(item) > GUEST_NAME_MAX)
 			complain(p, "%s: '%s...' is longer than a guest's name may be", k->name,
 				 item);

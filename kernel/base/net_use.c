@@ -8,27 +8,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/cfg_lex.h"
 #include "kernel/base/guest_config.h"
 #include "kernel/base/url.h"
 
 #define WORD_MAX    64
 #define SYSLOG_PORT 514
-
-/* The next word at *s into @word; false: none is left. Too long: cut, and so no address any more. */
-static bool next_word(const char **s, char word[WORD_MAX])
-{
-	size_t n = 0;
-
-	while (**s == ' ' || **s == '\t' || **s == ',')
-		(*s)++;
-	if (!**s)
-		return false;
-	for (; **s && **s != ' ' && **s != '\t' && **s != ','; (*s)++)
-		if (n + 1 < WORD_MAX)
-			word[n++] = **s;
-	word[n] = 0;
-	return true;
-}
 
 static bool read_port(const char *text, uint16_t *port)
 {
@@ -52,16 +37,16 @@ const char *net_service_read(const char *text, bool ranges_needed, struct net_se
 	struct net_service_config s = { 0 };
 	char word[WORD_MAX];
 
-	if (next_word(&text, word) && strcmp(word, "off") == 0 && !next_word(&text, word)) {
+	if (cfg_word(&text, word, sizeof(word)) && strcmp(word, "off") == 0 && !cfg_word(&text, word, sizeof(word))) {
 		*out = s;
 		return NULL;
 	}
 	if (!read_port(word, &s.port))
 		return "expected a port from 1 to 65535, or off";
-	if (next_word(&text, word)) {
+	if (cfg_word(&text, word, sizeof(word))) {
 		if (strcmp(word, "from") != 0)
 			return "expected `from` and address ranges behind the port";
-		while (next_word(&text, word)) {
+		while (cfg_word(&text, word, sizeof(word))) {
 			if (s.range_count == NET_RANGES_MAX)
 				return "more than 8 address ranges";
 			if (net_range_parse(word, &s.ranges[s.range_count++]) != 0)

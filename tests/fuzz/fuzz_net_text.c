@@ -2,7 +2,7 @@
  * fuzz_net_text.c - any text as an address, a range, a service, an endpoint, a URL: what is accepted can
  * be printed and read again as the same, and holds nothing that could end a line.
  *
- * links: kernel/base/net_addr.c kernel/base/net_use.c kernel/base/url.c
+ * links: kernel/base/net_addr.c kernel/base/net_use.c kernel/base/cfg_lex.c kernel/base/url.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

@@ -2,7 +2,7 @@
  * console_remote.c - the console over TCP: nothing runs before the secret, wrong ones cost time, one
  * session at a time, and a session that ends in the middle leaves nothing behind.
  *
- * links: kernel/net/remote.c kernel/net/text.c kernel/base/net_addr.c kernel/base/net_use.c kernel/base/url.c
+ * links: kernel/net/remote.c kernel/net/text.c kernel/base/net_addr.c kernel/base/net_use.c kernel/base/cfg_lex.c kernel/base/url.c
  * links: tests/fake/stream.c
  *
  * SPDX-License-Identifier: BSD-2-Clause

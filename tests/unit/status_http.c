@@ -3,7 +3,7 @@
  * bytes and time; nothing but the ranges given is spoken to.
  *
  * links: kernel/net/http_request.c kernel/net/http_server.c kernel/net/text.c
- * links: kernel/base/net_addr.c kernel/base/net_use.c kernel/base/url.c tests/fake/stream.c
+ * links: kernel/base/net_addr.c kernel/base/net_use.c kernel/base/cfg_lex.c kernel/base/url.c tests/fake/stream.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

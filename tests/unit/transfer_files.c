@@ -3,7 +3,7 @@
  * all who name the same, and a failure keeps only that guest from starting. And gdb's line over TCP.
  *
  * links: kernel/net/files.c kernel/net/fetch.c kernel/net/store.c kernel/net/http_response.c kernel/net/tftp.c
- * links: kernel/net/gdb_tcp.c kernel/base/url.c kernel/base/net_use.c kernel/base/sha256.c
+ * links: kernel/net/gdb_tcp.c kernel/base/url.c kernel/base/net_use.c kernel/base/cfg_lex.c kernel/base/sha256.c
  * links: kernel/base/net_addr.c tests/fake/stream.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
