@@ -35,12 +35,14 @@ def drain(fd):
         pass
 
 
+BOCHS_HOST_MIB = 2048  # what it takes of the host at most; the rest of a larger machine is in a file
+
 BOCHS_RC = """\
 config_interface: textconfig
 display_library: term
 romimage: file={firmware}, address=0xffe00000
 cpu: model=corei7_skylake_x, count={cpus}, ips={ips}, reset_on_triple_fault=0
-memory: guest={memory}, host={memory}
+memory: guest={memory}, host={host_memory}
 pci: enabled=1, chipset=i440fx
 clock: sync=none
 sound: driver=dummy
@@ -111,7 +113,7 @@ class Emulator:
         rc, commands = (os.path.join(self.folder, n) for n in ("bochsrc", "commands"))
         with open(rc, "w", encoding="ascii") as out:
             out.write(BOCHS_RC.format(firmware=FIRMWARE, cpus=cpus, ips=IPS, memory=memory,
-                                      image=image, folder=self.folder,
+                                      host_memory=min(memory, BOCHS_HOST_MIB), image=image, folder=self.folder,
                                       port=self.listener.getsockname()[1],
                                       com2=f"mode=socket-client, dev=127.0.0.1:{self.gdb}"
                                       if self.gdb else "mode=null",

@@ -12,8 +12,10 @@ from e2e import Live, check, theme
 OVMF = "/usr/share/ovmf/OVMF.fd"
 GUESTS = os.path.join(e2e.ROOT, "build", "guests")
 LONG = bool(os.environ.get("TAIN_LONG"))
-# With TAIN_LONG, on one CPU: more vCPUs, odd sizes, and most of what the emulator can have (2 GiB).
-SIZES = [("256M", 1), ("256M", 2), ("300M", 4), ("301M", 1), ("1025M", 2), ("1536M", 1)]
+LINUX = [(os.path.join(GUESTS, "debian13-vmlinuz"), r"\tain\vmlinuz"),
+         (os.path.join(GUESTS, "linux-initrd.gz"), r"\tain\initrd.gz")]
+# With TAIN_LONG, on one CPU: more vCPUs, odd sizes, up to all that fits below the hole for devices.
+SIZES = [("256M", 1), ("256M", 2), ("300M", 4), ("301M", 1), ("1025M", 2), ("1536M", 1), ("3G", 1)]
 
 
 def td(name, memory, vcpus=1, **keys):
@@ -44,9 +46,14 @@ def powers_off(run, name):
           run.text[-3000:])
 
 
+def machine_memory(memory):
+    """MiB: the firmware's guest accepts all that it has, and a GiB of the machine's is behind the hole."""
+    return 4864 if memory == "3G" else 2048 if len(memory) > 4 else 512
+
+
 def shell(memory, vcpus):
     name = f"OVMF, {memory}, {vcpus} vCPU: "
-    run = live(td("ovmf", memory, vcpus), 2048 if len(memory) > 4 else 512)
+    run = live(td("ovmf", memory, vcpus), machine_memory(memory))
 
     check(name + "the machine is ready", run.wait(r"^tain: ready", 400), run.text[-3000:])
     run.type("start ovmf\r")
@@ -72,9 +79,7 @@ def three():
     kernel = {"kernel": r"\tain\vmlinuz", "initrd": r"\tain\initrd.gz", "memory_low": "384M",
               "cmdline": "console=ttyS0 earlyprintk=ttyS0"}
     config = td("ovmf", "300M") + td("linux", "4608M", **kernel) + td("greedy", "3G")
-    files = [(os.path.join(GUESTS, "debian13-vmlinuz"), r"\tain\vmlinuz"),
-             (os.path.join(GUESTS, "linux-initrd.gz"), r"\tain\initrd.gz")]
-    run = live(config, 1100 if not LONG else 2000, files)
+    run = live(config, 1100 if not LONG else 2000, LINUX)
 
     check("the machine is ready", run.wait(r"^tain: ready", 400), run.text[-3000:])
     run.command("start ovmf", 200)
@@ -134,8 +139,30 @@ def to_the_end(run):
           run.text[-3000:])
 
 
+def kernel(vcpus):
+    """A kernel through the firmware with several vCPUs, to its shell."""
+    name = f"kernel through OVMF, {vcpus} vCPU: "
+    keys = {"kernel": r"\tain\vmlinuz", "initrd": r"\tain\initrd.gz",
+            "cmdline": "console=ttyS0 earlyprintk=ttyS0"}
+    run = live(td("linux", "512M", vcpus, **keys), 1024, LINUX)
+
+    run.wait(r"^tain: ready", 400)
+    run.command("start linux", 200)
+    run.command('expect linux "/ # " 900', 1500)
+    run.command('type linux "echo cpus-$(nproc)"')
+    run.command(f"expect linux cpus-{vcpus} 60", 200)
+    check(name + "all of them run", re.search(rf"^linux\| .*cpus-{vcpus}$", run.text, re.M), run.text[-3000:])
+    run.command('type linux "poweroff -f"')
+    run.command("wait linux 60", 200)
+    check(name + "it powers off", re.search(r"^tain: linux: stopped: powered off$", run.text, re.M), run.text[-3000:])
+    check(name + "the run ends with 0", run.leave().status == 0, run.text[-3000:])
+
+
 with theme("a shell, a kernel, a greedy one"):
     three()
+for count in [2, 4] if LONG else []:
+    with theme(f"a kernel with {count} vCPUs"):
+        kernel(count)
 for size, count in SIZES if LONG else []:
     with theme(f"OVMF with {size}"):
         shell(size, count)
