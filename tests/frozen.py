@@ -23,9 +23,9 @@ MODEL_BUGS = ["NO_FREEZE", "NO_TRACK", "NO_WAIT", "NO_GRACE", "PUBLISHED_ALTHOUG
 CODE_BUGS = [
     ("a table is published before the hook", "mmu/change.c",
      "\tif (!exchange_if(w, SPTE_FROZEN))", "\tif (!exchange_if(w, new))"),
-    ("a page is published before the hook", "mmu/change.c",
+    ("a page is published before the hook", "mmu/change.h",
      "&entry->raw, &was, SPTE_FROZEN_RAW, false,", "&entry->raw, &was, leaf.raw, false,"),
-    ("what the hook refused is published", "mmu/change.c",
+    ("what the hook refused is published", "mmu/change.h",
      "\t\t\tunfreeze(entry, old);", "\t\t\tunfreeze(entry, new);"),
     ("no flush between block and remove", "mmu/mirror.c",
      "err = owed_flush(r->mmu, MMU_MIRROR, (gfn_t){ r->start }, (gfn_t){ r->limit });", "err = 0;"),
