@@ -33,7 +33,8 @@
 #define KEY_INTERRUPT 0x03 /* ^C */
 #define TYPE_AHEAD    2048
 
-#define BY_HAND_US    UINT64_C(4000) /* two keys closer than that: a program types */
+/* Two keys closer than that: a program types. Where a guest keeps the CPU busy, each comes a 5 ms turn later. */
+#define BY_HAND_US    UINT64_C(12000)
 #define SCREEN_ROWS   24             /* of a terminal of which nothing is known */
 #define RING_HIGH     (64u << 10)    /* of text that waits: who prints on waits */
 #define STUCK_US      UINT64_C(200000) /* a UART that took nothing for so long is not waited for */
