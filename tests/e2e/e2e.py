@@ -39,10 +39,14 @@ class Boot:
 
     def output_of(self, command):
         """What the console printed after the typed @command, up to the next prompt; or ''. A line that a
-        guest printed while the command stood there unfinished makes the console show it again."""
+        guest printed while the command stood there unfinished makes the console show it again; one that
+        came between the prompt and its first key leaves it without its prompt."""
         _, typed, rest = self.text.partition(f"tain> {command}\n")
         if not typed:
-            return ""
+            alone = re.search(rf"^{re.escape(command)}\n", self.text, re.M)
+            if not alone:
+                return ""
+            rest = self.text[alone.end():]
         said, _, after = rest.partition("\ntain> ")
         while after.startswith(f"{command}\n") and all(re.match(r"\w+\| ?|\[ *\d|tain: ", line)
                                                      for line in said.splitlines()):
