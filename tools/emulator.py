@@ -59,8 +59,32 @@ info: action=ignore
 debug: action=ignore
 """
 
-# Its user-mode network: 10.0.2.15 by DHCP, the host is 10.0.2.2.
-BOCHS_NIC = "e1000: card=0, enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, ethdev=/tmp, script=\"\""
+# Its user-mode network: 10.0.2.15 by DHCP, the host is 10.0.2.2. What Bochs calls the device is the folder
+# that its TFTP server offers, the script is the settings that it reads (iodev/network/eth_slirp.cc).
+BOCHS_NIC = 'e1000: card=0, enabled=1, mac=52:54:00:12:34:56, ethmod=slirp, ethdev="{tftp}", script="{settings}"'
+BOCHS_FORWARDS = 5  # it forgets more
+
+
+def bochs_network(folder, options):
+    """Bochs's words for its interface, with QEMU's names for the options."""
+    tftp, lines = os.path.join(folder, "tftp"), ["# slirp config"]
+    os.mkdir(tftp)
+    for option in options:
+        name, _, value = option.partition("=")
+        if name == "hostfwd" and value:
+            lines.append(f"hostfwd = {value}")
+        elif name == "restrict" and value in ("on", "off"):
+            lines.append(f"restricted = {int(value == 'on')}")
+        elif name == "tftp" and os.path.isdir(value):
+            tftp = os.path.abspath(value)
+        else:
+            raise StartError(f"--net {option}: Bochs knows restrict=on, hostfwd=..., and tftp=DIR")
+    if sum(line.startswith("hostfwd") for line in lines) > BOCHS_FORWARDS:
+        raise StartError(f"--net hostfwd: Bochs takes at most {BOCHS_FORWARDS}")
+    settings = os.path.join(folder, "slirp.conf")
+    with open(settings, "w", encoding="utf-8") as out:
+        out.write("\n".join(lines) + "\n")
+    return BOCHS_NIC.format(tftp=tftp, settings=settings)
 
 
 class Emulator:
@@ -75,7 +99,7 @@ class Emulator:
         self.guard = None
         self.gdb = None
         self.gdbline = None  # who listens for COM2 (gdbline.py)
-        self.bochs_nic = False
+        self.bochs_nic = None  # options of its network, if it has one
         self.qemu_words = []  # more words for QEMU, its serial lines among them
 
     def start_guard(self):
@@ -117,7 +141,8 @@ class Emulator:
                                       port=self.listener.getsockname()[1],
                                       com2=f"mode=socket-client, dev=127.0.0.1:{self.gdb}"
                                       if self.gdb else "mode=null",
-                                      nic=BOCHS_NIC if self.bochs_nic else ""))
+                                      nic="" if self.bochs_nic is None else
+                                      bochs_network(self.folder, self.bochs_nic)))
         with open(commands, "w", encoding="ascii") as out:
             out.write("c\n")  # the package has the debugger compiled in: continue
         self.terminal, slave = pty.openpty()
