@@ -374,8 +374,12 @@ static void show_prompt(void)
 	mon.prompting = true;
 }
 
+/* A key goes on where its line stands, also when other text has just come between. */
 static void edit_key(uint8_t key)
 {
+	if (!console_typed_stands())
+		line_redraw(&mon.line);
+
 	enum line_event event = line_key(&mon.line, key);
 
 	if (event == LINE_MORE)
