@@ -155,14 +155,15 @@ class Live(Output):
         """Where a run stands: the pattern that the test waits for."""
         return f"{self.wanted!r} in what follows"
 
-    def wait(self, pattern, seconds=300):
-        """Whether @pattern comes within @seconds, after what earlier waits have seen."""
+    def wait(self, pattern, seconds=300, whole=False):
+        """Whether @pattern comes within @seconds, after what earlier waits have seen; with @whole,
+        whether it ever came, for lines that keep no order with those."""
         until = time.monotonic() + seconds
         self.wanted = pattern
         while True:
             alive = self.run.poll() is None
-            if found := re.compile(pattern, re.M).search(self.text, self.seen):
-                self.seen = found.end()
+            if found := re.compile(pattern, re.M).search(self.text, 0 if whole else self.seen):
+                self.seen = max(self.seen, found.end())
                 return True
             if not alive or time.monotonic() > until:
                 return False
