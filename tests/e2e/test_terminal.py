@@ -85,9 +85,13 @@ class Terminal:
         return False
 
     def keys(self, *keys, pause=0.06):
-        """Press keys, each a string of one key's bytes."""
+        """Press keys, each a string of one key's bytes, and each once the one before has shown: a busy
+        emulator would take two at once, which no person types."""
         for key in keys:
+            before, until = len(self.raw), time.monotonic() + 5
             os.write(self.master, key.encode())
+            while len(self.raw) == before and time.monotonic() < until:
+                time.sleep(0.005)
             time.sleep(pause)
 
     def end(self, seconds=60):
