@@ -12,6 +12,7 @@
  */
 #include "tdx/soft/module.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define ANYTIME BIT32(0) /* also before SYS_READY */
@@ -145,9 +146,11 @@ struct soft_module *soft_init(void *memory, const struct soft_machine *machine,
 	return m;
 }
 
-const char *soft_banner(void)
+const char *soft_banner(const struct soft_profile *profile, char *buf, size_t size)
 {
-	return "SOFTWARE TDX MODULE: emulates the TDX module 1.5 interface on a CPU without TDX. "
-	       "NO CONFIDENTIALITY, NO INTEGRITY, NO ATTESTATION: the host can read and change "
-	       "everything.";
+	snprintf(buf, size,
+		 "SOFTWARE TDX MODULE: emulates version %s of the TDX module on a CPU without TDX. NO "
+		 "CONFIDENTIALITY, NO INTEGRITY, NO ATTESTATION: the host can read and change everything.",
+		 profile->name);
+	return buf;
 }

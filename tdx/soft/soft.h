@@ -311,8 +311,9 @@ int soft_inject_add(struct soft_module *m, const struct tdx_inject *rule) MUST_C
 void soft_inject_clear(struct soft_module *m);
 unsigned soft_inject_list(const struct soft_module *m, struct tdx_inject out[TDX_INJECT_RULES]);
 
-/* What the start of the module prints, loudly. */
-const char *soft_banner(void);
+/* What the start of the module prints, loudly: in @buf. */
+#define SOFT_BANNER 240
+const char *soft_banner(const struct soft_profile *profile, char *buf, size_t size);
 
 /*
  * Set in @out the CPUID bits that TDH.SYS.INIT insists on, so that a machine description of a

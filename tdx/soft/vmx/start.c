@@ -141,6 +141,13 @@ static const struct soft_backend backend = {
 
 /* ---- the P-SEAMLDR ---- */
 
+static void say_banner(const struct soft_profile *profile)
+{
+	char text[SOFT_BANNER];
+
+	log_warn("%s", soft_banner(profile, text, sizeof(text)));
+}
+
 static bool loader_knows(void *ctx, const char *name)
 {
 	(void)ctx;
@@ -157,7 +164,7 @@ static void loader_install(void *ctx, const char *name, enum seamldr_scenario sc
 {
 	(void)ctx;
 	soft_reload(module, soft_profile_find(name), scenario == SEAMLDR_UPDATE);
-	log_warn("%s", soft_banner());
+	say_banner(soft_profile_find(name));
 }
 
 static const struct soft_seamldr_ops loader_ops = { loader_knows, loader_handoff, loader_install };
@@ -311,7 +318,7 @@ int soft_vmx_start(const char *version)
 	if (err)
 		return err;
 	soft_seamldr_preloaded(&loader);
-	log_warn("%s", soft_banner());
+	say_banner(profile);
 	return 0;
 }
 
