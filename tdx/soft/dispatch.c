@@ -18,6 +18,7 @@
 #define ANYTIME BIT32(0) /* also before SYS_READY */
 #define V1      BIT32(1) /* versions above 0 reach the leaf */
 #define V1_TOPO BIT32(2) /* likewise, if vCPUs can be given x2APIC ids */
+#define IF_DISABLE BIT32(3) /* only in a module that has TDH.SYS.DISABLE */
 
 /* clang-format off */
 static const struct leaf_row {
@@ -52,6 +53,7 @@ static const struct leaf_row {
 	/* migration: see mig.c */
 	[64] = { leaf_mig_session, 0 },         [65] = { leaf_mig_session, 0 },
 	[66] = { leaf_mig_restore, 0 },         [68] = { leaf_mig_session, 0 },
+	[69] = { leaf_sys_disable, ANYTIME | IF_DISABLE },
 	[70] = { leaf_mig_session, 0 },         [71] = { leaf_mig_session, 0 },
 	[72] = { leaf_mig_export_immutable, 0 }, [73] = { leaf_mig_session, 0 },
 	[74] = { leaf_mig_vp, 0 },              [75] = { leaf_mig_unblockw, 0 },
@@ -64,6 +66,7 @@ static const struct leaf_row {
 /* clang-format on */
 
 #define LEAF_LP_SHUTDOWN 44
+#define LEAF_DISABLE     69
 #define ODD_DETAIL       0x5a /* what SOFT_A_ALL_DETAILS puts where there is no operand */
 
 static bool versions(const struct call *c, const struct leaf_row *row)
@@ -73,10 +76,19 @@ static bool versions(const struct call *c, const struct leaf_row *row)
 	return (row->flags & V1) != 0;
 }
 
+static const struct leaf_row *row_of(const struct call *c)
+{
+	const struct leaf_row *row = c->leaf < ARRAY_LEN(leaves) ? &leaves[c->leaf] : NULL;
+
+	if (row && (row->flags & IF_DISABLE) && !(c->m->profile->features0 & SOFT_F_SYS_DISABLE))
+		return NULL;
+	return row;
+}
+
 static tdx_status_t dispatch(struct call *c)
 {
 	uint64_t rax = c->r->rax;
-	const struct leaf_row *row = c->leaf < ARRAY_LEN(leaves) ? &leaves[c->leaf] : NULL;
+	const struct leaf_row *row = row_of(c);
 	uint8_t state = __atomic_load_n(&c->m->sys_state, __ATOMIC_ACQUIRE);
 
 	if (rax & ~BITS64(23, 0))
@@ -85,6 +97,8 @@ static tdx_status_t dispatch(struct call *c)
 		return FAIL(OPERAND_INVALID, OP_RAX);
 	if (state == SYS_SHUTDOWN_DONE && c->leaf != LEAF_LP_SHUTDOWN)
 		return FAIL(SYS_SHUTDOWN, 0);
+	if (state == SYS_DISABLING && c->leaf != LEAF_DISABLE)
+		return FAIL(SYS_NOT_READY, 0);
 	if (state != SYS_READY && !(row && (row->flags & ANYTIME)))
 		return FAIL(SYS_NOT_READY, 0);
 	if (!row || !row->run)

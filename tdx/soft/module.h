@@ -53,7 +53,14 @@ enum operand {
 			return try_st;        \
 	} while (0)
 
-enum sys_state { SYSINIT_PENDING, SYSINIT_DONE, SYSCONFIG_DONE, SYS_READY, SYS_SHUTDOWN_DONE };
+enum sys_state {
+	SYSINIT_PENDING,
+	SYSINIT_DONE,
+	SYSCONFIG_DONE,
+	SYS_READY,
+	SYS_SHUTDOWN_DONE,
+	SYS_DISABLING, /* TDH.SYS.DISABLE was called, and has not ended */
+};
 enum lifecycle { HKID_ASSIGNED, KEYS_CONFIGURED, KEYS_BLOCKED, TEARDOWN };
 enum kot_state { KOT_FREE, KOT_ASSIGNED, KOT_FLUSHED, KOT_RESERVED };
 enum vcpu_state { VCPU_UNINITIALIZED = 0, VCPU_READY = 2, VCPU_ACTIVE = 4, VCPU_DISABLED = 8 };
@@ -165,6 +172,10 @@ struct soft_module {
 	struct wbt_entry wbt[SOFT_MAX_PACKAGES];
 
 	uint64_t report_key[4]; /* made at SYS.INIT: means nothing outside this module */
+
+	/* How far TDH.SYS.DISABLE has come: TDMR, bytes of it. */
+	uint32_t disable_tdmr;
+	uint64_t disable_done;
 
 	struct handoff handoff; /* last: what lies before it is a module's own */
 };
@@ -430,6 +441,9 @@ void chldcnt_add(struct tdr *tdr, int64_t n);
 tdx_status_t check_tsc_adjust(struct call *c);
 tdx_status_t check_cpuid_unlimited(struct call *c);
 
+/* sys_config.c */
+void sys_config_undo(struct call *c);
+
 /* epoch.c */
 bool epoch_tracked(const struct tdcs *t, uint64_t bepoch);
 uint64_t epoch_enter(struct tdcs *t);
@@ -440,7 +454,7 @@ void epoch_leave(struct tdcs *t, uint64_t epoch);
 #define LEAF(name) tdx_status_t name(struct call *c)
 LEAF(leaf_sys_init); LEAF(leaf_sys_lp_init); LEAF(leaf_sys_info); LEAF(leaf_sys_rd); LEAF(leaf_sys_rdall);
 LEAF(leaf_sys_config); LEAF(leaf_sys_key_config); LEAF(leaf_sys_tdmr_init); LEAF(leaf_sys_lp_shutdown);
-LEAF(leaf_sys_shutdown); LEAF(leaf_sys_update);
+LEAF(leaf_sys_shutdown); LEAF(leaf_sys_update); LEAF(leaf_sys_disable);
 LEAF(leaf_mng_create); LEAF(leaf_mng_key_config); LEAF(leaf_mng_addcx); LEAF(leaf_mng_init);
 LEAF(leaf_mng_rd); LEAF(leaf_mng_wr); LEAF(leaf_mng_vpflushdone); LEAF(leaf_mng_key_freeid);
 LEAF(leaf_mng_key_reclaimid);

@@ -29,6 +29,7 @@
 #define SOFT_F_PRESERVING    BIT64(1) /* TD-preserving update */
 #define SOFT_F_TOPOLOGY      BIT64(20) /* TOPOLOGY_ENUM: TDH.VP.INIT version 1 */
 #define SOFT_F_DYNAMIC_PAMT  BIT64(36)
+#define SOFT_F_SYS_DISABLE   BIT64(53)
 
 /* Answers that later modules give otherwise: bits of soft_profile.answers. */
 /* clang-format off */

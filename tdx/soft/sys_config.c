@@ -193,21 +193,33 @@ static tdx_status_t check_tdmr(const struct call *c, const struct tdmr *all, uns
 }
 
 /* In 2 MiB pieces where it can be: a PAMT is thousands of pages. */
-static void hide_range(struct call *c, uint64_t pa, uint64_t size)
+static void move_range(void (*move)(const struct call *c, uint64_t pa, unsigned level), struct call *c,
+		       uint64_t pa, uint64_t size)
 {
 	for (uint64_t end = pa + size, step; pa < end; pa += step) {
 		bool large = is_aligned(pa, SIZE_2M) && end - pa >= SIZE_2M;
 
 		step = large ? SIZE_2M : PAGE_SIZE;
-		call_hide(c, pa, large ? 1 : 0);
+		move(c, pa, large ? 1 : 0);
 	}
 }
 
-static void hide_pamts(struct call *c)
+static void move_pamts(void (*move)(const struct call *c, uint64_t pa, unsigned level), struct call *c)
 {
 	for (unsigned i = 0; i < c->m->tdmr_count; i++)
 		for (unsigned l = P4K; l < PAMTS; l++)
-			hide_range(c, c->m->tdmr[i].pamt[l], c->m->tdmr[i].pamt_size[l]);
+			move_range(move, c, c->m->tdmr[i].pamt[l], c->m->tdmr[i].pamt_size[l]);
+}
+
+/* TDH.SYS.DISABLE: the PAMTs, and all that the memory map was. */
+void sys_config_undo(struct call *c)
+{
+	for (unsigned i = 0; i < c->m->tdmr_count; i++)
+		for (unsigned l = P4K; l < PAMTS; l++)
+			for (uint64_t at = 0; at < c->m->tdmr[i].pamt_size[l]; at += PAGE_SIZE)
+				call_page_fill(call_map(c, c->m->tdmr[i].pamt[l] + at), 0);
+	move_pamts(call_unhide, c);
+	c->m->tdmr_count = 0;
 }
 
 tdx_status_t leaf_sys_config(struct call *c)
@@ -237,7 +249,7 @@ tdx_status_t leaf_sys_config(struct call *c)
 		TRY(check_tdmr(c, m->tdmr, i));
 	}
 	m->tdmr_count = (uint32_t)count;
-	hide_pamts(c);
+	move_pamts(call_hide, c);
 	m->pkg_done = 0;
 	m->sys_state = SYSCONFIG_DONE;
 	return OK;
