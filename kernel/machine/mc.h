@@ -63,9 +63,6 @@ bool mc_handle(char *why, size_t size);
 /* The next finding that nobody has dealt with yet. Boot CPU. */
 bool mc_take(struct mc_finding *out);
 
-/* Whose it is, without a lock; of a page that is no RAM of ours, no owner that exists. page.c. */
-enum page_owner page_owner_of(hpa_t page);
-
 /* Was a page among these named by a machine check? Any CPU. */
 bool mc_is_bad(hpa_t base, unsigned order);
 

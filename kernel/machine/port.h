@@ -69,6 +69,9 @@ uint64_t page_count_for_tdx(void);
 /* Guests leave so many pages to their tables and to the hypervisor. */
 #define GUEST_RESERVE_PAGES UINT64_C(512)
 
+/* Whose @page is now, without a lock; of a page that is no RAM of ours, no owner that exists. */
+enum page_owner page_owner_of(hpa_t page);
+
 /* Pages that belong to @owner now (PAGE_FREE: free ones). */
 uint64_t page_count(enum page_owner owner);
 

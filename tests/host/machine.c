@@ -328,6 +328,14 @@ enum page_owner machine_owner(hpa_t page)
 	return owner;
 }
 
+enum page_owner page_owner_of(hpa_t page)
+{
+	uint64_t at = page.v - MACHINE_BASE;
+
+	return page.v < MACHINE_BASE || at >= m.pages * PAGE_SIZE ? PAGE_OWNER_COUNT
+								   : machine_owner(page);
+}
+
 void *hpa_to_ptr(hpa_t page)
 {
 	uint64_t at = page.v - MACHINE_BASE;

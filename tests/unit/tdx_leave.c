@@ -152,14 +152,14 @@ static void with_a_td_built_half_by_hand(void **state)
 	require_left(1);
 }
 
-/* Guests that would not end: the module keeps what it has, and the way out goes on. */
-static void with_tds_that_still_run(void **state)
+/* Its successor has not come: it takes no leaf any more. */
+static void after_the_module_was_shut_down(void **state)
 {
 	(void)state;
 	ready();
-	tdx_state.living = 1;
+	tdx_state.shut_down = true;
 	tdx_fini();
-	tdx_state.living = 0;
+	tdx_state.shut_down = false;
 	require_left(0);
 }
 
@@ -168,28 +168,26 @@ static void after_a_bring_up_that_failed(void **state)
 {
 	static const struct {
 		unsigned leaf;
-		bool configured, keyed;
+		bool initialised, keyed;
 	} steps[] = {
-		{ TDH_SYS_INIT, false, false },      { TDH_SYS_LP_INIT, false, false },
-		{ TDH_SYS_RD, false, false },	     { TDH_SYS_CONFIG, false, false },
-		{ TDH_SYS_KEY_CONFIG, true, true },  { TDH_SYS_TDMR_INIT, true, true },
+		{ TDH_SYS_INIT, false, false },    { TDH_SYS_LP_INIT, true, false },
+		{ TDH_SYS_RD, true, false },	   { TDH_SYS_CONFIG, true, false },
+		{ TDH_SYS_KEY_CONFIG, true, true }, { TDH_SYS_TDMR_INIT, true, true },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(steps); i++) {
 		machine();
 		refused_leaf = steps[i].leaf;
-		refused_status = UINT64_C(0xC000050000000000);
+		refused_status = UINT64_C(0xC000050800000000);
 		assert_int_equal(tdx_init(&host), -EIO);
 		tdx_fini();
-		if (steps[i].configured) {
+		if (steps[i].initialised)
 			require_left(1);
-			assert_true((cleared != 0) == steps[i].keyed);
-		} else {
-			assert_int_equal(disables, 0);
-			assert_int_equal(page_count(PAGE_TDX_PAMT), 0);
-			assert_int_equal(page_count(PAGE_LEAKED), 0);
-		}
+		assert_int_equal(disables, steps[i].initialised);
+		assert_true((cleared != 0) == steps[i].keyed);
+		assert_int_equal(page_count(PAGE_TDX_PAMT), 0);
+		assert_true((page_count(PAGE_LEAKED) != 0) == steps[i].keyed);
 	}
 }
 
@@ -236,7 +234,7 @@ int main(void)
 		cmocka_unit_test(a_module_that_can_is_disabled),
 		cmocka_unit_test(a_module_that_refuses_is_told_of),
 		cmocka_unit_test(with_a_td_built_half_by_hand),
-		cmocka_unit_test(with_tds_that_still_run),
+		cmocka_unit_test(after_the_module_was_shut_down),
 		cmocka_unit_test(after_a_bring_up_that_failed),
 		cmocka_unit_test(without_a_module),
 		cmocka_unit_test(pages_that_come_back_are_cleared),
