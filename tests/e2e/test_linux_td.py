@@ -79,7 +79,8 @@ def to_the_shells():
     for g in VCPUS:
         lines += shell_commands(g, [])
     for g in VCPUS:
-        slept = ("a=$(date +%s); sleep 1; b=$(date +%s); echo slept $((b-a))", "slept 1")
+        now = "$(awk '{print $1 * 100}' /proc/uptime)"
+        slept = (f"a={now}; sleep 1; b={now}; echo slept $((b-a))", "slept 1")
         lines += [f"info {g} --json", *shell_commands(g, [slept])[2:], f"info {g} --json"]
     return "\n".join(lines + [""])
 
@@ -110,7 +111,7 @@ def checks(b, told_before, name):
           f"{mrtd and mrtd[1]} {told and told[1]} {told_before}")
     check(at + "RTMR 2 holds the command line, in the report and in info",
           rtmr2 and rtmr2[1] == extended and extended in info, f"{rtmr2 and rtmr2[1]} {extended}")
-    check(at + "sleep 1 takes a second by its clock", re.search(r"^slept 1$", out, re.M), out[-2000:])
+    check(at + "sleep 1 takes a second by its clock", re.search(r"^slept 1[0-5]\d$", out, re.M), out[-2000:])
     us = running_us(b.text, name)
     check(at + "and by the machine's", len(us) == 2 and 1000000 <= us[1] - us[0] < 1600000, us)
 
