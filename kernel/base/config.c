@@ -18,61 +18,25 @@
 #include <string.h>
 
 #include "kernel/base/cfg_lex.h"
+#include "kernel/base/config_room.h"
 #include "kernel/base/log.h"
 
 /* Which kinds of section a key belongs to. */
-enum { IN_TAIN = 1, IN_TD = 2, IN_VM = 4, IN_GUEST = IN_TD | IN_VM, IN_NOTHING = 8 };
+enum { IN_TAIN = 1, IN_TD = 2, IN_VM = 4, IN_GUEST = IN_TD | IN_VM, IN_NOTHING = 8,
+       IN_FETCHED = 16 }; /* [tain] of a file from the network has it, too */
 
 struct parser {
 	struct config *cfg;
+	const struct config *known; /* of a file from the network: what is in force; else NULL */
 	struct guest_config *guest; /* the open guest section, or NULL */
 	struct config_lines *lines; /* its */
 	unsigned where;             /* IN_* of the open section; 0: one whose keys are skipped */
 	unsigned line;
 	uint64_t seen; /* bit per row of keys[] met in this section */
-	unsigned start_line;
 	char value[CFG_LINE_MAX + 1];
 };
 
 /* ------------------------------------------------------------------ saying what is wrong */
-
-static void add_message(struct config *cfg, unsigned line, const char *text)
-{
-	if (cfg->message_count == CONFIG_MESSAGES_MAX) {
-		cfg->messages_lost++;
-		return;
-	}
-	struct config_message *m = &cfg->messages[cfg->message_count++];
-
-	m->line = line;
-	snprintf(m->text, sizeof(m->text), "%s", text);
-}
-
-/* Foreign bytes end up on a terminal: keep them printable. */
-static void make_printable(char *s)
-{
-	for (; *s; s++)
-		if (*s < ' ' || *s > '~')
-			*s = '?';
-}
-
-static void refuse(struct config *cfg, struct guest_config *g, unsigned line, const char *fmt, ...)
-	PRINTF_LIKE(4, 5);
-static void refuse(struct config *cfg, struct guest_config *g, unsigned line, const char *fmt, ...)
-{
-	char reason[100], text[CONFIG_REASON_BYTES];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(reason, sizeof(reason), fmt, ap);
-	va_end(ap);
-	make_printable(reason);
-	snprintf(text, sizeof(text), "[%s %s] %s", g->kind == GUEST_TD ? "td" : "vm", g->name,
-		 reason);
-	add_message(cfg, line, text);
-	if (!g->refusal[0])
-		snprintf(g->refusal, sizeof(g->refusal), "tain.cfg:%u: %s", line, reason);
-}
 
 /* Wrong in the open section, whichever kind it is. */
 static void complain(struct parser *p, const char *fmt, ...) PRINTF_LIKE(2, 3);
@@ -84,11 +48,11 @@ static void complain(struct parser *p, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(reason, sizeof(reason), fmt, ap);
 	va_end(ap);
-	make_printable(reason);
+	config_make_printable(reason);
 	if (p->guest)
-		refuse(p->cfg, p->guest, p->line, "%s", reason);
+		config_refuse(p->cfg, p->guest, p->line, "%s", reason);
 	else
-		add_message(p->cfg, p->line, reason);
+		config_add_message(p->cfg, p->line, reason);
 }
 
 /* ------------------------------------------------------------------ reading values */
@@ -338,9 +302,19 @@ static void set_script(struct parser *p, const struct key *k, const char *value)
 		p->cfg->script_line = p->line;
 }
 
+static void set_url(struct parser *p, const struct key *k, const char *value)
+{
+	const char *wrong = net_file_read(value, field(p, k));
+
+	if (wrong)
+		complain(p, "%s: '%.40s': %s", k->name, value, wrong);
+}
+
 static void set_update(struct parser *p, const struct key *k, const char *value)
 {
-	if (*value && path_into(p, k->name, value, field(p, k)))
+	if (net_file_is_url(value))
+		set_url(p, k, value);
+	else if (*value && path_into(p, k->name, value, field(p, k)))
 		p->cfg->update_line = p->line;
 }
 
@@ -391,6 +365,9 @@ static void set_module(struct parser *p, const struct key *k, const char *value)
 	} else if (profile) {
 		t->module = MODULE_SOFT;
 		t->profile = strchr(profile->name, ':') + 1;
+	} else if (net_file_is_url(value)) {
+		set_url(p, k, value);
+		t->module = t->module_file.remote ? MODULE_FILE : t->module;
 	} else if (!strchr(value, '\\') && !strchr(value, '/')) {
 		complain(p,
 			 "%s: '%.24s' is none of auto, hardware, soft[:1.5.01|:1.5.05|:2.0|:odd], none, "
@@ -426,7 +403,7 @@ static void set_start(struct parser *p, const struct key *k, const char *value)
 	struct tain_config *t = &p->cfg->tain;
 	char item[GUEST_NAME_MAX + 2];
 
-	p->start_line = p->line;
+	p->cfg->start_line = p->line;
 	while (cfg_word(&value, item, sizeof(item))) {
 		if (strlen(item) > GUEST_NAME_MAX)
 			complain(p, "%s: '%s...' is longer than a guest's name may be", k->name,
@@ -476,8 +453,9 @@ static const struct key keys[] = {
 	{ "console",    IN_TAIN,  set_console,    T(console), 0, console_words, 0, 0 },
 	{ "baud",       IN_TAIN,  set_number,     T(baud), 0, NULL, 50, 4000000 },
 	{ "log",        IN_TAIN,  set_words,      T(log), 0, log_words, 0, 0 },
-	{ "module",     IN_TAIN,  set_module,     T(module), 0, module_words, 0, 0 },
-	{ "start",      IN_TAIN,  set_start,      T(start), 0, NULL, 0, 0 },
+	{ "module",     IN_TAIN,  set_module,     T(module_file), 0, module_words, 0, 0 },
+	{ "start",      IN_TAIN | IN_FETCHED, set_start,      T(start), 0, NULL, 0, 0 },
+	{ "config",     IN_TAIN,  set_url,        T(config_file), 0, NULL, 0, 0 },
 	{ "script",     IN_TAIN,  set_script,     T(script), 0, NULL, 0, 0 },
 	{ "update",     IN_TAIN,  set_update,     T(update_file), 0, NULL, 0, 0 },
 	{ "gdb",        IN_TAIN,  set_words,      T(gdb), 0, gdb_words, 0, 0 },
@@ -529,10 +507,12 @@ static void take_key(struct parser *p, const char *name, const char *value)
 			complain(p, "%s stands before any section", k->name);
 		else if (!(k->where & p->where))
 			complain(p, "%s belongs in a %s section", k->name,
-				 k->where == IN_TAIN ? "[tain]"
+				 k->where & IN_TAIN ? "[tain]"
 				 : k->where == IN_TD ? "[td]"
 				 : k->where == IN_VM ? "[vm]"
 						     : "[td] or [vm]");
+		else if (p->known && (k->where & IN_TAIN) && !(k->where & IN_FETCHED))
+			complain(p, "%s is not taken from the network, but from tain.cfg alone", k->name);
 		else if (p->seen & BIT64(i))
 			complain(p, "%s is given twice", k->name);
 		else
@@ -545,12 +525,19 @@ static void take_key(struct parser *p, const char *name, const char *value)
 
 /* ------------------------------------------------------------------ the sections */
 
-struct guest_config *config_guest(struct config *cfg, const char *name)
+static const struct guest_config *find_guest(const struct config *cfg, const char *name)
 {
 	for (unsigned i = 0; i < cfg->guest_count; i++)
 		if (strcmp(cfg->guests[i].name, name) == 0)
 			return &cfg->guests[i];
 	return NULL;
+}
+
+struct guest_config *config_guest(struct config *cfg, const char *name)
+{
+	const struct guest_config *g = find_guest(cfg, name);
+
+	return g ? &cfg->guests[g - cfg->guests] : NULL;
 }
 
 static bool good_name(const char *s)
@@ -636,16 +623,16 @@ static void check_guest(struct config *cfg, struct guest_config *g)
 	if (g->refusal[0])
 		return;
 	if (ways == 0 && !g->kernel.path[0])
-		refuse(cfg, g, g->line, "needs firmware%s or kernel",
+		config_refuse(cfg, g, g->line, "needs firmware%s or kernel",
 		       g->kind == GUEST_VM ? ", image" : "");
 	else if (g->image.path[0] && (ways > 1 || g->kernel.path[0]))
-		refuse(cfg, g, g->line, "image excludes firmware and kernel");
+		config_refuse(cfg, g, g->line, "image excludes firmware and kernel");
 	else if (g->initrd.path[0] && !g->kernel.path[0])
-		refuse(cfg, g, g->line, "initrd without kernel");
+		config_refuse(cfg, g, g->line, "initrd without kernel");
 	else if (g->image_load && !g->image.path[0])
-		refuse(cfg, g, g->line, "load without image");
+		config_refuse(cfg, g, g->line, "load without image");
 	else if (g->image_load >= g->memory)
-		refuse(cfg, g, g->line, "load lies beyond the guest's memory");
+		config_refuse(cfg, g, g->line, "load lies beyond the guest's memory");
 }
 
 /* Names in start that no section defines leave the list. */
@@ -655,7 +642,7 @@ static void check_start(struct parser *p)
 	unsigned kept = 0;
 
 	p->guest = NULL;
-	p->line = p->start_line;
+	p->line = p->cfg->start_line;
 	for (unsigned i = 0; i < t->start_count; i++) {
 		bool twice = false;
 
@@ -663,7 +650,7 @@ static void check_start(struct parser *p)
 			twice |= strcmp(t->start[i], t->start[j]) == 0;
 		if (twice)
 			complain(p, "start: %s is named twice", t->start[i]);
-		else if (!config_guest(p->cfg, t->start[i]))
+		else if (!find_guest(p->cfg, t->start[i]) && !(p->known && find_guest(p->known, t->start[i])))
 			complain(p, "start: no guest is named '%s'", t->start[i]);
 		else
 			memmove(t->start[kept++], t->start[i], sizeof(t->start[i]));
@@ -703,18 +690,35 @@ static void take_item(struct parser *p, const struct cfg_item *item)
 	}
 }
 
-void config_parse(struct config *cfg, const char *text, size_t size)
+static void parse(struct parser *p, const char *text, size_t size)
 {
-	struct parser p = { .cfg = cfg, .where = IN_NOTHING };
 	struct cfg_lex lex;
 	struct cfg_item item;
 
+	p->where = IN_NOTHING;
 	cfg_lex_init(&lex, text, size);
 	while (cfg_lex_next(&lex, &item))
-		take_item(&p, &item);
-	for (unsigned i = 0; i < cfg->guest_count; i++)
-		check_guest(cfg, &cfg->guests[i]);
-	check_start(&p);
+		take_item(p, &item);
+	for (unsigned i = 0; i < p->cfg->guest_count; i++)
+		check_guest(p->cfg, &p->cfg->guests[i]);
+	check_start(p);
+}
+
+void config_parse(struct config *cfg, const char *text, size_t size)
+{
+	struct parser p = { .cfg = cfg };
+
+	parse(&p, text, size);
+}
+
+void config_parse_fetched(struct config *cfg, const char *name, const struct config *known, const char *text,
+			  size_t size)
+{
+	struct parser p = { .cfg = cfg, .known = known };
+
+	snprintf(cfg->name, sizeof(cfg->name), "%s", name);
+	config_make_printable(cfg->name);
+	parse(&p, text, size);
 }
 
 void config_defaults(struct config *cfg)
@@ -730,51 +734,8 @@ void config_defaults(struct config *cfg)
 		.watchdog = 30,
 		.fetch_limit = SIZE_1G,
 	};
+	memcpy(cfg->name, "tain.cfg", sizeof("tain.cfg"));
 	cfg->guest_count = 0;
-	cfg->script_line = cfg->module_line = cfg->update_line = 0;
+	cfg->start_line = cfg->script_line = cfg->module_line = cfg->update_line = 0;
 	cfg->message_count = cfg->messages_lost = 0;
-}
-
-static const char *attach(struct guest_file *f, const char *(*find)(struct guest_file *))
-{
-	return f->path[0] && !f->remote ? find(f) : NULL;
-}
-
-void config_attach_files(struct config *cfg, const char *(*find)(struct guest_file *file))
-{
-	const char *why;
-	char text[CONFIG_REASON_BYTES];
-
-	for (unsigned i = 0; i < cfg->guest_count; i++) {
-		struct guest_config *g = &cfg->guests[i];
-		struct {
-			const char *key;
-			struct guest_file *file;
-			unsigned line;
-		} files[] = { { "firmware", &g->firmware, cfg->lines[i].firmware },
-			      { "kernel", &g->kernel, cfg->lines[i].kernel },
-			      { "initrd", &g->initrd, cfg->lines[i].initrd },
-			      { "image", &g->image, cfg->lines[i].image },
-			      { "disk", &g->disk, cfg->lines[i].disk } };
-
-		for (size_t j = 0; j < ARRAY_LEN(files); j++)
-			if ((why = attach(files[j].file, find)))
-				refuse(cfg, g, files[j].line, "%s: %.64s: %s", files[j].key,
-				       files[j].file->path, why);
-	}
-	struct {
-		const char *key;
-		struct guest_file *file;
-		unsigned line;
-	} ours[] = { { "script", &cfg->tain.script, cfg->script_line },
-		     { "module", &cfg->tain.module_file, cfg->module_line },
-		     { "update", &cfg->tain.update_file, cfg->update_line } };
-
-	for (size_t j = 0; j < ARRAY_LEN(ours); j++)
-		if ((why = attach(ours[j].file, find))) {
-			snprintf(text, sizeof(text), "%s: %.64s: %s", ours[j].key,
-				 ours[j].file->path, why);
-			make_printable(text);
-			add_message(cfg, ours[j].line, text);
-		}
 }

@@ -22,6 +22,7 @@
 #define CONFIG_GUESTS_MAX   64
 #define CONFIG_MESSAGES_MAX 64
 #define CONFIG_REASON_BYTES 160
+#define CONFIG_NAME_MAX     31
 
 #define CONFIG_MEMORY_MIN UINT64_C(0x10000)   /* 64 KiB: the smallest flat image with a stack */
 #define CONFIG_MEMORY_MAX (UINT64_C(1) << 43) /* 8 TiB */
@@ -45,6 +46,7 @@ struct tain_config {
 	const char *profile; /* version of the software module; NULL: its own choice */
 	struct guest_file module_file;
 	struct guest_file update_file; /* a module for later */
+	struct guest_file config_file; /* from the network: more of the configuration */
 	char start[CONFIG_GUESTS_MAX][GUEST_NAME_MAX + 1];
 	unsigned start_count;
 	struct guest_file script;
@@ -65,12 +67,14 @@ struct config_message {
 };
 
 struct config {
+	char name[CONFIG_NAME_MAX + 1]; /* of the file, as messages say it */
 	struct tain_config tain;
 	struct guest_config guests[CONFIG_GUESTS_MAX];
 	unsigned guest_count;
 	struct config_lines {
 		unsigned firmware, kernel, initrd, image, disk;
 	} lines[CONFIG_GUESTS_MAX]; /* where each guest's paths stand */
+	unsigned start_line; /* 0: there is no `start` */
 	unsigned script_line, module_line, update_line;
 	/* What was wrong, in the order it was found; further ones are only counted. */
 	struct config_message messages[CONFIG_MESSAGES_MAX];
@@ -85,6 +89,28 @@ void config_defaults(struct config *cfg);
  * defaults. Paths are recorded, files are not looked at: config_attach_files().
  */
 void config_parse(struct config *cfg, const char *text, size_t size);
+
+/*
+ * The same of a file from the network, called @name, on top of the defaults: sections of guests, and of
+ * [tain] the key `start`, which may also name guests of @known. Any other key is a mistake.
+ */
+void config_parse_fetched(struct config *cfg, const char *name, const struct config *known, const char *text,
+			  size_t size);
+
+/*
+ * Can the guests of @more, which was fetched, take their places in @cfg? NULL, or why not, in @why: it has
+ * mistakes, a guest of that name is @busy, there are too many.
+ */
+const char *config_merge_check(struct config *cfg, const struct config *more, bool (*busy)(const char *name),
+			       char why[CONFIG_REASON_BYTES]);
+
+/*
+ * Each guest of @more by @take(its place in @cfg, its record, whether a guest had this place): in the place
+ * of the one with its name, else behind the last. @take fills the place. `start` of @more, if it is there,
+ * replaces the other. After a check that found nothing.
+ */
+typedef void (*config_take_fn)(struct guest_config *place, const struct guest_config *record, bool replaces);
+void config_merge(struct config *cfg, const struct config *more, config_take_fn take);
 
 /*
  * Ask @find for each file that the records name; it fills data and size, or returns why not (one

@@ -6,7 +6,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-/* links: kernel/base/config.c kernel/base/net_*.c kernel/base/url.c kernel/base/cfg_lex.c */
+/* links: kernel/base/config*.c kernel/base/net_*.c kernel/base/url.c kernel/base/cfg_lex.c */
 #include "kernel/base/config.h"
 
 #include <errno.h>

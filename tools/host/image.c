@@ -5,7 +5,7 @@
  *   - The code that decides is tdx/'s own, compiled natively; nothing is computed a second way.
  *
  * links: tdx/tdvf.c tdx/tdhob.c tdx/measure.c tdx/measure_log.c tdx/tdload_plan.c tdx/tdload_image.c
- *   kernel/platform/acpi_tables.c kernel/platform/aml.c kernel/base/sha384.c kernel/base/config.c kernel/base/net_*.c kernel/base/url.c
+ *   kernel/platform/acpi_tables.c kernel/platform/aml.c kernel/base/sha384.c kernel/base/config*.c kernel/base/net_*.c kernel/base/url.c
  *   kernel/base/cfg_lex.c
  *
  * SPDX-License-Identifier: BSD-2-Clause

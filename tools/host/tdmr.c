@@ -11,7 +11,7 @@
  *     BIOS-e820: [mem 0x0000000000100000-0x000000006fffffff] usable
  *     CMR: [0x100000, 0x77800000)
  *
- * links: tdx/tdmr.c tdx/tdmr_check.c tdx/ranges.c tdx/abi/[a-z]*.c kernel/base/config.c kernel/base/net_*.c kernel/base/url.c
+ * links: tdx/tdmr.c tdx/tdmr_check.c tdx/ranges.c tdx/abi/[a-z]*.c kernel/base/config*.c kernel/base/net_*.c kernel/base/url.c
  *   kernel/base/cfg_lex.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
