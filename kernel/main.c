@@ -42,27 +42,9 @@ NORETURN void kernel_main(const struct boot_info *bi);
 
 static struct config config;
 
+_Static_assert(GUESTS_MAX == CONFIG_GUESTS_MAX, "each record becomes a guest");
+
 /* ---- tain.cfg and the files that it names, as the loader brought them ---- */
-
-static const char *const file_status[] = {
-	[BOOT_FILE_OK] = NULL,
-	[BOOT_FILE_MISSING] = "no such file",
-	[BOOT_FILE_UNREADABLE] = "cannot be read",
-	[BOOT_FILE_NO_MEMORY] = "no memory to load it",
-};
-
-static const char *attach_file(struct guest_file *file)
-{
-	const struct boot_file *f = boot_file_find(file->path);
-
-	if (!f)
-		return "not loaded: the path is spelt otherwise than the loader reads it";
-	if (f->status != BOOT_FILE_OK)
-		return f->status < ARRAY_LEN(file_status) ? file_status[f->status] : "not loaded";
-	file->data = hpa_to_ptr((hpa_t){ f->hpa });
-	file->size = f->size;
-	return f->size ? NULL : "the file is empty";
-}
 
 static void read_config(void)
 {
@@ -72,12 +54,10 @@ static void read_config(void)
 	config_defaults(&config);
 	if (count && files[0].status == BOOT_FILE_OK) {
 		config_parse(&config, hpa_to_ptr((hpa_t){ files[0].hpa }), files[0].size);
-		config_attach_files(&config, attach_file);
+		config_attach_files(&config, boot_file_attach);
 	} else if (!boot_info()->loader_note[0]) { /* else the loader has said why */
 		log_info("no tain.cfg (%s): console only",
-			 count && files[0].status < ARRAY_LEN(file_status)
-				 ? file_status[files[0].status]
-				 : "none was looked for");
+			 count ? boot_file_status_text(&files[0]) : "none was looked for");
 	}
 	log_threshold = (enum log_level)config.tain.log;
 }

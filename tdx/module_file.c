@@ -97,6 +97,8 @@ static bool is_blob(const uint8_t *data, size_t size, bool v1)
 		      TDX_BLOB_MAGIC, 8) == 0;
 }
 
+bool module_file_is_blob(const void *data, size_t size) { return is_blob(data, size, true) || is_blob(data, size, false); }
+
 /* A version names its layout: a file with the magic word where the other has it is neither. */
 static int parse_blob(struct module_file *m, const uint8_t *data, size_t size, char *why)
 {
@@ -147,7 +149,7 @@ int module_file_parse(struct module_file *m, const void *data, size_t size, cons
 	int err;
 
 	*m = (struct module_file){ 0 };
-	if (is_blob(data, size, true) || is_blob(data, size, false))
+	if (module_file_is_blob(data, size))
 		err = parse_blob(m, data, size, why);
 	else if (!sig)
 		err = bad(why, "neither a TDX-BLOB file, nor is there a .sigstruct file beside it");

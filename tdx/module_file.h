@@ -38,6 +38,9 @@ int module_file_parse(struct module_file *m, const void *data, size_t size, cons
 /* SHA-384 of the pages, the signature, and whether this CPU (CPUID 1 EAX) is on its list. Likewise. */
 int module_file_check(const struct module_file *m, uint32_t cpu, char why[MODULE_FILE_WHY]) MUST_CHECK;
 
+/* Is it one file with its signature inside? */
+bool module_file_is_blob(const void *data, size_t size);
+
 /* The digest that the signature is of. */
 void module_file_signed(const struct seam_sigstruct *sig, uint8_t digest[48]);
 

@@ -26,8 +26,8 @@
 #include "tdx/td.h"
 
 static struct {
-	struct guest *table;
-	unsigned count;
+	struct guest *table[GUESTS_MAX];
+	unsigned count; /* grows, and each that is below it stays */
 } guests;
 
 /* ---- the table ---- */
@@ -47,39 +47,60 @@ static bool to_console(void *ctx, const char *text, size_t length)
 	return true;
 }
 
+/* As its record says; nothing of an earlier one is left. */
+static void define(struct guest *g)
+{
+	const struct guest_config *c = g->config;
+
+	g->state = c->refusal[0] ? GUEST_REFUSED : GUEST_CREATED;
+	g->was_started = c->refusal[0] != 0;
+	g->starts = 0;
+	snprintf(g->reason, sizeof(g->reason), "%s", c->refusal);
+	output_init(&g->output, c->name, to_console, NULL);
+}
+
+int guests_add(const struct guest_config *config)
+{
+	struct guest *g = guests.count < GUESTS_MAX ? heap_alloc(sizeof(*g)) : NULL;
+
+	if (!g)
+		return -ENOMEM;
+	g->config = config;
+	define(g);
+	guests.table[guests.count] = g;
+	__atomic_store_n(&guests.count, guests.count + 1, __ATOMIC_RELEASE);
+	return 0;
+}
+
+void guest_redefined(struct guest *g)
+{
+	assert(g->state != GUEST_RUNNING);
+	define(g);
+}
+
 int guests_init(const struct guest_config *configs, unsigned count)
 {
-	guests.table = count ? heap_alloc(count * sizeof(guests.table[0])) : NULL;
-	if (count && !guests.table)
-		return -ENOMEM;
-	guests.count = count;
-	for (unsigned i = 0; i < count; i++) {
-		struct guest *g = &guests.table[i];
-
-		g->config = &configs[i];
-		g->state = configs[i].refusal[0] ? GUEST_REFUSED : GUEST_CREATED;
-		g->was_started = configs[i].refusal[0] != 0;
-		snprintf(g->reason, sizeof(g->reason), "%s", configs[i].refusal);
-		output_init(&g->output, configs[i].name, to_console, NULL);
-	}
+	for (unsigned i = 0; i < count; i++)
+		if (guests_add(&configs[i]) != 0)
+			return -ENOMEM;
 	return 0;
 }
 
 unsigned guest_count(void)
 {
-	return guests.count;
+	return __atomic_load_n(&guests.count, __ATOMIC_ACQUIRE);
 }
 
 struct guest *guest_at(unsigned index)
 {
-	return index < guests.count ? &guests.table[index] : NULL;
+	return index < guest_count() ? guests.table[index] : NULL;
 }
 
 struct guest *guest_find(const char *name)
 {
 	for (unsigned i = 0; i < guests.count; i++)
-		if (!strcmp(guests.table[i].config->name, name))
-			return &guests.table[i];
+		if (!strcmp(guests.table[i]->config->name, name))
+			return guests.table[i];
 	return NULL;
 }
 
@@ -429,7 +450,7 @@ void guests_reap(void)
 {
 	guests_machine_checks();
 	for (unsigned i = 0; i < guests.count; i++) {
-		struct guest *g = &guests.table[i];
+		struct guest *g = guests.table[i];
 
 		if (g->state == GUEST_RUNNING &&
 		    __atomic_load_n(&g->vcpus_off, __ATOMIC_ACQUIRE) == g->config->vcpus)
@@ -443,14 +464,14 @@ unsigned guests_stop_all(uint64_t timeout_us)
 	unsigned running;
 
 	for (unsigned i = 0; i < guests.count; i++)
-		if (guests.table[i].state == GUEST_RUNNING &&
-		    guest_stop(&guests.table[i], "the hypervisor is leaving"))
-			log_debug("%s ended by itself", guests.table[i].config->name);
+		if (guests.table[i]->state == GUEST_RUNNING &&
+		    guest_stop(guests.table[i], "the hypervisor is leaving"))
+			log_debug("%s ended by itself", guests.table[i]->config->name);
 	do {
 		sched_poll();
 		running = 0;
 		for (unsigned i = 0; i < guests.count; i++)
-			running += guests.table[i].state == GUEST_RUNNING;
+			running += guests.table[i]->state == GUEST_RUNNING;
 	} while (running && tsc_now() < deadline);
 	return running;
 }

@@ -57,8 +57,16 @@ struct guest {
 	uint64_t starts;
 };
 
+#define GUESTS_MAX 64
+
 /* Take over the records of the configuration (kept by the caller). Boot CPU, once. 0 or -ENOMEM. */
 int guests_init(const struct guest_config *configs, unsigned count) MUST_CHECK;
+
+/* One more, behind the last. Boot CPU. 0; -ENOMEM, also if there are GUESTS_MAX. */
+int guests_add(const struct guest_config *config) MUST_CHECK;
+
+/* The record of @g, which does not run, is another now: as if it had been there from the start. Boot CPU. */
+void guest_redefined(struct guest *g);
 
 /*
  * @gate is called once, before the first TD is built or by guests_open_td_gate(): it brings the TDX

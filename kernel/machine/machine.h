@@ -36,6 +36,12 @@ const struct boot_file *boot_files(size_t *count);
 /* The file that tain.cfg calls @path, whatever its status; NULL if the loader was not told of it. */
 const struct boot_file *boot_file_find(const char *path);
 
+/* Its bytes into @file by the path that stands there; NULL, or why they are not there. */
+struct guest_file;
+const char *boot_file_attach(struct guest_file *file);
+/* One phrase about a file that the loader could not bring. */
+const char *boot_file_status_text(const struct boot_file *f);
+
 /* The firmware's tables lie in RAM: @bytes of them at @hpa, or NULL where there is none. */
 const void *machine_map_table(uint64_t hpa, uint64_t bytes);
 

@@ -9,6 +9,7 @@
  */
 #include <string.h>
 
+#include "kernel/base/guest_config.h"
 #include "kernel/base/log.h"
 #include "kernel/machine/apic.h"
 #include "kernel/machine/console.h"
@@ -66,6 +67,31 @@ const struct boot_file *boot_file_find(const char *path)
 		if (same_path(f[i].path, path))
 			return &f[i];
 	return NULL;
+}
+
+const char *boot_file_status_text(const struct boot_file *f)
+{
+	static const char *const text[] = {
+		[BOOT_FILE_OK] = NULL,
+		[BOOT_FILE_MISSING] = "no such file",
+		[BOOT_FILE_UNREADABLE] = "cannot be read",
+		[BOOT_FILE_NO_MEMORY] = "no memory to load it",
+	};
+
+	return f->status < ARRAY_LEN(text) ? text[f->status] : "not loaded";
+}
+
+const char *boot_file_attach(struct guest_file *file)
+{
+	const struct boot_file *f = boot_file_find(file->path);
+
+	if (!f)
+		return "not loaded: the loader brings what tain.cfg names, spelt as there";
+	if (f->status != BOOT_FILE_OK)
+		return boot_file_status_text(f);
+	file->data = hpa_to_ptr((hpa_t){ f->hpa });
+	file->size = f->size;
+	return f->size ? NULL : "the file is empty";
 }
 
 /* --- ACPI and the list of CPUs ------------------------------------------------------------- */

@@ -108,6 +108,8 @@ static int cmd_wait(struct call *c)
 		return command_fail(c, "expected: wait NAME [SECONDS]");
 	if (g->state == GUEST_REFUSED)
 		return command_fail(c, "%s is refused: %s", g->config->name, g->reason);
+	if (net_turn_started(c, g) != 0)
+		return -1;
 	if (g->starts == 0)
 		return command_fail(c, "%s has not been started", g->config->name);
 	return wait_for_end(c, g, us);
@@ -141,7 +143,7 @@ static int cmd_expect(struct call *c)
 	struct expectation e = { .guest = named_guest(c), .text = c->argv[1] };
 	uint64_t us;
 
-	if (!e.guest)
+	if (!e.guest || net_turn_started(c, e.guest) != 0)
 		return -1;
 	e.from = e.guest->expect_from;
 	if (!*e.text || !command_seconds(c->argv[2], &us) || us == 0)

@@ -8,6 +8,7 @@
 
 #include "kernel/base/config.h"
 #include "kernel/base/log.h"
+#include "kernel/base/net_use.h"
 #include "kernel/machine/machine.h"
 #include "kernel/machine/port.h"
 #include "kernel/monitor/command.h"
@@ -15,28 +16,6 @@
 #include "kernel/monitor/monitor.h"
 #include "tdx/abi/explain.h"
 #include "tdx/seamldr.h"
-
-#define SIGNATURE ".sigstruct"
-
-int module_file_find(const struct guest_file *file, struct module_file *m, char why[SEAMLDR_WHY])
-{
-	char path[sizeof(file->path) + sizeof(SIGNATURE)];
-	const struct boot_file *sig;
-	const void *data = NULL;
-	size_t size = 0;
-
-	if (!file->data) {
-		snprintf(why, SEAMLDR_WHY, "%.120s is not there", file->path);
-		return -1;
-	}
-	snprintf(path, sizeof(path), "%s" SIGNATURE, file->path);
-	sig = boot_file_find(path);
-	if (sig && sig->status == BOOT_FILE_OK) {
-		data = hpa_to_ptr((hpa_t){ sig->hpa });
-		size = sig->size;
-	}
-	return seamldr_check_file(m, file->data, file->size, data, size, why);
-}
 
 static void hash(struct out *o, const char *name, const uint8_t *bytes)
 {
@@ -79,13 +58,40 @@ static int info(struct call *c)
 	return 0;
 }
 
-/* The file that @file names, checked, and said what it is. */
-static int file_for(struct call *c, const struct guest_file *file, const char *key, struct module_file *m)
+/* The one that the words behind the verb name, else the one of tain.cfg. NULL: the reason is noted. */
+static struct guest_file *chosen(struct call *c, struct guest_file *of_config, const char *key)
 {
+	static struct guest_file named;
+	char text[GUEST_PATH_MAX + 100];
+	const char *wrong;
+
+	if (c->argc < 2 && !of_config->path[0]) {
+		command_fail(c, "tain.cfg names no file: `%s = PATH` in [tain]", key);
+		return NULL;
+	}
+	if (c->argc < 2)
+		return of_config;
+	if (named.path[0])
+		module_file_drop(&named);
+	snprintf(text, sizeof(text), "%s%s%s", c->argv[1], c->argc > 2 ? " " : "", c->argc > 2 ? c->argv[2] : "");
+	wrong = net_file_read(text, &named);
+	if (!wrong)
+		return &named;
+	named.path[0] = 0;
+	command_fail(c, "%s", wrong);
+	return NULL;
+}
+
+/* The file that is meant, fetched if it is not here, checked, and said what it is. */
+static int file_for(struct call *c, struct guest_file *of_config, const char *key, struct module_file *m)
+{
+	struct guest_file *file = chosen(c, of_config, key);
 	char why[SEAMLDR_WHY], text[120];
 
-	if (!file->path[0])
-		return command_fail(c, "tain.cfg names no file: `%s = PATH` in [tain]", key);
+	if (!file)
+		return -1;
+	if (file->remote && module_file_fetch(file, 0, why) != 0)
+		return command_fail(c, "%s: %s", file->path, why);
 	if (module_file_find(file, m, why))
 		return command_fail(c, "%s: %s", file->path, why);
 	out_printf(c->out, "%s: %s\n", file->path, module_file_text(m, text, sizeof(text)));
@@ -122,9 +128,11 @@ static int update(struct call *c)
 
 static int check(struct call *c)
 {
-	const struct tain_config *t = &monitor_config()->tain;
+	struct tain_config *t = &monitor_config()->tain;
 	struct module_file m;
 
+	if (c->argc > 1)
+		return file_for(c, &t->module_file, "module", &m);
 	if (t->module_file.path[0] || !t->update_file.path[0]) {
 		int err = file_for(c, &t->module_file, "module", &m);
 
@@ -155,14 +163,15 @@ static int cmd_seamldr(struct call *c)
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)
 		if (strcmp(c->argc ? c->argv[0] : "info", words[i].name) == 0)
 			return words[i].run(c);
-	return command_fail(c, "expected: seamldr [info|check|load|update|shutdown]");
+	return command_fail(c, "expected: seamldr [info|shutdown], seamldr check|load|update [URL [sha256=HEX]]");
 }
 
 /* clang-format off */
 const struct command seamldr_commands[] = {
-	{ "seamldr", "[info|check|load|update|shutdown]", "the P-SEAMLDR: what it is; a module loaded or replaced by it",
-	  cmd_seamldr, 0, 1, COMPLETE_NOTHING, COMMAND_JSON,
+	{ "seamldr", "[info|check|load|update|shutdown] [URL [sha256=HEX]]", "the P-SEAMLDR: what it is; a module loaded or replaced by it",
+	  cmd_seamldr, 0, 3, COMPLETE_NOTHING, COMMAND_JSON,
 	  "    check: the files that tain.cfg names as module and update: structure, hash, signature.\n"
+	  "    A URL names another file, by HTTP or TFTP; unless its signature is inside, URL.sigstruct has it.\n"
 	  "    load: the file of `module`, when no module is in use; then it is brought up.\n"
 	  "    update: the file of `update` takes the place of the module, and TDs live on.\n"
 	  "    shutdown: end the P-SEAMLDR itself; only a reset brings it back." },

@@ -9,10 +9,23 @@
 #include "kernel/base/config.h"
 #include "kernel/machine/port.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/fetched.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/net/fetch.h"
 #include "kernel/net/state.h"
 #include "kernel/net/use.h"
+
+/* ---- words ---- */
+
+/* "URL [sha256=HEX]" in the words from @first on. NULL, or what is wrong. */
+static const char *url_words(struct call *c, int first, struct guest_file *file)
+{
+	char text[GUEST_PATH_MAX + 100];
+	bool hash = c->argc > first + 1;
+
+	snprintf(text, sizeof(text), "%s%s%s", c->argv[first], hash ? " " : "", hash ? c->argv[first + 1] : "");
+	return net_file_read(text, file);
+}
 
 /* ---- fetch ---- */
 
@@ -51,13 +64,12 @@ static int cmd_fetch(struct call *c)
 	struct trial t = { 0 };
 	struct guest_file file;
 	struct fetch_want want;
-	char text[GUEST_PATH_MAX + 100], hash[2 * SHA256_BYTES + 1];
+	char hash[FETCHED_HASH_TEXT];
 	const char *why;
 
 	if (!net_use_is_on())
 		return command_fail(c, "the network is off (net = in tain.cfg)");
-	snprintf(text, sizeof(text), "%s%s%s", c->argv[0], c->argc > 1 ? " " : "", c->argc > 1 ? c->argv[1] : "");
-	why = net_file_read(text, &file);
+	why = url_words(c, 0, &file);
 	if (why)
 		return command_fail(c, "%s", why);
 	want = (struct fetch_want){ file.path, monitor_config()->tain.fetch_limit,
@@ -72,14 +84,46 @@ static int cmd_fetch(struct call *c)
 	}
 	if (t.why[0])
 		return command_fail(c, "%s", t.why);
-	for (unsigned i = 0; i < SHA256_BYTES; i++)
-		snprintf(hash + 2 * i, 3, "%02x", t.file.sha256[i]);
 	out_record(c->out);
 	out_text(c->out, "url", file.path);
 	out_number(c->out, "bytes", t.file.size);
 	out_number(c->out, "ms", t.file.took_us / 1000);
-	out_text(c->out, "sha256", hash);
+	out_text(c->out, "sha256", fetched_hash_text(t.file.sha256, hash));
 	out_end(c->out);
+	return 0;
+}
+
+/* ---- config ---- */
+
+static void config_record(struct call *c)
+{
+	const struct config *cfg = monitor_config();
+	const struct fetched_source *f = fetched_last();
+	char hash[FETCHED_HASH_TEXT];
+
+	out_record(c->out);
+	out_number(c->out, "guests", cfg->guest_count);
+	out_text(c->out, "named in tain.cfg", cfg->tain.config_file.path);
+	out_text(c->out, "fetched", f ? f->url : "");
+	if (f) {
+		out_number(c->out, "guests of it", f->guests);
+		out_number(c->out, "bytes", f->bytes);
+		out_text(c->out, "sha256", fetched_hash_text(f->sha256, hash));
+	}
+	out_end(c->out);
+}
+
+static int cmd_config(struct call *c)
+{
+	struct guest_file file;
+	const char *wrong = c->argc ? url_words(c, 0, &file) : NULL;
+	char why[FETCHED_WHY];
+
+	if (wrong)
+		return command_fail(c, "%s", wrong);
+	if (c->argc && fetched_config(&file, false, why) != 0)
+		return command_fail(c, "%s", why);
+	config_record(c);
 	return 0;
 }
 
@@ -110,6 +154,10 @@ const struct command use_commands[] = {
 	  COMPLETE_NOTHING, COMMAND_JSON | COMMAND_VERDICT,
 	  "    http://HOST[:PORT]/PATH or tftp://HOST[:PORT]/PATH; ^C gives up. For files of guests name the\n"
 	  "    URL in tain.cfg." },
+	{ "config", "[URL [sha256=HEX]]", "more of the configuration, from the network; without words: what is in force",
+	  cmd_config, 0, 2, COMPLETE_NOTHING, COMMAND_JSON | COMMAND_VERDICT,
+	  "    Its sections of guests are added or replace those of the same name, which must not run; its\n"
+	  "    `start` is started. One mistake, and nothing of it is used." },
 	{ "uses", "", "what the network is used for: frames, pages, log lines, logins", cmd_uses, 0, 0,
 	  COMPLETE_NOTHING, COMMAND_JSON, NULL },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },

@@ -1,5 +1,5 @@
 /*
- * module_files.h - a TDX module among the files that the loader brought.
+ * module_files.h - a TDX module among the files that the loader brought, or from the network.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -7,6 +7,7 @@
 #define TAIN_MONITOR_MODULE_FILES_H
 
 #include "kernel/base/guest_config.h"
+#include "kernel/monitor/fetched.h"
 #include "tdx/seamldr.h"
 
 /*
@@ -15,5 +16,13 @@
  */
 int module_file_find(const struct guest_file *file, struct module_file *m, char why[SEAMLDR_WHY])
 	MUST_CHECK;
+
+/*
+ * Bring @file, whose path is a URL, and unless it has its signature inside, URL.sigstruct. As fetched_get();
+ * what is here already is not asked for again.
+ */
+int module_file_fetch(struct guest_file *file, uint64_t timeout_us, char why[FETCHED_WHY]) MUST_CHECK;
+/* @file and its signature go back. */
+void module_file_drop(struct guest_file *file);
 
 #endif

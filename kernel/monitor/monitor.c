@@ -22,6 +22,7 @@
 #include "kernel/machine/time.h"
 #include "kernel/machine/vmx.h"
 #include "kernel/monitor/command.h"
+#include "kernel/monitor/fetched.h"
 #include "kernel/monitor/gdb_serial.h"
 #include "kernel/monitor/line.h"
 #include "kernel/monitor/net_turn.h"
@@ -436,9 +437,9 @@ static void serve_keys(void)
 static void report_configuration(const struct config *cfg)
 {
 	for (unsigned i = 0; i < cfg->message_count; i++)
-		log_error("tain.cfg:%u: %s", cfg->messages[i].line, cfg->messages[i].text);
+		log_error("%s:%u: %s", cfg->name, cfg->messages[i].line, cfg->messages[i].text);
 	if (cfg->messages_lost)
-		log_error("tain.cfg: %u more", cfg->messages_lost);
+		log_error("%s: %u more", cfg->name, cfg->messages_lost);
 }
 
 static bool started_ones_ran(void *arg)
@@ -481,6 +482,8 @@ static void start(void)
 	monitor_check_begin();
 	report_configuration(cfg);
 	gdb_serial_start(cfg);
+	fetched_at_start();
+	mon.interrupted = false; /* ^C was for what was waited for */
 	start_guests(cfg);
 	guests_open_td_gate(); /* the console shows a module also where no TD was started */
 	run_script(&cfg->tain.script);

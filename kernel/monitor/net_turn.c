@@ -89,6 +89,27 @@ int net_turn_files(struct call *c, struct guest *g)
 	return 0;
 }
 
+static bool is_waiting(const struct guest *g)
+{
+	for (unsigned i = 0; i < waiting.count; i++)
+		if (waiting.guests[i] == g)
+			return true;
+	return false;
+}
+
+int net_turn_started(struct call *c, struct guest *g)
+{
+	char name[GUEST_NAME_MAX + 1];
+
+	if (!is_waiting(g))
+		return 0;
+	snprintf(name, sizeof(name), "%s", g->config->name);
+	if (monitor_wait(files_settled, name, 0) != WAIT_DONE)
+		return command_fail(c, "interrupted; its files are fetched all the same");
+	start_fetched();
+	return 0;
+}
+
 /* ---- lines of the remote console ---- */
 
 static bool remote_runs;

@@ -21,6 +21,9 @@ bool net_turn_defers(struct guest *g);
 /* Wait until the files of @g are here. 0, or why not by command_fail(). */
 int net_turn_files(struct call *c, struct guest *g) MUST_CHECK;
 
+/* If @g is one that net_turn_defers() has put off: wait until it was started or refused. As net_turn_files(). */
+int net_turn_started(struct call *c, struct guest *g) MUST_CHECK;
+
 /* A line of the remote console runs, and whoever typed it has gone or typed ^C. */
 bool net_turn_interrupts(void);
 

@@ -14,10 +14,10 @@
 #ifndef TAIN_NET_FILES_H
 #define TAIN_NET_FILES_H
 
+#include "kernel/base/guest_config.h"
 #include "kernel/base/types.h"
 
 struct config;
-struct guest_config;
 
 /* Know the configuration. Once. */
 void files_start(struct config *cfg);
@@ -29,6 +29,12 @@ enum files_state { FILES_HERE, FILES_COMING, FILES_FAILED, FILES_NOT_ASKED };
 
 /* Of guest @name. *@why: of FAILED; else NULL. */
 enum files_state files_look(const char *name, const char **why);
+
+/*
+ * Write @record into @place of the configuration, where a guest that does not run may stand, or none. A file
+ * of it that is here under the same URL and the same given hash is used; what nobody names any more goes back.
+ */
+void files_take_over(struct guest_config *place, const struct guest_config *record);
 
 /* Each round. */
 void files_poll(void);

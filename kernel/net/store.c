@@ -17,7 +17,7 @@ void store_init(struct store *s, uint64_t limit) { *s = (struct store){ .limit =
 
 static uint64_t pages_of(uint64_t bytes) { return align_up(bytes, PAGE_SIZE) >> PAGE_SHIFT; }
 
-static void give_back(uint8_t *from, uint64_t pages)
+static void give_back(const uint8_t *from, uint64_t pages)
 {
 	for (uint64_t i = 0; i < pages; i++)
 		page_free(ptr_to_hpa(from + (i << PAGE_SHIFT)), PAGE_KERNEL);
@@ -82,7 +82,11 @@ void store_finish(struct store *s)
 	if (s->room_pages > keep)
 		give_back(s->bytes + (keep << PAGE_SHIFT), s->room_pages - keep);
 	s->room_pages = keep;
+	if (s->used % PAGE_SIZE)
+		memset(s->bytes + s->used, 0, PAGE_SIZE - s->used % PAGE_SIZE);
 }
+
+void store_free(const void *bytes, uint64_t size) { give_back(bytes, pages_of(size)); }
 
 void store_drop(struct store *s)
 {

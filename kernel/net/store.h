@@ -26,9 +26,11 @@ void store_init(struct store *s, uint64_t limit);
 bool store_expect(struct store *s, uint64_t expected) MUST_CHECK;
 bool store_put(struct store *s, const uint8_t *bytes, size_t count) MUST_CHECK;
 
-/* No more comes: what is not needed goes back. */
+/* No more comes: what is not needed goes back, and the rest of the last page is zero. */
 void store_finish(struct store *s);
 /* All of it goes back. */
 void store_drop(struct store *s);
+/* A file of @size bytes at @bytes, from a store that was finished, goes back. */
+void store_free(const void *bytes, uint64_t size);
 
 #endif

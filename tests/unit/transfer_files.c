@@ -150,6 +150,65 @@ TEST(an_empty_file_is_no_file)
 	CHECK_INT(look("a"), FILES_FAILED);
 }
 
+/* ---- records that change ---- */
+
+#define HASH_ABC " sha256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+static void define_anew(unsigned index, const char *kernel)
+{
+	static struct guest_config record;
+
+	memset(&record, 0, sizeof(record));
+	snprintf(record.name, sizeof(record.name), "%s", cfg.guests[index].name);
+	CHECK(net_file_read(kernel, &record.kernel) == NULL);
+	files_take_over(&cfg.guests[index], &record);
+}
+
+TEST(a_new_record_keeps_what_a_hash_vouches_for)
+{
+	uint64_t pages = page_count(PAGE_KERNEL);
+
+	begin();
+	guest("a", URL HASH_ABC, NULL);
+	guest("b", "http://10.0.2.2/other", NULL);
+	CHECK(files_ask("a"));
+	answer("abc");
+	CHECK_INT(page_count(PAGE_KERNEL), pages + 1);
+	define_anew(1, URL HASH_ABC); /* shared */
+	CHECK(cfg.guests[1].kernel.data == cfg.guests[0].kernel.data && look("b") == FILES_HERE);
+	define_anew(0, URL HASH_ABC);
+	CHECK(look("a") == FILES_HERE && cfg.guests[0].kernel.size == 3);
+	define_anew(0, URL); /* it may be another one by now */
+	CHECK_INT(look("a"), FILES_NOT_ASKED);
+	CHECK_INT(page_count(PAGE_KERNEL), pages + 1);
+	define_anew(1, URL);
+	CHECK_INT(page_count(PAGE_KERNEL), pages); /* nobody names it any more */
+}
+
+TEST(what_comes_for_a_record_that_is_gone_goes_back)
+{
+	uint64_t pages = page_count(PAGE_KERNEL);
+
+	begin();
+	guest("a", URL, NULL);
+	CHECK(files_ask("a"));
+	turn();
+	define_anew(0, "http://10.0.2.2/new");
+	answer("old one");
+	CHECK_INT(look("a"), FILES_NOT_ASKED);
+	CHECK_INT(page_count(PAGE_KERNEL), pages);
+	CHECK(files_ask("a"));
+	turn();
+	define_anew(0, URL); /* and its failure is not the new one's */
+	CHECK(files_ask("a"));
+	answer(NULL);
+	CHECK_INT(look("a"), FILES_COMING);
+	answer("fine");
+	CHECK_INT(look("a"), FILES_HERE);
+	define_anew(0, "http://10.0.2.2/new");
+	CHECK_INT(page_count(PAGE_KERNEL), pages);
+}
+
 /* ---- gdb's line ---- */
 
 static struct net_service_config service;
@@ -218,6 +277,8 @@ int main(void)
 		cmocka_unit_test(a_hash_is_each_guests_own),
 		cmocka_unit_test(nothing_is_asked_for_without_a_network),
 		cmocka_unit_test(an_empty_file_is_no_file),
+		cmocka_unit_test(a_new_record_keeps_what_a_hash_vouches_for),
+		cmocka_unit_test(what_comes_for_a_record_that_is_gone_goes_back),
 		cmocka_unit_test(gdbs_bytes_come_and_go_one_connection_at_a_time),
 		cmocka_unit_test(gdbs_bytes_wait_in_bounds),
 	};

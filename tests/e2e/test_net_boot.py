@@ -1,0 +1,83 @@
+#!/usr/bin/python3
+"""test_net_boot: a machine whose stick holds nothing but where to ask: configuration, TDX module, the image of
+a trust domain and that of a plain guest come over the network, in Bochs, from servers on this machine.
+"""
+import hashlib
+import os
+import re
+import subprocess
+
+import e2e
+from e2e import check, theme
+from file_servers import Http, Tftp
+
+TOOL = os.path.join(e2e.ROOT, "tools", "module-file")
+GUESTS = os.path.join(e2e.ROOT, "build", "guests")
+
+
+def content(name):
+    with open(os.path.join(GUESTS, name), "rb") as image:
+        return image.read()
+
+
+def module(name, *words):
+    """The bytes of a module file, and of its signature if that is apart."""
+    path = e2e.scratch(name)
+    subprocess.run([TOOL, *words, path], check=True)
+    parts = [path] + ([path + ".sigstruct"] if os.path.exists(path + ".sigstruct") else [])
+    return [open(part, "rb").read() for part in parts]
+
+
+def digest(data):
+    return f"sha256={hashlib.sha256(data).hexdigest()}"
+
+
+def everything_by_network():
+    hello, plain = content("hello.fd"), content("plain.elf")
+    first, signature = module("first", "--form", "split", "--svn", "1")
+    (second,) = module("second", "--form", "v2", "--svn", "2")
+    web = Http({"/plain": plain, "/first": first, "/first.sigstruct": signature, "/second": second})
+    tftp = Tftp({"hello.fd": hello})
+    rack = (f"[tain]\nstart = plain, hello\n[td hello]\nfirmware = {tftp.at}/hello.fd {digest(hello)}\nmemory = 32M\n"
+            f"[vm plain]\nimage = {web.at}/plain {digest(plain)}\nmemory = 16M\n").encode()
+    tftp.files["rack7.cfg"] = rack
+    web.files["/more.cfg"] = f"[vm again]\nimage = {web.at}/plain\nmemory = 16M\n[tain]\nstart = again\n".encode()
+    web.files["/bad.cfg"] = b"[vm other]\nimage = http://h/x\nmemory = 1\n[tain]\nremote = 2323 from 0.0.0.0/0\n"
+    config = (f"[tain]\nnet = dhcp\nconfig = {tftp.at}/rack7.cfg {digest(rack)}\nmodule = {web.at}/first {digest(first)}\n"
+              "start = gone\n[vm gone]\nimage = \\tain\\gone\n")
+    commands = ["wait hello 120", "wait plain 60", "seamldr", "config --json",
+                f"config {web.at}/bad.cfg", f"config {web.at}/more.cfg sha256={'0' * 64}",
+                f"config {web.at}/more.cfg", "expect again good-bye 60", "wait again 60", "guests",
+                f"seamldr update {web.at}/second sha256={'0' * 64}", f"seamldr update {web.at}/second {digest(second)}",
+                "start hello", "wait hello 120", "seamldr"]
+    b = e2e.boot(config=config, commands=commands, timeout=400, extra=["--nic", "e1000"])
+
+    check("the configuration comes by TFTP, and its guests are the ones that are started",
+          b.has(r"config: tftp://10\.0\.2\.2:\d+/rack7\.cfg: guests defined: 2, to be started: 2") and
+          "gone: running" not in b.text, b)
+    check("the module comes by HTTP with its signature beside it, and is brought up",
+          b.has(r"tdx: loaded http://10\.0\.2\.2:\d+/first: SVN 1") and
+          b.text.find("tdx: loaded") < b.text.find("tain: ready"), b)
+    check("a trust domain whose image came by TFTP runs to its end", b.has("tain: hello: stopped: powered off"), b)
+    check("a plain guest whose image came by HTTP runs to its end", b.has("tain: plain: stopped: halted") and
+          b.has(r"fetch: plain: http\S+: \d+ bytes in \d+ ms, sha256 \w+ as given"), b)
+    check("a configuration with mistakes is refused as a whole, each mistake with its line",
+          b.has(r"bad\.cfg:3: \[vm other\] memory: 1 is outside") and
+          b.has(r"bad\.cfg:5: remote is not taken from the network") and
+          b.has("^error: 2 mistakes: nothing of it is used$") and " other " not in b.output_of("guests"), b)
+    check("one with another hash, too", "its SHA-256 is not the one that was given" in
+          b.output_of(f"config {web.at}/more.cfg sha256={'0' * 64}"), b)
+    check("a configuration at the console adds its guest and starts it", b.has("tain: again: stopped: halted"), b)
+    check("what the stick has defined is still there", re.search(r"^gone +vm +refused", b.output_of("guests"), re.M), b)
+    check("a module with another hash is not taken", "its SHA-256 is not the one" in
+          b.output_of(f"seamldr update {web.at}/second sha256={'0' * 64}"), b)
+    check("a module from the network replaces the one in use", b.has("^replaced: SOFTWARE TDX module") and
+          b.text.rstrip().partition("replaced: ")[2].count("module svn: 2") == 1, b)
+    check("a trust domain runs under it, its image not fetched again",
+          b.text.count("tain: hello: stopped: powered off") == 2 and tftp.asked == ["rack7.cfg", "hello.fd"], b)
+    check("what was refused counts", b.status == 1, b)
+
+
+with theme("everything by network"):
+    everything_by_network()
+e2e.finish()
