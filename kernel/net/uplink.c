@@ -31,7 +31,7 @@ static bool on_wire(void *ctx, const uint8_t *frame, size_t length)
 	if (length > LAN_FRAME_MAX)
 		return false;
 	up.counts.in++;
-	return lan_send_shared(up.port, frame, length);
+	return lan_send(up.port, frame, length);
 }
 
 int uplink_start(const char *network)
@@ -45,12 +45,12 @@ int uplink_start(const char *network)
 
 void uplink_poll(void)
 {
-	static uint8_t frame[LAN_FRAME_MAX];
-	size_t length;
+	struct lan_frame *f;
 
-	for (unsigned i = 0; up.port && i < FRAMES_A_ROUND && (length = lan_take(up.port, frame)); i++) {
+	for (unsigned i = 0; up.port && i < FRAMES_A_ROUND && (f = lan_next(up.port)); i++) {
 		up.counts.out++;
-		up.counts.full += net_send_frame(frame, length) != 0;
+		up.counts.full += net_send_frame(f->bytes, f->length) != 0;
+		lan_frame_put(f);
 	}
 	if (up.port && lan_waiting(up.port))
 		net_again();

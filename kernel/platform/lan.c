@@ -10,14 +10,104 @@
 
 #include "kernel/machine/port.h"
 
+/* Frames come in chunks of two pages. */
+#define CHUNK_ORDER 1
+#define CHUNK_BYTES (PAGE_SIZE << CHUNK_ORDER)
+
+struct chunk {
+	struct chunk *next;
+	struct lan_frame frame[(CHUNK_BYTES - sizeof(void *)) / sizeof(struct lan_frame)];
+};
+_Static_assert(sizeof(struct chunk) <= CHUNK_BYTES, "a chunk of frames");
+
 static struct {
 	rwlock_t lock; /* write: plug and unplug; read: to send */
 	struct lan_port *ports[LAN_PORTS_MAX];
+	unsigned places; /* of ports[] that were ever taken */
+	unsigned last_id;
 } lan;
+
+static struct {
+	spinlock_t lock;
+	struct lan_frame *free;
+	struct chunk *chunks;
+	unsigned out; /* frames that are somebody's */
+} pool;
+
+/* ---- frames ---- */
+
+/* The frames of @c are free. */
+static void add_chunk(struct chunk *c) MUST_HOLD(pool.lock)
+{
+	c->next = pool.chunks;
+	pool.chunks = c;
+	for (size_t i = 0; i < ARRAY_LEN(c->frame); i++) {
+		c->frame[i].next = pool.free;
+		pool.free = &c->frame[i];
+	}
+}
+
+struct lan_frame *lan_frame_get(void)
+{
+	struct lan_frame *f;
+
+	spin_lock(&pool.lock);
+	if (unlikely(!pool.free)) {
+		hpa_t pages = pages_alloc_raw(PAGE_NET, CHUNK_ORDER);
+
+		if (!hpa_is_none(pages))
+			add_chunk(hpa_to_ptr(pages));
+	}
+	f = pool.free;
+	if (likely(f)) {
+		pool.free = f->next;
+		pool.out++;
+	}
+	spin_unlock(&pool.lock);
+	return f;
+}
+
+void lan_frame_put(struct lan_frame *f)
+{
+	if (!f)
+		return;
+	spin_lock(&pool.lock);
+	f->next = pool.free;
+	pool.free = f;
+	pool.out--;
+	spin_unlock(&pool.lock);
+}
+
+/* Nobody is plugged in: the memory goes back, unless a frame is still somebody's. */
+static void drain(void)
+{
+	spin_lock(&pool.lock);
+	if (!pool.out) {
+		pool.free = NULL;
+		while (pool.chunks) {
+			struct chunk *c = pool.chunks;
+
+			pool.chunks = c->next;
+			pages_free(ptr_to_hpa(c), PAGE_NET, CHUNK_ORDER);
+		}
+	}
+	spin_unlock(&pool.lock);
+}
+
+/* ---- ports ---- */
 
 static bool same_network(const struct lan_port *a, const struct lan_port *b)
 {
-	return strcmp(a->network, b->network) == 0;
+	return a->network_id == b->network_id;
+}
+
+/* The number of the network that is named @name. */
+static unsigned id_of(const char *name)
+{
+	for (unsigned i = 0; i < LAN_PORTS_MAX; i++)
+		if (lan.ports[i] && strcmp(lan.ports[i]->network, name) == 0)
+			return lan.ports[i]->network_id;
+	return ++lan.last_id;
 }
 
 static bool fits(const struct lan_port *port)
@@ -34,9 +124,11 @@ static bool fits(const struct lan_port *port)
 
 static bool plug(struct lan_port *port)
 {
+	port->network_id = id_of(port->network);
 	for (unsigned i = 0; i < LAN_PORTS_MAX && fits(port); i++)
 		if (!lan.ports[i]) {
 			lan.ports[i] = port;
+			lan.places = i < lan.places ? lan.places : i + 1;
 			return true;
 		}
 	return false;
@@ -66,103 +158,151 @@ struct lan_port *lan_plug(const char *network, enum lan_role role, const uint8_t
 
 void lan_unplug(struct lan_port *port)
 {
+	bool any = false;
+
 	if (!port)
 		return;
 	write_lock(&lan.lock);
-	for (unsigned i = 0; i < LAN_PORTS_MAX; i++)
+	for (unsigned i = 0; i < LAN_PORTS_MAX; i++) {
 		if (lan.ports[i] == port)
 			lan.ports[i] = NULL;
+		any |= lan.ports[i] != NULL;
+	}
+	for (struct lan_frame *f = lan_next(port); f; f = lan_next(port))
+		lan_frame_put(f);
+	if (!any)
+		drain();
 	write_unlock(&lan.lock);
 	heap_free(port);
 }
 
-/* ---- frames ---- */
+/* ---- sending ---- */
 
-static void give(struct lan_port *to, const void *frame, size_t length)
+/* @f is @to's, or dropped. NULL: there was no memory for it. */
+static void give(struct lan_port *to, struct lan_frame *f)
 {
 	bool first = false;
 
 	spin_lock(&to->lock);
-	if (to->count == LAN_QUEUE) {
+	if (to->count == LAN_QUEUE || !f) {
 		to->counts.dropped++;
 	} else {
-		struct lan_frame *f = &to->queue[(to->first + to->count) % LAN_QUEUE];
-
-		memcpy(f->bytes, frame, length);
-		f->length = (uint16_t)length;
+		f->next = NULL;
+		if (to->last)
+			to->last->next = f;
+		else
+			to->first = f;
+		to->last = f;
 		first = to->count == 0;
 		__atomic_store_n(&to->count, to->count + 1, __ATOMIC_RELEASE);
 		to->counts.received++;
+		to->counts.wakes += first;
+		f = NULL;
 	}
 	spin_unlock(&to->lock);
+	lan_frame_put(f);
 	if (first && to->wake)
 		to->wake(to->ctx);
 }
 
-/* To whom it goes; the number of guests' ports that got it. */
-static unsigned spread(const struct lan_port *from, const uint8_t *frame, size_t length)
+static struct lan_frame *copy_of(const void *bytes, size_t length)
 {
-	bool group = frame[0] & 1;
-	struct lan_port *uplink = NULL;
-	unsigned got = 0;
+	struct lan_frame *f = lan_frame_get();
 
-	for (unsigned i = 0; i < LAN_PORTS_MAX; i++) {
+	if (f) {
+		memcpy(f->bytes, bytes, length);
+		f->length = (uint16_t)length;
+	}
+	return f;
+}
+
+/* To whom it goes: copies but for the last of them. The number of guests' ports that it was for. */
+static unsigned spread(const struct lan_port *from, struct lan_frame *f)
+{
+	bool group = f->bytes[0] & 1;
+	struct lan_port *uplink = NULL, *last = NULL;
+	unsigned guests = 0;
+
+	for (unsigned i = 0; i < lan.places; i++) {
 		struct lan_port *p = lan.ports[i];
 
 		if (!p || p == from || !same_network(p, from))
 			continue;
 		if (p->role == LAN_UPLINK) {
 			uplink = p;
-		} else if (group || memcmp(p->mac, frame, 6) == 0) {
-			give(p, frame, length);
-			got++;
+		} else if (group || memcmp(p->mac, f->bytes, 6) == 0) {
+			if (last)
+				give(last, copy_of(f->bytes, f->length));
+			last = p;
+			guests++;
 		}
 	}
-	if (uplink && (group || !got))
-		give(uplink, frame, length);
-	return got;
+	if (uplink && guests && group)
+		give(uplink, copy_of(f->bytes, f->length));
+	if (uplink && !guests)
+		last = uplink;
+	if (last)
+		give(last, f);
+	else
+		lan_frame_put(f);
+	return guests;
 }
 
-bool lan_send_shared(struct lan_port *port, const void *frame, size_t length)
+/* Whether @port may send it; it is counted. */
+static bool may_send(struct lan_port *port, const uint8_t *frame, size_t length)
 {
-	const uint8_t *bytes = frame;
 	bool good = length >= LAN_FRAME_MIN && length <= LAN_FRAME_MAX,
-	     own = good && (port->role == LAN_UPLINK || memcmp(bytes + 6, port->mac, 6) == 0);
-	unsigned got = 0;
+	     own = good && (port->role == LAN_UPLINK || memcmp(frame + 6, port->mac, 6) == 0);
 
 	spin_lock(&port->lock);
 	port->counts.sent += own;
 	port->counts.bad += !good;
 	port->counts.forged += good && !own;
 	spin_unlock(&port->lock);
-	if (!own)
+	return own;
+}
+
+bool lan_post(struct lan_port *port, struct lan_frame *frame)
+{
+	bool group = frame->bytes[0] & 1;
+
+	if (!may_send(port, frame->bytes, frame->length)) {
+		lan_frame_put(frame);
 		return false;
+	}
 	read_lock(&lan.lock);
-	got = spread(port, bytes, length);
+	unsigned guests = spread(port, frame);
 	read_unlock(&lan.lock);
-	return got && !(bytes[0] & 1);
+	return guests && !group;
 }
 
-void lan_send(struct lan_port *port, const void *frame, size_t length)
+bool lan_send(struct lan_port *port, const void *frame, size_t length)
 {
-	(void)lan_send_shared(port, frame, length);
+	struct lan_frame *f = length <= LAN_FRAME_MAX ? copy_of(frame, length) : NULL;
+
+	if (f)
+		return lan_post(port, f);
+	spin_lock(&port->lock);
+	port->counts.bad += length > LAN_FRAME_MAX;
+	port->counts.dropped += length <= LAN_FRAME_MAX;
+	spin_unlock(&port->lock);
+	return false;
 }
 
-size_t lan_take(struct lan_port *port, void *frame)
+struct lan_frame *lan_next(struct lan_port *port)
 {
-	size_t length = 0;
+	struct lan_frame *f;
 
 	spin_lock(&port->lock);
-	if (port->count) {
-		const struct lan_frame *f = &port->queue[port->first];
-
-		length = f->length;
-		memcpy(frame, f->bytes, length);
-		port->first = (port->first + 1) % LAN_QUEUE;
+	f = port->first;
+	if (f) {
+		port->first = f->next;
+		if (!port->first)
+			port->last = NULL;
 		__atomic_store_n(&port->count, port->count - 1, __ATOMIC_RELEASE);
 	}
 	spin_unlock(&port->lock);
-	return length;
+	return f;
 }
 
 void lan_mac(const char *name, const uint8_t seed[6], uint8_t mac[6])

@@ -9,6 +9,8 @@
  *   - A frame leaves its network by the uplink alone, and reaches no port of another network.
  *   - A port sends under its own address: others are dropped and counted (.forged). The uplink may.
  *   - Memory is bounded: LAN_QUEUE frames wait at a port, what comes beyond is dropped and counted.
+ *     Frames come from one pool, which grows by what waits and goes back when nobody is plugged in.
+ *   - A frame has one owner: who got it, a port's queue, or the pool.
  *
  * Locking  any CPU, also under a guest's platform lock. The wake function is called with a lock of the
  *          switch held: it takes none that is held while frames are sent.
@@ -29,24 +31,32 @@
 
 enum lan_role { LAN_GUEST, LAN_UPLINK };
 
+#define LAN_ROOM      12u
+
 struct lan_frame {
+	struct lan_frame *next; /* of its owner */
 	uint16_t length;
+	uint8_t room[LAN_ROOM]; /* a device's own header before the bytes */
 	uint8_t bytes[LAN_FRAME_MAX];
 };
+_Static_assert(offsetof(struct lan_frame, bytes) == offsetof(struct lan_frame, room) + LAN_ROOM,
+	       "header and frame are one piece");
 
 struct lan_counts {
 	uint64_t sent, received, dropped, forged, bad; /* bad: shorter or longer than a frame may be */
+	uint64_t wakes;                                /* calls of the wake function */
 };
 
 struct lan_port {
 	char network[LAN_NAME_MAX + 1];
+	unsigned network_id; /* the same for ports of one network, while they are plugged in */
 	enum lan_role role;
 	uint8_t mac[6];
 	void (*wake)(void *ctx);
 	void *ctx;
 	spinlock_t lock; /* of what follows */
-	uint32_t first, count; /* count: also read without the lock */
-	struct lan_frame queue[LAN_QUEUE];
+	uint32_t count; /* also read without the lock */
+	struct lan_frame *first, *last;
 	struct lan_counts counts;
 };
 
@@ -59,13 +69,19 @@ struct lan_port *lan_plug(const char *network, enum lan_role role, const uint8_t
 /* Pulled: no wake is under way any more when this returns. NULL is allowed. */
 void lan_unplug(struct lan_port *port);
 
-void lan_send(struct lan_port *port, const void *frame, size_t length);
+/* A frame from the pool, its contents undefined; NULL: no memory. */
+struct lan_frame *lan_frame_get(void) MUST_CHECK;
+/* Back to the pool. NULL is allowed. */
+void lan_frame_put(struct lan_frame *frame);
 
-/* How a frame that came by the uplink is shared with others who hear the wire. True: it was for a port alone. */
-bool lan_send_shared(struct lan_port *port, const void *frame, size_t length);
+/* Send @frame, which is the switch's from now on. True: it was for one guest's port alone. */
+bool lan_post(struct lan_port *port, struct lan_frame *frame);
 
-/* The next frame that waits into @frame (LAN_FRAME_MAX bytes); its length, 0: none. */
-size_t lan_take(struct lan_port *port, void *frame);
+/* The same with a copy. How a frame that came by the uplink is shared with others who hear the wire. */
+bool lan_send(struct lan_port *port, const void *frame, size_t length);
+
+/* The next frame that waits, the caller's from now on; NULL: none. */
+struct lan_frame *lan_next(struct lan_port *port) MUST_CHECK;
 
 static inline bool lan_waiting(const struct lan_port *port)
 {

@@ -61,7 +61,6 @@ void virtio_disk_fini(struct virtio_disk *d);
 struct virtio_net {
 	struct virtio v;
 	struct lan_port *port;
-	uint8_t frame[12 + LAN_FRAME_MAX]; /* with the header that goes before it */
 };
 
 /* @port stays its owner's, and lives as long as the device. */

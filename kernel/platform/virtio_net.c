@@ -2,7 +2,7 @@
  * virtio_net.c - a network card on a port of the switch: frames as they are, no offloads.
  *
  * What waits at the port is handed to the driver under the platform's lock, when the driver offers
- * buffers and when its vCPU is about to run (virtio_net_receive()): the sender only wakes it.
+ * buffers and by its first vCPU (virtio_net_receive()), before it runs and when the sender has kicked it.
  *
  * Virtual I/O Device (VIRTIO) 1.2, "Network Device".
  *
@@ -21,22 +21,21 @@ enum { QUEUE_RECEIVE, QUEUE_TRANSMIT };
 #define MTU            1500
 
 /* struct virtio_net_hdr before each frame, both ways; the last field is num_buffers. */
-#define HEADER_BYTES   12u
+#define HEADER_BYTES   LAN_ROOM
 #define AT_NUM_BUFFERS 10u
 
 /* In the device configuration. */
 enum { AT_MAC = 0, AT_STATUS = 6, AT_MTU = 10 };
 
 /* One frame into one chain: with its header it fits, or it is dropped. */
-static uint32_t put_frame(struct virtio_net *n, size_t length)
+static uint32_t put_frame(struct virtio *v, struct lan_frame *f)
 {
-	struct virtio *v = &n->v;
-	uint64_t bytes = HEADER_BYTES + length;
+	uint64_t bytes = HEADER_BYTES + f->length;
 
-	memset(n->frame, 0, HEADER_BYTES);
-	n->frame[AT_NUM_BUFFERS] = 1;
+	memset(f->room, 0, HEADER_BYTES);
+	f->room[AT_NUM_BUFFERS] = 1;
 	if (virtq_writable(&v->chain) < bytes ||
-	    !virtq_write(&v->queue[QUEUE_RECEIVE], &v->chain, 0, n->frame, bytes)) {
+	    !virtq_write(&v->queue[QUEUE_RECEIVE], &v->chain, 0, f->room, bytes)) {
 		v->errors++;
 		return 0;
 	}
@@ -49,13 +48,31 @@ static void receive(struct virtio_net *n)
 	bool any = false;
 
 	while (lan_waiting(n->port) && virtio_is_running(v) && virtio_next(v, QUEUE_RECEIVE)) {
-		size_t length = lan_take(n->port, n->frame + HEADER_BYTES);
+		struct lan_frame *f = lan_next(n->port);
 
-		virtio_done(v, QUEUE_RECEIVE, put_frame(n, length));
+		virtio_done(v, QUEUE_RECEIVE, f ? put_frame(v, f) : 0);
+		lan_frame_put(f);
 		any = true;
 	}
 	if (any)
 		virtio_interrupt(v, QUEUE_RECEIVE);
+}
+
+/* The chain's bytes, fetched once; NULL: it is no frame, or there is no memory for it. */
+static struct lan_frame *get_frame(struct virtio *v)
+{
+	uint64_t bytes = virtq_readable(&v->chain);
+	struct lan_frame *f = NULL;
+
+	if (bytes > HEADER_BYTES && bytes <= HEADER_BYTES + LAN_FRAME_MAX)
+		f = lan_frame_get();
+	if (f && virtq_read(&v->queue[QUEUE_TRANSMIT], &v->chain, 0, f->room, bytes)) {
+		f->length = (uint16_t)(bytes - HEADER_BYTES);
+		return f;
+	}
+	lan_frame_put(f);
+	v->errors++;
+	return NULL;
 }
 
 static void transmit(struct virtio_net *n)
@@ -64,13 +81,10 @@ static void transmit(struct virtio_net *n)
 	bool any = false;
 
 	while (virtio_next(v, QUEUE_TRANSMIT)) {
-		uint64_t bytes = virtq_readable(&v->chain);
+		struct lan_frame *f = get_frame(v);
 
-		if (bytes <= HEADER_BYTES || bytes > sizeof(n->frame) ||
-		    !virtq_read(&v->queue[QUEUE_TRANSMIT], &v->chain, 0, n->frame, bytes))
-			v->errors++;
-		else
-			lan_send(n->port, n->frame + HEADER_BYTES, bytes - HEADER_BYTES);
+		if (f)
+			(void)lan_post(n->port, f);
 		virtio_done(v, QUEUE_TRANSMIT, 0);
 		any = true;
 	}

@@ -69,7 +69,7 @@ static void neighbour_sends(uint32_t length)
 {
 	uint8_t frame[LAN_FRAME_MAX] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2 };
 
-	lan_send(other, frame, length % LAN_FRAME_MAX + 1);
+	(void)lan_send(other, frame, length % LAN_FRAME_MAX + 1);
 	platform_take_frames(&pc);
 }
 
