@@ -209,7 +209,7 @@ static enum td_next one_round(struct td_vcpu *v)
 	enum td_next next = TD_NEXT_ENTER;
 	tdx_status_t st;
 
-	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
+	vcpu_attend(v->run, vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT));
 	if (!fault_resolved(v, &next))
 		return next;
 	if (!belongs_here(v))

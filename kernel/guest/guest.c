@@ -168,7 +168,7 @@ static void entropy(uint8_t *to, size_t bytes)
 	}
 }
 
-/* A frame waits for it: its first vCPU takes it over before it runs on. */
+/* A frame waits for it: its first vCPU takes it over, when it is about to run or in the middle of its slice. */
 static void on_frame(void *ctx)
 {
 	struct guest *g = ctx;
@@ -275,6 +275,13 @@ static void wake_vcpu(struct vcpu_run *run)
 	sched_wake(run->waker);
 }
 
+static void attend(struct vcpu_run *run)
+{
+	const struct sched_vcpu *v = run->waker;
+
+	platform_take_frames(&v->guest->platform);
+}
+
 static void launch(struct guest *g)
 {
 	unsigned count = g->config->vcpus;
@@ -294,6 +301,7 @@ static void launch(struct guest *g)
 		v->run->wake_tsc = WAKE_NEVER;
 		v->run->waker = v;
 		v->run->wake = wake_vcpu;
+		v->run->attend = g->lan ? attend : NULL;
 	}
 	(void)debug_holds_start(g);
 	for (unsigned i = 0; i < count; i++) {
@@ -523,15 +531,16 @@ static void vcpu_stats(const struct guest *g, void (*line)(void *ctx, const char
 
 static void lan_stats(const struct guest *g, void (*line)(void *ctx, const char *text), void *ctx)
 {
-	char text[140];
+	char text[200];
 
 	if (!g->lan)
 		return;
 	const struct lan_counts *c = &g->lan->counts;
 
-	snprintf(text, sizeof(text), "frames sent %llu received %llu dropped %llu forged %llu bad %llu",
+	snprintf(text, sizeof(text), "frames sent %llu received %llu dropped %llu forged %llu bad %llu wakes %llu",
 		 (unsigned long long)c->sent, (unsigned long long)c->received,
-		 (unsigned long long)c->dropped, (unsigned long long)c->forged, (unsigned long long)c->bad);
+		 (unsigned long long)c->dropped, (unsigned long long)c->forged, (unsigned long long)c->bad,
+		 (unsigned long long)c->wakes);
 	line(ctx, text);
 }
 

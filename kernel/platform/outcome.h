@@ -44,6 +44,11 @@ struct vcpu_run {
 	/* Look at this vCPU soon, on the CPU that has it. Set by the run loop; any CPU, not from NMI. */
 	void (*wake)(struct vcpu_run *run);
 	void *waker; /* the run loop's */
+	/*
+	 * Hand over what waits for the guest at its devices: called in the middle of a stay that
+	 * VCPU_REQ_EVENT has interrupted, by who runs the vCPU, no lock held. NULL: nothing ever does.
+	 */
+	void (*attend)(struct vcpu_run *run);
 };
 
 static inline uint32_t vcpu_requests(const struct vcpu_run *run)
@@ -69,6 +74,13 @@ static inline void vcpu_wake(struct vcpu_run *run)
 static inline uint32_t vcpu_take_requests(struct vcpu_run *run, uint32_t bits)
 {
 	return __atomic_fetch_and(&run->requests, ~bits, __ATOMIC_SEQ_CST) & bits;
+}
+
+/* @taken are requests that were just taken, in the middle of a stay. */
+static inline void vcpu_attend(struct vcpu_run *run, uint32_t taken)
+{
+	if ((taken & VCPU_REQ_EVENT) && run->attend)
+		run->attend(run);
 }
 
 #endif

@@ -135,7 +135,7 @@ static COLD enum exit_action requested(struct vm_vcpu *v)
 		return EXIT_LEAVE;
 	vm_flush_if_asked(v);
 	log_follow(v);
-	vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT);
+	vcpu_attend(v->run, vcpu_take_requests(v->run, VCPU_REQ_KICK | VCPU_REQ_EVENT));
 	vm_inject(v);
 	if (!vcpu_requests(v->run) && !(lapic_events(&v->lapic) & (LAPIC_INIT | LAPIC_STARTUP)) &&
 	    !__atomic_load_n(&v->vm->held, __ATOMIC_SEQ_CST))
