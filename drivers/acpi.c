@@ -256,6 +256,32 @@ int acpi_read_srat(const struct acpi *a, void (*range)(void *ctx, const struct a
 	return 0;
 }
 
+/* --- DMAR ---------------------------------------------------------------------------------- */
+
+/* clang-format off */
+enum { DMAR_FIRST = 48, DMAR_DRHD = 0, DMAR_DRHD_BYTES = 16 };
+/* clang-format on */
+
+int acpi_read_dmar(const struct acpi *a, void (*unit)(void *ctx, const struct acpi_remapper *r), void *ctx)
+{
+	uint32_t length;
+	const uint8_t *t = acpi_find(a, "DMAR", 0, &length);
+
+	if (!t || length < DMAR_FIRST)
+		return -ENOENT;
+	for (uint32_t at = DMAR_FIRST; at + 4 <= length;) {
+		const uint8_t *e = t + at;
+		uint16_t bytes = rd16(e + 2);
+
+		if (bytes < 4 || bytes > length - at)
+			break;
+		if (rd16(e) == DMAR_DRHD && bytes >= DMAR_DRHD_BYTES)
+			unit(ctx, &(struct acpi_remapper){ rd64(e + 8), rd16(e + 6) });
+		at += bytes;
+	}
+	return 0;
+}
+
 /* --- FADT ---------------------------------------------------------------------------------- */
 
 /* clang-format off */

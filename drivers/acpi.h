@@ -6,7 +6,7 @@
  *     wrong. A malformed table is as good as absent; the reason is in acpi.note.
  *   - Knows no VM and allocates nothing: results are plain values.
  *
- * Tables: ACPI specification 6.5, "RSDP", "XSDT", "MADT", "SRAT", "FADT", "SPCR"; Microsoft DBG2.
+ * Tables: ACPI specification 6.5, "RSDP", "XSDT", "MADT", "SRAT", "FADT", "SPCR"; Microsoft DBG2; Intel VT-d, "DMAR".
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -74,6 +74,15 @@ struct acpi_node {
 };
 /* Calls @range for each enabled memory range. Returns 0, -ENOENT without a valid SRAT. */
 int acpi_read_srat(const struct acpi *a, void (*range)(void *ctx, const struct acpi_node *n),
+		   void *ctx) MUST_CHECK;
+
+/* A unit that remaps the DMA of devices; its registers' address, all of it as the table says. */
+struct acpi_remapper {
+	uint64_t hpa;
+	uint16_t segment;
+};
+/* Calls @unit for each of the DMAR (Intel VT-d). Returns 0, -ENOENT without a valid DMAR. */
+int acpi_read_dmar(const struct acpi *a, void (*unit)(void *ctx, const struct acpi_remapper *r),
 		   void *ctx) MUST_CHECK;
 
 struct acpi_fadt {

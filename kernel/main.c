@@ -15,6 +15,7 @@
 
 #include "drivers/net/net.h"
 #include "drivers/net/net_mem.h"
+#include "drivers/net/vtd.h"
 #include "kernel/base/boot_info.h"
 #include "kernel/base/config.h"
 #include "kernel/base/log.h"
@@ -125,6 +126,10 @@ static void start_net(void)
 	if (config.tain.net.mode == NET_OFF)
 		return;
 	seed_net();
+	if (vtd_off(machine_acpi()) != 0) {
+		log_error("net: no interface reaches memory: the network stays off; turn VT-d off in the firmware");
+		return;
+	}
 	if (net_start(&config.tain.net) != 0)
 		return; /* it has said why */
 	sched_set_net_hook(net_poll, net_next);

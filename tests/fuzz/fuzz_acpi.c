@@ -66,6 +66,9 @@ static void repair(uint8_t *m, size_t size)
 	}
 }
 
+static void see_node(void *ctx, const struct acpi_node *n) { (void)ctx, (void)n; }
+static void see_remapper(void *ctx, const struct acpi_remapper *r) { (void)ctx, (void)r; }
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct acpi a;
@@ -86,6 +89,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			abort();
 		(void)!acpi_read_madt(&a, &madt, count_cpu, NULL);
 		(void)!acpi_read_fadt(&a, &fadt);
+		(void)!acpi_read_srat(&a, see_node, NULL);
+		(void)!acpi_read_dmar(&a, see_remapper, NULL);
 		for (unsigned n = 0; n < 8 && acpi_read_serial(&a, n, &serial) == 0; n++)
 			if (!serial.base.address && !serial.is_pci)
 				abort();
