@@ -19,7 +19,7 @@ static const struct command *const lists[] = { basic_commands,  machine_commands
 					       inject_commands, bench_commands,  mmu_commands,
 					       script_commands, seamcall_commands, gdb_commands,
 					       look_commands, look_td_commands, debug_commands,
-					       hardware_commands, net_commands, use_commands };
+					       hardware_commands, net_commands, use_commands, lan_commands };
 
 const struct command *command_at(unsigned nth)
 {

@@ -52,7 +52,8 @@ struct command {
 extern const struct command basic_commands[], machine_commands[], guest_commands[], tdx_commands[], seamldr_commands[],
 	check_commands[], trace_commands[], inject_commands[], bench_commands[], mmu_commands[],
 	script_commands[], seamcall_commands[], gdb_commands[], look_commands[],
-	look_td_commands[], debug_commands[], hardware_commands[], net_commands[], use_commands[];
+	look_td_commands[], debug_commands[], hardware_commands[], net_commands[], use_commands[],
+	lan_commands[];
 
 /* The row called @name, or NULL; and the @nth of all in the order of the lists, or NULL. */
 const struct command *command_find(const char *name);

@@ -176,6 +176,13 @@ void lan_unplug(struct lan_port *port)
 	heap_free(port);
 }
 
+void lan_cut(struct lan_port *port, bool cut)
+{
+	spin_lock(&port->lock);
+	port->cut = cut;
+	spin_unlock(&port->lock);
+}
+
 /* ---- sending ---- */
 
 /* @f is @to's, or dropped. NULL: there was no memory for it. */
@@ -184,7 +191,7 @@ static void give(struct lan_port *to, struct lan_frame *f)
 	bool first = false;
 
 	spin_lock(&to->lock);
-	if (to->count == LAN_QUEUE || !f) {
+	if (to->count == LAN_QUEUE || to->cut || !f) {
 		to->counts.dropped++;
 	} else {
 		f->next = NULL;
@@ -255,11 +262,14 @@ static bool may_send(struct lan_port *port, const uint8_t *frame, size_t length)
 	     own = good && (port->role == LAN_UPLINK || memcmp(frame + 6, port->mac, 6) == 0);
 
 	spin_lock(&port->lock);
-	port->counts.sent += own;
+	bool cut = port->cut;
+
+	port->counts.sent += own && !cut;
+	port->counts.dropped += own && cut;
 	port->counts.bad += !good;
 	port->counts.forged += good && !own;
 	spin_unlock(&port->lock);
-	return own;
+	return own && !cut;
 }
 
 bool lan_post(struct lan_port *port, struct lan_frame *frame)
@@ -276,16 +286,20 @@ bool lan_post(struct lan_port *port, struct lan_frame *frame)
 	return guests && !group;
 }
 
+void lan_bad(struct lan_port *port)
+{
+	spin_lock(&port->lock);
+	port->counts.bad++;
+	spin_unlock(&port->lock);
+}
+
 bool lan_send(struct lan_port *port, const void *frame, size_t length)
 {
 	struct lan_frame *f = length <= LAN_FRAME_MAX ? copy_of(frame, length) : NULL;
 
 	if (f)
 		return lan_post(port, f);
-	spin_lock(&port->lock);
-	port->counts.bad += length > LAN_FRAME_MAX;
-	port->counts.dropped += length <= LAN_FRAME_MAX;
-	spin_unlock(&port->lock);
+	lan_bad(port);
 	return false;
 }
 

@@ -43,7 +43,7 @@ _Static_assert(offsetof(struct lan_frame, bytes) == offsetof(struct lan_frame, r
 	       "header and frame are one piece");
 
 struct lan_counts {
-	uint64_t sent, received, dropped, forged, bad; /* bad: shorter or longer than a frame may be */
+	uint64_t sent, received, dropped, forged, bad; /* bad: no frame, or no memory for it */
 	uint64_t wakes;                                /* calls of the wake function */
 };
 
@@ -55,6 +55,7 @@ struct lan_port {
 	void (*wake)(void *ctx);
 	void *ctx;
 	spinlock_t lock; /* of what follows */
+	bool cut;        /* its cable is pulled: what it sends or is to get is dropped */
 	uint32_t count; /* also read without the lock */
 	struct lan_frame *first, *last;
 	struct lan_counts counts;
@@ -69,6 +70,9 @@ struct lan_port *lan_plug(const char *network, enum lan_role role, const uint8_t
 /* Pulled: no wake is under way any more when this returns. NULL is allowed. */
 void lan_unplug(struct lan_port *port);
 
+/* Pull its cable, or put it back. Frames that wait already stay. */
+void lan_cut(struct lan_port *port, bool cut);
+
 /* A frame from the pool, its contents undefined; NULL: no memory. */
 struct lan_frame *lan_frame_get(void) MUST_CHECK;
 /* Back to the pool. NULL is allowed. */
@@ -79,6 +83,9 @@ bool lan_post(struct lan_port *port, struct lan_frame *frame);
 
 /* The same with a copy. How a frame that came by the uplink is shared with others who hear the wire. */
 bool lan_send(struct lan_port *port, const void *frame, size_t length);
+
+/* What @port was to send is no frame: counted. */
+void lan_bad(struct lan_port *port);
 
 /* The next frame that waits, the caller's from now on; NULL: none. */
 struct lan_frame *lan_next(struct lan_port *port) MUST_CHECK;

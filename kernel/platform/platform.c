@@ -506,6 +506,15 @@ void platform_take_frames(struct platform *p)
 	spin_unlock(&p->lock);
 }
 
+void platform_link(struct platform *p, bool up)
+{
+	if (!p->config.lan)
+		return;
+	spin_lock(&p->lock);
+	virtio_net_link(&p->net, up);
+	spin_unlock(&p->lock);
+}
+
 bool platform_type(struct platform *p, uint8_t byte)
 {
 	spin_lock(&p->lock);

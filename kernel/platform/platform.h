@@ -133,6 +133,9 @@ const char *platform_end_text(const struct platform *p, char *buf, size_t size);
 /* Frames wait for the guest: hand them over. Cheap when there are none. Before a vCPU of it runs. */
 void platform_take_frames(struct platform *p);
 
+/* The cable of its network card, if it has one: in or pulled. */
+void platform_link(struct platform *p, bool up);
+
 /* A byte typed for the guest; false: its FIFO is full. */
 bool platform_type(struct platform *p, uint8_t byte);
 

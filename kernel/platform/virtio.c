@@ -92,8 +92,8 @@ static uint32_t common_word(struct virtio *v, unsigned at)
 		return half(v->driver_features, v->driver_select);
 	case CONFIG_VECTOR:
 		return v->config_vector | v->model->queues << 16;
-	case STATUS: /* generation 0: the configuration never changes */
-		return v->status | (uint32_t)s << 16;
+	case STATUS:
+		return v->status | (uint32_t)v->generation << 8 | (uint32_t)s << 16;
 	case QUEUE_SIZE:
 		return q ? q->size | (uint32_t)v->queue_vector[s] << 16 : 0xffff0000;
 	case QUEUE_ENABLE:
@@ -307,6 +307,13 @@ void virtio_interrupt(struct virtio *v, unsigned queue)
 {
 	if (virtq_wants_interrupt(&v->queue[queue]))
 		tell(v, v->queue_vector[queue], ISR_QUEUE);
+}
+
+void virtio_config_changed(struct virtio *v)
+{
+	v->generation++;
+	if (virtio_is_running(v))
+		tell(v, v->config_vector, ISR_CONFIG);
 }
 
 /* ---- on the bus ---- */

@@ -43,12 +43,12 @@ struct virtio {
 	struct pci_function *fn;
 	const struct dma *dma;
 	void *device; /* the model's */
-	uint8_t status, isr;
+	uint8_t status, isr, generation; /* generation: of the device configuration */
 	uint32_t device_select, driver_select;
 	uint64_t driver_features;
 	uint16_t queue_select, config_vector, queue_vector[VIRTIO_QUEUES_MAX];
 	struct virtq queue[VIRTIO_QUEUES_MAX];
-	uint8_t config[VIRTIO_CONFIG_MAX]; /* device configuration: read-only */
+	uint8_t config[VIRTIO_CONFIG_MAX]; /* device configuration: the driver only reads it */
 	struct virtq_chain chain;          /* too large for a stack */
 	unsigned left;                     /* chains that this piece of work may still take */
 	uint64_t requests, errors, resets, broken;
@@ -74,6 +74,9 @@ void virtio_done(struct virtio *v, unsigned queue, uint32_t written);
 
 /* Tell the driver of what was done, if it wants to hear. */
 void virtio_interrupt(struct virtio *v, unsigned queue);
+
+/* Part of v->config was changed: the driver is told. */
+void virtio_config_changed(struct virtio *v);
 
 bool virtio_is_running(const struct virtio *v);
 

@@ -67,6 +67,9 @@ struct virtio_net {
 int virtio_net_add(struct virtio_net *n, struct pci *pci, unsigned slot, const struct dma *dma,
 		   struct lan_port *port) MUST_CHECK;
 
+/* The cable is put in, or pulled. Under the platform's lock. */
+void virtio_net_link(struct virtio_net *n, bool up);
+
 /* Hand what waits at the port to the driver. Under the platform's lock. */
 void virtio_net_receive(struct virtio_net *n);
 

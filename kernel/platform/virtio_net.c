@@ -85,6 +85,8 @@ static void transmit(struct virtio_net *n)
 
 		if (f)
 			(void)lan_post(n->port, f);
+		else
+			lan_bad(n->port);
 		virtio_done(v, QUEUE_TRANSMIT, 0);
 		any = true;
 	}
@@ -117,6 +119,15 @@ int virtio_net_add(struct virtio_net *n, struct pci *pci, unsigned slot, const s
 	memcpy(n->v.config + AT_STATUS, &status, sizeof(status));
 	memcpy(n->v.config + AT_MTU, &mtu, sizeof(mtu));
 	return err;
+}
+
+void virtio_net_link(struct virtio_net *n, bool up)
+{
+	const uint16_t status = up ? STATUS_UP : 0;
+
+	lan_cut(n->port, !up);
+	memcpy(n->v.config + AT_STATUS, &status, sizeof(status));
+	virtio_config_changed(&n->v);
 }
 
 void virtio_net_receive(struct virtio_net *n)

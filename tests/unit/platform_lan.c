@@ -10,6 +10,7 @@
 
 #include "tests/fake/test.h"
 
+#include "kernel/machine/port.h"
 #include "kernel/platform/platform.h"
 #include "tests/fake/device_ram.h"
 
@@ -366,6 +367,47 @@ TEST(a_card_receives_when_there_is_a_buffer)
 	pull();
 }
 
+TEST(a_pulled_cable_is_seen_and_lets_nothing_through)
+{
+	plug(false);
+	bring_up();
+	uint8_t before = (uint8_t)bar_read(21, 1);
+
+	platform_link(&pc, false);
+	CHECK_INT(bar_read(0x2006, 2), 0);
+	CHECK(bar_read(21, 1) != before); /* the configuration is another one */
+	CHECK_INT(bar_read(0x1000, 1) & 2, 2);
+	send_to(b, mac_a, mac_b, 80);
+	send_to(a, mac_b, mac_a, 80);
+	CHECK_INT(taken(a) + taken(b), 0);
+	CHECK_INT(a->counts.dropped, 2);
+	platform_link(&pc, true);
+	CHECK_INT(bar_read(0x2006, 2), 1);
+	send_to(b, mac_a, mac_b, 80);
+	CHECK_INT(taken(a), 80);
+	platform_fini(&pc);
+	pull();
+}
+
+TEST(frames_come_from_a_pool_that_goes_back)
+{
+	uint64_t before = page_count(PAGE_NET), full;
+
+	plug(false);
+	CHECK_INT(page_count(PAGE_NET), before); /* a port alone takes none */
+	for (unsigned i = 0; i < 1000; i++)
+		send_to(a, all, mac_a, 60);
+	full = page_count(PAGE_NET) - before;
+	CHECK(full >= LAN_QUEUE * sizeof(struct lan_frame) / PAGE_SIZE && full <= LAN_QUEUE);
+	for (unsigned i = 0; i < 1000; i++) {
+		send_to(a, all, mac_a, 60);
+		CHECK_INT(taken(b), 60);
+	}
+	CHECK_INT(page_count(PAGE_NET) - before, full);
+	pull();
+	CHECK_INT(page_count(PAGE_NET), before);
+}
+
 static int setup(void **state)
 {
 	(void)state;
@@ -390,6 +432,8 @@ int main(void)
 		cmocka_unit_test(a_card_tells_its_address_and_that_its_link_is_up),
 		cmocka_unit_test(a_card_sends_what_stands_behind_the_header),
 		cmocka_unit_test(a_card_receives_when_there_is_a_buffer),
+		cmocka_unit_test(a_pulled_cable_is_seen_and_lets_nothing_through),
+		cmocka_unit_test(frames_come_from_a_pool_that_goes_back),
 	};
 
 	return cmocka_run_group_tests(tests, setup, NULL);
