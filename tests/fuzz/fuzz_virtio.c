@@ -52,6 +52,18 @@ static void bring_up(unsigned slot)
 	bar_set(slot, 20, 1, 15);
 }
 
+/* Another vCPU, that changes what was just looked at: who fetches twice sees two values. */
+static uint32_t restless;
+
+static int restless_read(void *ctx, uint64_t gpa, void *to, uint64_t bytes)
+{
+	int err = device_ram_read(ctx, gpa, to, bytes);
+
+	for (uint64_t i = 0; !err && i < bytes; i++)
+		memory[gpa + i] ^= (uint8_t)(restless >> 8 * (i & 3));
+	return err;
+}
+
 static struct lan_port *card, *other;
 
 /* The guest's card, and a neighbour who sends to it. */
@@ -89,8 +101,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (platform_init(&pc, &config))
 		abort();
 	platform_set_sink(&pc, &(struct intr_sink){ .deliver = deliver });
-	platform_set_dma(&pc, &(struct dma){ device_ram_read, device_ram_write, &ram });
+	platform_set_dma(&pc, &(struct dma){ restless_read, device_ram_write, &ram });
 	memset(memory, 0, sizeof(memory));
+	restless = 0;
 	for (unsigned slot = 2; slot < 2 + SLOTS; slot++)
 		bring_up(slot);
 	for (; size >= 8; data += 8, size -= 8) {
@@ -110,8 +123,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		else if (data[0] < 0xf8)
 			platform_mmio_write(&pc, (gpa_t){ PCI_ECAM_GPA + (slot << 15) + at % 0x1000 },
 					    1u << (data[0] & 1), v);
-		else if (data[0] < 0xfc)
+		else if (data[0] < 0xfa)
 			platform_type(&pc, (uint8_t)v);
+		else if (data[0] < 0xfb)
+			platform_link(&pc, v & 1);
+		else if (data[0] < 0xfc)
+			restless = v;
 		else
 			neighbour_sends(v);
 	}

@@ -367,6 +367,96 @@ TEST(a_card_receives_when_there_is_a_buffer)
 	pull();
 }
 
+/* ---- a driver that cannot be trusted ---- */
+
+static uint8_t reads[sizeof(memory)]; /* how often each byte was fetched */
+static bool changes;                  /* memory is another one after each fetch */
+
+static int watched_read(void *ctx, uint64_t gpa, void *to, uint64_t bytes)
+{
+	int err = device_ram_read(ctx, gpa, to, bytes);
+
+	for (uint64_t i = 0; !err && i < bytes; i++) {
+		reads[gpa + i]++;
+		memory[gpa + i] ^= changes ? 0xff : 0;
+	}
+	return err;
+}
+
+static unsigned most_reads(uint64_t at, uint64_t bytes)
+{
+	unsigned most = 0;
+
+	for (uint64_t i = 0; i < bytes; i++)
+		most = reads[at + i] > most ? reads[at + i] : most;
+	return most;
+}
+
+static void bring_up_watched(void)
+{
+	plug(false);
+	bring_up();
+	memset(reads, 0, sizeof(reads));
+	platform_set_dma(&pc, &(struct dma){ watched_read, device_ram_write, &ram });
+}
+
+TEST(descriptors_and_frames_are_fetched_once)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		bring_up_watched();
+		memcpy(memory + DATA + 12, mac_b, 6);
+		memcpy(memory + DATA + 18, mac_a, 6);
+		changes = i == 1;
+		offer(1, 12 + 70, false);
+		changes = false;
+		CHECK_INT(most_reads(RING(1), 16), 1);
+		CHECK_INT(most_reads(DATA, 12 + 70), 1);
+		CHECK_INT(taken(b), 70);
+		platform_fini(&pc);
+		pull();
+	}
+}
+
+/* Each field of a descriptor and of the ring with each odd value, for both queues: then a reset, and it works. */
+static void offer_odd(unsigned q, uint64_t at, unsigned bytes, uint64_t value)
+{
+	put(RING(q), DATA, 8);
+	put(RING(q) + 8, 2000, 4);
+	put(RING(q) + 12, q == 0 ? 2 : 0, 2);
+	put(RING(q) + 0x402, 1, 2);
+	put(at, value, bytes);
+	bar(0x3000 + 4 * q, 2, q);
+	send_to(b, mac_a, mac_b, 1000);
+	platform_take_frames(&pc);
+}
+
+TEST(no_value_of_a_field_does_harm)
+{
+	static const uint64_t odd[] = { 0, 1, 2, 3, 4, 5, 7, 8, 9, 11, 12, 13, 127, 128, 1526, 1527, 0x7fff, 0x8000,
+					0xffff, 0x10000, sizeof(memory) - 1, 0x7fffffff, 0x80000000, 0xffffffff,
+					UINT64_MAX - 1000, UINT64_MAX };
+	static const struct {
+		unsigned at, bytes;
+	} field[] = { { 0, 8 }, { 8, 4 }, { 12, 2 }, { 14, 2 }, { 0x400, 2 }, { 0x402, 2 }, { 0x404, 2 } };
+
+	for (unsigned q = 0; q < 2; q++)
+		for (size_t f = 0; f < ARRAY_LEN(field); f++)
+			for (size_t i = 0; i < ARRAY_LEN(odd); i++) {
+				plug(false);
+				bring_up();
+				offer_odd(q, RING(q) + field[f].at, field[f].bytes, odd[i]);
+				platform_fini(&pc);
+				bring_up();
+				while (taken(a) || taken(b))
+					;
+				send_to(b, mac_a, mac_b, 80);
+				offer(0, 2000, true);
+				CHECK_INT(get(RING(0) + 0x808, 4), 92);
+				platform_fini(&pc);
+				pull();
+			}
+}
+
 TEST(a_pulled_cable_is_seen_and_lets_nothing_through)
 {
 	plug(false);
@@ -432,6 +522,8 @@ int main(void)
 		cmocka_unit_test(a_card_tells_its_address_and_that_its_link_is_up),
 		cmocka_unit_test(a_card_sends_what_stands_behind_the_header),
 		cmocka_unit_test(a_card_receives_when_there_is_a_buffer),
+		cmocka_unit_test(descriptors_and_frames_are_fetched_once),
+		cmocka_unit_test(no_value_of_a_field_does_harm),
 		cmocka_unit_test(a_pulled_cable_is_seen_and_lets_nothing_through),
 		cmocka_unit_test(frames_come_from_a_pool_that_goes_back),
 	};
