@@ -33,7 +33,7 @@
 /* TRACK while a vCPU of the epoch before last is on its way out. */
 #define TRACK_BOUND 1000
 /* A CPU that was kicked between its look at the requests and the entry is kicked again. */
-#define SPINS_BETWEEN_KICKS 20000
+unsigned td_spins_between_kicks = 20000;
 
 #define HOOK_RETRY(call)                                           \
 	({                                                         \
@@ -336,7 +336,7 @@ static void kick_out(struct td *td, struct td_vcpu *v)
 		vcpu_request(v->run, VCPU_REQ_KICK);
 		tdx_state.host.kick(__atomic_load_n(&v->cpu, __ATOMIC_RELAXED));
 		td->kicks++;
-		for (unsigned i = 0; i < SPINS_BETWEEN_KICKS; i++) {
+		for (unsigned i = 0; i < td_spins_between_kicks; i++) {
 			if (__atomic_load_n(&v->inside, __ATOMIC_SEQ_CST) != was)
 				return;
 			cpu_relax();

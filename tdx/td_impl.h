@@ -154,6 +154,8 @@ int td_refused(struct td *td, const char *leaf, tdx_status_t st);
 extern const struct mmu_ops td_mmu_ops;
 int td_read_external(struct mmu *mmu, gfn_t gfn, int level, struct mmu_external *e);
 uint64_t td_external_pages(struct mmu *mmu);
+/* Looks at a vCPU that was kicked, before it is kicked again. */
+extern unsigned td_spins_between_kicks;
 /* Every vCPU that was in guest mode has left it since. */
 void td_kick_out(struct td *td);
 
