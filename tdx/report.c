@@ -15,7 +15,7 @@ typedef void (*line_fn)(void *ctx, const char *text);
 
 static void describe_features(line_fn line, void *ctx)
 {
-	char buf[300];
+	char buf[800];
 	size_t at = (size_t)snprintf(buf, sizeof(buf), "features  0x%llx",
 				     (unsigned long long)tdx_state.md.features0);
 
