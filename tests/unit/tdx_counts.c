@@ -783,7 +783,7 @@ int main(void)
 		cmocka_unit_test(a_2M_accept_after_one_4K_hole),
 		cmocka_unit_test(all_vcpus_convert_at_once),
 	};
-	int failures = cmocka_run_group_tests(tests, NULL, NULL);
+	int failures = softmod_run_versions(tests);
 
 	tdx_fini();
 	return failures;

@@ -278,5 +278,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(after_the_end_of_the_log_the_disk_goes_on, start, stop),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return softmod_run_versions(tests);
 }

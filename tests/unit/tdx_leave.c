@@ -220,13 +220,6 @@ static void pages_that_come_back_are_cleared(void **state)
 	tdx_fini();
 }
 
-static int leave(void **state)
-{
-	(void)state;
-	tdx_fini();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,5 +233,8 @@ int main(void)
 		cmocka_unit_test(pages_that_come_back_are_cleared),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, leave);
+	int failures = softmod_run_versions(tests);
+
+	tdx_fini();
+	return failures;
 }

@@ -375,7 +375,7 @@ int main(void)
 		cmocka_unit_test(no_extension_is_lost_or_made_twice),
 		cmocka_unit_test(pages_that_the_host_takes_away_are_accepted_anew),
 	};
-	int failures = cmocka_run_group_tests(tests, NULL, NULL);
+	int failures = softmod_run_versions(tests);
 
 	tdx_fini();
 	return failures;
