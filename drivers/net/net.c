@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "drivers/net/net_extra.h"
 #include "kernel/base/log.h"
 #include "kernel/machine/port.h"
 #include "lwip/dhcp.h"
@@ -175,7 +176,9 @@ static void follow_link(void)
 
 static void follow_state(void)
 {
-	bool up = netif_is_link_up(&net.netif) && !ip4_addr_isany(netif_ip4_addr(&net.netif));
+	bool has = net.cfg.mode == NET_ONLY_IPV6 ? net_extra_has_ipv6(&net.netif)
+					    : !ip4_addr_isany(netif_ip4_addr(&net.netif));
+	bool up = netif_is_link_up(&net.netif) && has;
 	bool rose = up && !net.up;
 
 	net.up = up;
@@ -220,10 +223,13 @@ static void say_interfaces(void)
 	}
 }
 
-/* The first with a link, else the first. */
-static struct nic *choose(void)
+/* The one that is asked for; else the first with a link, else the first. */
+static struct nic *choose(const char *wanted)
 {
 	struct nic *best = nic_find() ? nic_get(0) : NULL;
+
+	if (wanted[0])
+		return nic_named(wanted);
 
 	for (unsigned i = nic_count(); i-- > 0;)
 		if (nic_get(i)->link_up)
@@ -245,6 +251,7 @@ static int attach(struct nic *nic)
 	netif_set_default(&net.netif);
 	netif_create_ip6_linklocal_address(&net.netif, 1);
 	netif_set_ip6_autoconfig_enabled(&net.netif, 1);
+	net_extra_attach(&net.netif, &net.cfg.extra);
 	nic->receive = on_frame;
 	netif_set_up(&net.netif);
 	follow_link();
@@ -260,7 +267,12 @@ int net_start(const struct net_config *cfg)
 
 	if (cfg->mode == NET_OFF || net.on)
 		return -ENODEV;
-	nic = choose();
+	nic = choose(cfg->extra.nic);
+	if (!nic && nic_count()) {
+		say_interfaces();
+		log_error("net: nic = %s: no such interface: the network stays off", cfg->extra.nic);
+		return -ENODEV;
+	}
 	if (!nic) {
 		log_warn("net: no interface that this version can drive: the network stays off");
 		return -ENODEV;
@@ -352,6 +364,7 @@ void net_poll(void)
 		net.again = nic_poll(net.nic);
 	follow_link();
 	sys_check_timeouts();
+	net_extra_poll();
 	follow_state();
 	for (struct net_service *s = net.services; s; s = s->next)
 		if (s->poll)

@@ -34,7 +34,7 @@ uint64_t net_next(void);
 
 /* Is the network in use: net_start() has succeeded? */
 bool net_is_on(void);
-/* Has the link been up and an IPv4 address been there since? */
+/* Is the link up and an IPv4 address there (`net = ipv6`: one of IPv6 that is not only local)? */
 bool net_is_up(void);
 
 struct nic *net_nic(void);     /* NULL: the network is off */

@@ -81,6 +81,30 @@ unsigned nic_find(void)
 unsigned nic_count(void) { return nic_total; }
 struct nic *nic_get(unsigned index) { return index < nic_total ? &nics[index] : NULL; }
 
+static bool same_word(const char *a, const char *b)
+{
+	for (; *a && *b; a++, b++)
+		if ((*a >= 'A' && *a <= 'Z' ? *a | 0x20 : *a) != (*b >= 'A' && *b <= 'Z' ? *b | 0x20 : *b))
+			return false;
+	return *a == *b;
+}
+
+struct nic *nic_named(const char *word)
+{
+	for (unsigned i = 0; i < nic_total; i++) {
+		struct nic *n = &nics[i];
+		char at[16], mac[20];
+
+		snprintf(at, sizeof(at), "%02x:%02x.%x", n->at.bus, n->at.device, n->at.function);
+		snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2],
+			 n->mac[3], n->mac[4], n->mac[5]);
+		if (same_word(word, n->name) || same_word(word, n->model) || same_word(word, at) ||
+		    same_word(word, mac))
+			return n;
+	}
+	return NULL;
+}
+
 /* ------------------------------------------------------------------ frames */
 
 int nic_send(struct nic *nic, const void *frame, size_t length)

@@ -91,6 +91,8 @@ struct nic {
 unsigned nic_find(void);
 unsigned nic_count(void);
 struct nic *nic_get(unsigned index); /* NULL: no such */
+/* By its name (net1), its model (the first of it), its MAC or its PCI address; NULL: none is it. */
+struct nic *nic_named(const char *word);
 
 /* One frame. 0; -EMSGSIZE; -EAGAIN: no free slot; -EIO: the interface is stopped. */
 int nic_send(struct nic *nic, const void *frame, size_t length) MUST_CHECK;

@@ -386,8 +386,18 @@ static void set_net(struct parser *p, const struct key *k, const char *value)
 
 	if (wrong)
 		complain(p, "%s: '%.24s': %s", k->name, value, wrong);
-	else
-		p->cfg->tain.net = net;
+	if (wrong)
+		return;
+	net.extra = p->cfg->tain.net.extra;
+	p->cfg->tain.net = net;
+}
+
+static void set_net_extra(struct parser *p, const struct key *k, const char *value)
+{
+	const char *wrong = net_extra_read(k->name, value, &p->cfg->tain.net.extra);
+
+	if (wrong)
+		complain(p, "%s: '%.40s': %s", k->name, value, wrong);
 }
 
 static void set_net_use(struct parser *p, const struct key *k, const char *value)
@@ -463,6 +473,9 @@ static const struct key keys[] = {
 	{ "crash",      IN_TAIN,  set_words,      T(crash), 0, crash_words, 0, 0 },
 	{ "watchdog",   IN_TAIN,  set_number,     T(watchdog), 0, NULL, 0, 3600 },
 	{ "net",        IN_TAIN,  set_net,        T(net), 0, NULL, 0, 0 },
+	{ "nic",        IN_TAIN,  set_net_extra,  0, 0, NULL, 0, 0 },
+	{ "net6",       IN_TAIN,  set_net_extra,  0, 0, NULL, 0, 0 },
+	{ "dns",        IN_TAIN,  set_net_extra,  0, 0, NULL, 0, 0 },
 	{ "http",       IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
 	{ "remote",     IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },
 	{ "secret",     IN_TAIN,  set_net_use,    0, 0, NULL, 0, 0 },

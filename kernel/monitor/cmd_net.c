@@ -12,6 +12,7 @@
 #include "drivers/net/net.h"
 #include "drivers/net/net_mem.h"
 #include "drivers/net/ping.h"
+#include "kernel/base/config.h"
 #include "kernel/base/net_addr.h"
 #include "kernel/machine/time.h"
 #include "kernel/monitor/command.h"
@@ -67,17 +68,26 @@ static void interface_row(struct out *o, const struct nic *nic)
 
 static void address_rows(struct out *o, const struct netif *netif)
 {
-	static const char *const names[LWIP_IPV6_NUM_ADDRESSES] = { "ipv6", "ipv6 second", "ipv6 third" };
+	static const char *const names[LWIP_IPV6_NUM_ADDRESSES] = { "ipv6", "ipv6 second", "ipv6 third",
+								    "ipv6 fourth" };
+	static const char *const servers[DNS_MAX_SERVERS] = { "dns", "dns second", "dns third", "dns fourth" };
+	const struct net_extra *extra = &monitor_config()->tain.net.extra;
 	char text[NET_ADDR_TEXT];
 
 	out_text(o, "ipv4", address_text(netif_ip_addr4(netif), text));
 	out_text(o, "mask", address_text(netif_ip_netmask4(netif), text));
 	out_text(o, "gateway", address_text(netif_ip_gw4(netif), text));
-	out_text(o, "dns", address_text(dns_getserver(0), text));
+	for (u8_t i = 0; i < DNS_MAX_SERVERS; i++)
+		if (i == 0 || !ip_addr_isany(dns_getserver(i)))
+			out_text(o, servers[i], address_text(dns_getserver(i), text));
 	out_text(o, "by", net_dhcp_bound() ? "dhcp" : net_is_up() ? "fixed" : "nothing yet");
 	for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
 		if (names[i] && ip6_addr_isvalid(netif_ip6_addr_state(netif, i)))
 			out_text(o, names[i], address_text(netif_ip_addr6(netif, i), text));
+	if (extra->gateway6.family)
+		out_text(o, "ipv6 gateway", net_addr_text(&extra->gateway6, text, sizeof(text)));
+	if (extra->nic[0])
+		out_text(o, "chosen by", extra->nic);
 }
 
 static void cost_rows(struct out *o)

@@ -13,6 +13,7 @@ from e2e import Live, boot, check, theme
 from wire import Wire
 
 DHCP = "[tain]\nnet = dhcp\n"
+FIXED = "nic = virtio-net\nnet6 = fec0::77/64 fec0::2\ndns = 10.0.2.3, 192.0.2.53\n"
 MODELS = (("net0", "virtio-net", "MSI-X"), ("net1", "82540EM", "polled"), ("net2", "82574L", "MSI"))
 ANSWER = r"(?m)^received: 2$"
 
@@ -49,7 +50,7 @@ def section(text, name):
 def interfaces():
     """Three kinds of interface in one machine, each with a network and a DHCP server of its own."""
     path = e2e.scratch("qmp")
-    live = Live(machine="qemu", memory=512, config=DHCP, timeout=300, extra=["--qmp", path, "--net", "restrict=on"] +
+    live = Live(machine="qemu", memory=512, config=DHCP + FIXED, timeout=300, extra=["--qmp", path, "--net", "restrict=on"] +
                 [word for model in ("virtio-net", "e1000", "e1000e") for word in ("--nic", model)])
     live.wait(r"^tain: ready$", 120)
     live.wait(r"^tain> \Z", 20)
@@ -72,13 +73,18 @@ def interfaces():
         check(f"{model}: counters that make sense", row.get("model") == model and row["rx frames"] >= 4 and
               row["bad"] == 0 and row["rx errors"] == 0 and (irq == "polled") == (row["interrupts"] == 0) and
               row["memory"] < 100000, said)
+        check(f"{model}: what tain.cfg fixes of IPv6 and of names, though DHCP has an answer",
+              "fec0::77" in (row.get("ipv6 second"), row.get("ipv6 third")) and row["ipv6 gateway"] == "fec0::2" and
+              row["dns"] == "10.0.2.3" and row["dns second"] == "192.0.2.53", said)
     with theme("cable"):
         cable(live, path)
+    live.command("ping fec0::2 1")
     live.command("ping nobody.invalid")
     live.command("ping 10.0.2.2 x")
     b = live.leave()
     check("a name that nobody knows, a count that is none: one line each",
           b.has(r"^error: no address of 'nobody\.invalid' is known$") and b.has(r"^error: expected: ping HOST"), b)
+    check("a host is reached by IPv6", "received: 1" in b.output_of("ping fec0::2 1"), b)
     check("a failed ping counts in the exit status", b.status == 1, b)
 
 

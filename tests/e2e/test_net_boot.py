@@ -43,7 +43,7 @@ def everything_by_network():
     tftp.files["rack7.cfg"] = rack
     web.files["/more.cfg"] = f"[vm again]\nimage = {web.at}/plain\nmemory = 16M\n[tain]\nstart = again\n".encode()
     web.files["/bad.cfg"] = b"[vm other]\nimage = http://h/x\nmemory = 1\n[tain]\nremote = 2323 from 0.0.0.0/0\n"
-    config = (f"[tain]\nnet = dhcp\nconfig = {tftp.at}/rack7.cfg {digest(rack)}\nmodule = {web.at}/first {digest(first)}\n"
+    config = (f"[tain]\nnet = dhcp\nnic = 52:54:00:12:34:56\nconfig = {tftp.at}/rack7.cfg {digest(rack)}\nmodule = {web.at}/first {digest(first)}\n"
               "start = gone\n[vm gone]\nimage = \\tain\\gone\n")
     commands = ["wait hello 120", "wait plain 60", "seamldr", "config --json",
                 f"config {web.at}/bad.cfg", f"config {web.at}/more.cfg sha256={'0' * 64}",

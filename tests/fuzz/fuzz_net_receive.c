@@ -6,7 +6,7 @@
  * it is; lwIP above it stays as the inputs before have left it.
  *
  * links: drivers/net/nic.c drivers/net/intel.c drivers/net/virtio_net.c drivers/net/hostpci.c
- *   drivers/net/net.c drivers/net/net_mem.c drivers/net/lookup.c tests/fake/nic_model.c
+ *   drivers/net/net.c drivers/net/net_extra.c kernel/base/net_addr.c drivers/net/net_mem.c drivers/net/lookup.c tests/fake/nic_model.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */

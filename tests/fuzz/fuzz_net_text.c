@@ -1,14 +1,15 @@
 /*
- * fuzz_net_text.c - any text as an address, a range, a service, an endpoint, a URL: what is accepted can
+ * fuzz_net_text.c - any text as an address, a range, a service, an endpoint, a URL, a value of `net` or of its keys: what is accepted can
  * be printed and read again as the same, and holds nothing that could end a line.
  *
- * links: kernel/base/net_addr.c kernel/base/net_use.c kernel/base/cfg_lex.c kernel/base/url.c
+ * links: kernel/base/net_addr.c kernel/base/net_config.c kernel/base/net_use.c kernel/base/cfg_lex.c kernel/base/url.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/base/net_config.h"
 #include "kernel/base/net_use.h"
 #include "kernel/base/url.h"
 
@@ -43,6 +44,27 @@ static void addresses(const char *text)
 	}
 }
 
+static void network(const char *text)
+{
+	static const char *const keys[] = { "nic", "net6", "dns" };
+	struct net_extra e = { 0 };
+	struct net_config c;
+
+	if (!net_config_read(text, &c) && c.prefix > 32)
+		abort();
+	for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+		(void)(net_extra_read(keys[i], text, &e) != NULL);
+	if (e.dns_count > NET_DNS_MAX || strnlen(e.nic, sizeof(e.nic)) == sizeof(e.nic))
+		abort();
+	for (unsigned i = 0; i < e.dns_count; i++)
+		same_again(&e.dns[i]);
+	if (e.address6.family)
+		same_again(&e.address6);
+	for (const char *s = e.nic; *s; s++)
+		if (*s <= ' ' || *s > '~')
+			abort();
+}
+
 static void url(const char *text)
 {
 	struct url u;
@@ -68,6 +90,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	text[size] = 0;
 	addresses(text);
 	url(text);
+	network(text);
 	if (!net_service_read(text, true, &s) && s.port && (!s.range_count || s.range_count > NET_RANGES_MAX))
 		abort();
 	free(text);

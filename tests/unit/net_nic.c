@@ -11,6 +11,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <cmocka.h>
 
@@ -433,6 +434,26 @@ static void the_bus_is_searched_and_an_unknown_device_left_alone(void **state)
 	assert_null(nic_get(1));
 }
 
+static void an_interface_is_known_by_each_of_its_names(void **state)
+{
+	static const char *const names[] = { "net0", "82574L", "82574l", "00:03.0", NULL };
+	const struct nic *n = nic_get(0); /* found by the test before */
+	char mac[20];
+
+	(void)state;
+	for (unsigned i = 0; names[i]; i++)
+		assert_ptr_equal(nic_named(names[i]), n);
+	snprintf(mac, sizeof(mac), "%02X:%02X:%02x:%02x:%02x:%02x", n->mac[0], n->mac[1], n->mac[2], n->mac[3],
+		 n->mac[4], n->mac[5]);
+	assert_ptr_equal(nic_named(mac), n);
+	mac[16] = mac[16] == '0' ? '1' : '0';
+	assert_null(nic_named(mac));
+	assert_null(nic_named("net"));
+	assert_null(nic_named("net1"));
+	assert_null(nic_named("00:03.1"));
+	assert_null(nic_named(""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -454,6 +475,7 @@ int main(void)
 		cmocka_unit_test(lengths_that_a_virtio_device_makes_up_are_counted_and_survived),
 		cmocka_unit_test(a_small_queue_of_a_virtio_device_is_enough),
 		cmocka_unit_test(the_bus_is_searched_and_an_unknown_device_left_alone),
+		cmocka_unit_test(an_interface_is_known_by_each_of_its_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

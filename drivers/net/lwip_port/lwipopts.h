@@ -64,10 +64,12 @@
 #define LWIP_ND6_QUEUEING          1
 #define MEMP_NUM_ND6_QUEUE         16
 #define LWIP_IPV6_SEND_ROUTER_SOLICIT 1
+#define LWIP_IPV6_NUM_ADDRESSES    4 /* link-local, a fixed one, two that routers announce */
+#define LWIP_HOOK_FILENAME         "drivers/net/lwip_port/hooks.h"
 
 #define LWIP_DNS                   1
 #define DNS_TABLE_SIZE             4
-#define DNS_MAX_SERVERS            2
+#define DNS_MAX_SERVERS            4
 #define DNS_MAX_NAME_LENGTH        128
 
 #define LWIP_UDP                   1
