@@ -237,8 +237,10 @@ static const struct pci_bar *bar_at(const struct pci *pci, uint64_t gpa, unsigne
 		for (unsigned i = 0; i < ARRAY_LEN(fn->bar); i++) {
 			const struct pci_bar *bar = &fn->bar[i];
 
+			if (!bar->size)
+				continue;
 			*offset = gpa - bar_address(fn, i);
-			if (bar->size && *offset < bar->size && bytes <= bar->size - *offset)
+			if (*offset < bar->size && bytes <= bar->size - *offset)
 				return bar;
 		}
 	}
