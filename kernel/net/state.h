@@ -4,8 +4,9 @@
  *     /metrics   text format of Prometheus      metrics.c
  *     /status    JSON                           status_json.c
  *     /          HTML for people                status_html.c
+ *     /counters  the same, all of them          status_counters.c
  *
- * All three say what `stats` and `guests` say on the console: they read the same lines. Where those
+ * All say what `stats` and `guests` say on the console: they read the same lines. Where those
  * come from is a table of functions, so that host tests bring their own.
  *
  * Invariant: what a page calls a counter only grows while the hypervisor lives; the rest are gauges.
@@ -39,6 +40,7 @@ struct state_source {
 void metrics_render(struct text *t, const struct state_source *s);
 void status_json_render(struct text *t, const struct state_source *s);
 void status_html_render(struct text *t, const struct state_source *s);
+void status_counters_render(struct text *t, const struct state_source *s);
 
 /*
  * The counters of one line of `stats`: a word followed by a number is one, and the words before are

@@ -75,11 +75,13 @@ static void render(struct text *t, void (*page)(struct text *t, const struct sta
 static void render_metrics(struct text *t) { render(t, metrics_render); }
 static void render_json(struct text *t) { render(t, status_json_render); }
 static void render_html(struct text *t) { render(t, status_html_render); }
+static void render_counters(struct text *t) { render(t, status_counters_render); }
 
 static const struct http_page pages[] = {
 	{ "/metrics", "text/plain; version=0.0.4; charset=utf-8", render_metrics },
 	{ "/status", "application/json", render_json },
 	{ "/", "text/html; charset=utf-8", render_html },
+	{ "/counters", "text/html; charset=utf-8", render_counters },
 	{ NULL, NULL, NULL },
 };
 

@@ -5,6 +5,7 @@
  * With TAIN_PAGES=FOLDER the pages are also written there: promtool and json.tool may have a look.
  *
  * links: kernel/net/metrics.c kernel/net/status_json.c kernel/net/status_html.c
+ * links: kernel/net/status_page.c kernel/net/status_counters.c
  * links: kernel/net/state_line.c kernel/net/text.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -13,15 +14,25 @@
 
 #include "tests/fake/test.h"
 
-#include "kernel/net/state.h"
+#include "kernel/net/status_page.h"
 
 static void machine(state_line_fn line, void *ctx)
 {
 	static const char *const lines[] = {
-		"uptime_us 123456", "slices 7", "idle_ticks 5", "guest_ticks 6", "module_ticks 1",
-		"tain_ticks 18446744073709551615", "free_pages 42", "log_errors 0", "console_high_water 9",
-		"TDH.MEM.PAGE.AUG calls 11", "TDH.MEM.PAGE.AUG ticks: median 950",
-		"TDH.VP.ENTER calls 12", "TDH.VP.ENTER busy 1", "SEAMCALL retries given up 3",
+		"uptime_us 123456",
+		"slices 7",
+		"idle_ticks 5",
+		"guest_ticks 6",
+		"module_ticks 1",
+		"tain_ticks 18446744073709551615",
+		"free_pages 42",
+		"log_errors 0",
+		"console_high_water 9",
+		"TDH.MEM.PAGE.AUG calls 11",
+		"TDH.MEM.PAGE.AUG ticks: median 950",
+		"TDH.VP.ENTER calls 12",
+		"TDH.VP.ENTER busy 1",
+		"SEAMCALL retries given up 3",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(lines); i++)
@@ -34,8 +45,14 @@ static const char *const names[] = { "plain", "o\"<dd>\\&\n" };
 
 static void guest(unsigned index, struct state_guest *out)
 {
-	*out = (struct state_guest){ names[index], index ? "td" : "vm", index ? "stopped" : "running",
-				     index ? "exit \"0\"" : "", 2, 64 << 20, 3, index ? 0 : 1500000 };
+	*out = (struct state_guest){ names[index],
+				     index ? "td" : "vm",
+				     index ? "stopped" : "running",
+				     index ? "exit \"0\"" : "",
+				     2,
+				     64 << 20,
+				     3,
+				     index ? 0 : 1500000 };
 }
 
 static void guest_lines(unsigned index, state_line_fn line, void *ctx)
@@ -51,13 +68,20 @@ static void guest_lines(unsigned index, state_line_fn line, void *ctx)
 }
 
 static const struct state_source source = {
-	.version = "0.1", .module = "software \"x\"", .cpus = 2, .machine = machine, .network = network,
-	.guests = 2, .guest = guest, .guest_lines = guest_lines,
+	.version = "0.1",
+	.module = "software \"x\"",
+	.cpus = 2,
+	.machine = machine,
+	.network = network,
+	.guests = 2,
+	.guest = guest,
+	.guest_lines = guest_lines,
 };
 
 static char page[1 << 16];
 
-static const char *render(void (*fn)(struct text *t, const struct state_source *s), const char *name)
+static const char *render(void (*fn)(struct text *t, const struct state_source *s),
+			  const char *name)
 {
 	const char *folder = getenv("TAIN_PAGES");
 	char path[256];
@@ -89,7 +113,8 @@ TEST(metrics_hold_every_counter)
 {
 	const char *m = render(metrics_render, "metrics");
 
-	has(m, "# HELP tain_free_pages Free pages of 4 KiB.\n# TYPE tain_free_pages gauge\ntain_free_pages 42\n");
+	has(m, "# HELP tain_free_pages Free pages of 4 KiB.\n# TYPE tain_free_pages "
+	       "gauge\ntain_free_pages 42\n");
 	has(m, "tain_ticks_total{part=\"tain\"} 18446744073709551615\n");
 	has(m, "tain_log_errors_total 0\n");
 	has(m, "tain_seamcalls_total{leaf=\"TDH.MEM.PAGE.AUG\"} 11\n");
@@ -137,7 +162,8 @@ TEST(json_holds_what_stats_says)
 {
 	const char *j = render(status_json_render, "status.json");
 
-	has(j, "{\"tain\":\"0.1\",\"tdx_module\":\"software \\\"x\\\"\",\"cpus\":2,\"machine\":{\"uptime_us\":123456,");
+	has(j, "{\"tain\":\"0.1\",\"tdx_module\":\"software "
+	       "\\\"x\\\"\",\"cpus\":2,\"machine\":{\"uptime_us\":123456,");
 	has(j, "\"SEAMCALL retries given up\":3}");
 	has(j, "\"network\":{\"rx frames\":3,\"rx bytes\":400}");
 	has(j, "\"stats\":{\"vcpu0 cpu\":1,\"vcpu0 slices\":20,");
@@ -148,9 +174,68 @@ TEST(the_page_for_people_has_a_row_for_each_guest)
 {
 	const char *h = render(status_html_render, "index.html");
 
-	has(h, "<td>plain</td><td>vm</td><td class=\"running\">running</td>");
-	has(h, "<td class=\"n\">1.5</td>");
-	CHECK(strstr(h, "<script") == NULL);
+	has(h, "<td>plain</td><td class=\"s running\">running</td><td>plain VM</td><td class=\"n\" "
+	       "title=\"vCPUs\">2</td>"
+	       "<td class=\"n\">64 MiB</td><td class=\"n for\">1.5 s</td>");
+	has(h, "<b>1 of 2</b><span>guests run</span>");
+	has(h, "<meta http-equiv=\"refresh\"");
+	CHECK(strstr(h, "<script") == NULL && strstr(h, "://") == NULL &&
+	      strstr(h, "url(") == NULL);
+}
+
+/* Shares of the time add up though one of the counts is as large as can be. */
+TEST(the_bar_shows_whose_time_it_was)
+{
+	const char *h = render(status_html_render, "index.html");
+
+	has(h, "</i>Tain 99.9 %</span>");
+	has(h, "</i>idle 0.0 %</span>");
+}
+
+TEST(the_page_of_counters_holds_what_stats_says)
+{
+	const char *h = render(status_counters_render, "counters.html");
+
+	has(h, "<div><span>slices</span><b>7</b></div>");
+	has(h, "<div><span>SEAMCALL retries given up</span><b>3</b></div>");
+	has(h, "<tr><td>TDH.MEM.PAGE.AUG</td><td class=\"n\">11</td><td class=\"n\">0</td><td "
+	       "class=\"n\">0</td>"
+	       "<td class=\"n\">0</td><td class=\"n\">950</td><td class=\"n\">0</td></tr>");
+	has(h, "<tr><td>TDH.VP.ENTER</td><td class=\"n\">12</td><td class=\"n\">1</td>");
+	has(h, "<div><span>rx bytes</span><b>400</b></div>");
+	has(h, "<h2>o&quot;&lt;dd&gt;\\&amp;?</h2>");
+	has(h, "<div><span>exit EPT violation</span><b>6</b></div>");
+	has(h, "<div><span>port unclaimed last</span><b>1\xe2\x80\xaf"
+	       "016</b></div>");
+	CHECK(strstr(h, "refresh") == NULL && strstr(h, "<div><span>TDH.") == NULL);
+}
+
+static const char *written(void (*fn)(struct text *t, uint64_t v), uint64_t v)
+{
+	static char line[64];
+	struct text t;
+
+	text_init(&t, sizeof(line) - 1);
+	fn(&t, v);
+	memcpy(line, t.bytes, t.used);
+	line[t.used] = 0;
+	text_fini(&t);
+	return line;
+}
+
+TEST(numbers_are_written_for_people)
+{
+	assert_string_equal(written(html_count, 0), "0");
+	assert_string_equal(written(html_count, 999), "999");
+	assert_string_equal(written(html_count, 1234567), "1\xe2\x80\xaf"
+							  "234\xe2\x80\xaf"
+							  "567");
+	assert_string_equal(written(html_bytes, UINT64_C(1023) << 20), "1023 MiB");
+	assert_string_equal(written(html_bytes, UINT64_C(1536) << 20), "1.5 GiB");
+	assert_string_equal(written(html_time, 42600000), "42.6 s");
+	assert_string_equal(written(html_time, 62 * 1000000), "1 min 02 s");
+	assert_string_equal(written(html_time, UINT64_C(18060) * 1000000), "5 h 01 min");
+	assert_string_equal(written(html_time, UINT64_C(90000) * 1000000), "1 d 1 h");
 }
 
 int main(void)
@@ -161,6 +246,9 @@ int main(void)
 		cmocka_unit_test(samples_of_a_metric_stand_together),
 		cmocka_unit_test(json_holds_what_stats_says),
 		cmocka_unit_test(the_page_for_people_has_a_row_for_each_guest),
+		cmocka_unit_test(the_bar_shows_whose_time_it_was),
+		cmocka_unit_test(the_page_of_counters_holds_what_stats_says),
+		cmocka_unit_test(numbers_are_written_for_people),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
