@@ -19,7 +19,7 @@ $(LINUX_INITRD): $(LINUX_DIR)/tdreport $(wildcard tests/guests/linux/*) tools/mk
 	$(Q)cd build/guests && ../../tools/mkcpio linux-initrd.gz dir:bin dir:dev dir:proc dir:sys dir:mnt \
 		dir:lib dir:lib/modules node:dev/console:c:5:1 /usr/bin/busybox=bin/busybox:755 \
 		link:bin/sh=busybox ../../tests/guests/linux/init=init:755 linux/tdreport=bin/tdreport:755 \
-		../../tests/guests/linux/virtio=bin/virtio:755 \
+		../../tests/guests/linux/virtio=bin/virtio:755 ../../tests/guests/linux/lease=bin/lease:755 \
 		$$(cd modules && for r in *; do echo "dir:lib/modules/$$r"; \
 			for m in $$r/*.ko; do echo "modules/$$m=lib/modules/$$m"; done; done)
 

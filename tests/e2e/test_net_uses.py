@@ -19,7 +19,6 @@ import threading
 import time
 
 import e2e
-import net_guests
 
 BIG = 8 << 20
 SECRET = "correct horse battery"
@@ -234,7 +233,4 @@ def main():
 
 if __name__ == "__main__":
     main()
-    if os.environ.get("TAIN_LONG"):
-        with e2e.theme("guests on a switch"):
-            net_guests.run()
     e2e.finish()

@@ -23,6 +23,14 @@ out_byte:
         out     dx, al
         ret
 
+;   void out_dword(uint16_t port, uint32_t value);
+global out_dword
+out_dword:
+        mov     edx, [esp + 4]
+        mov     eax, [esp + 8]
+        out     dx, eax
+        ret
+
 ;   uint8_t in_byte(uint16_t port);
 global in_byte
 in_byte:
