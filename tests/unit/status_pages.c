@@ -174,9 +174,8 @@ TEST(the_page_for_people_has_a_row_for_each_guest)
 {
 	const char *h = render(status_html_render, "index.html");
 
-	has(h, "<td>plain</td><td class=\"s running\">running</td><td>plain VM</td><td class=\"n\" "
-	       "title=\"vCPUs\">2</td>"
-	       "<td class=\"n\">64 MiB</td><td class=\"n for\">1.5 s</td>");
+	has(h, "<td>plain</td><td class=\"s running\">running</td><td>plain VM</td>"
+	       "<td class=\"n cpus\">2</td><td class=\"n\">64 MiB</td><td class=\"n for\">1.5 s</td>");
 	has(h, "<b>1 of 2</b><span>guests run</span>");
 	has(h, "<meta http-equiv=\"refresh\"");
 	CHECK(strstr(h, "<script") == NULL && strstr(h, "://") == NULL &&
