@@ -144,6 +144,13 @@ static unsigned intel_receive(struct nic *nic, unsigned budget)
 	return taken;
 }
 
+static bool intel_waiting(const struct nic *nic)
+{
+	const struct intel *d = nic->driver;
+
+	return __atomic_load_n(&d->rx[d->rx_next].status, __ATOMIC_ACQUIRE) & RX_DD;
+}
+
 /* ------------------------------------------------------------------ transmit */
 
 static void tx_reclaim(struct intel *d)
@@ -231,6 +238,7 @@ static const struct nic_ops intel_ops = {
 	.send_buffer = intel_send_buffer,
 	.send = intel_send,
 	.receive = intel_receive,
+	.waiting = intel_waiting,
 	.link = intel_link,
 	.irq_ack = intel_irq_ack,
 	.irq_arm = intel_irq_arm,

@@ -21,7 +21,9 @@
 #include "lwip/timeouts.h"
 #include <netif/ethernet.h>
 
-#define POLL_US       1000u  /* where nothing interrupts */
+/* Where nothing interrupts, an idle CPU looks after an eighth of the time since the last frame. */
+#define POLL_US_MIN   100u
+#define POLL_US_MAX   2000u
 #define DHCP_PATIENCE 10000u /* ms until it is said that nobody answers */
 #define MTU           1500u
 #define HOST_NAME     "tain"
@@ -33,7 +35,10 @@ static struct {
 	struct net_service *services;
 	net_tap_fn tap;
 	void *tap_ctx;
+	struct pbuf *room; /* where the frame lies that is about to be received */
 	bool on, up, polling, again, dhcp_said;
+	uint64_t due;	    /* TSC: a timer, the link, or everybody wants a turn */
+	uint64_t last_frame; /* TSC */
 	uint32_t dhcp_since; /* ms */
 	ip4_addr_t said;     /* the address that the log has told */
 	struct net_costs costs;
@@ -100,11 +105,26 @@ void net_inject(const uint8_t *frame, size_t length)
 		pbuf_free(p);
 }
 
-static void on_frame(void *ctx, const uint8_t *frame, size_t length)
+/* A frame that is lwIP's at once is copied out of DMA memory to where it stays. */
+static void *on_room(void *ctx, size_t length)
 {
 	(void)ctx;
-	if (!net.tap || !net.tap(net.tap_ctx, frame, length))
+	net.room = net.tap ? NULL : pbuf_alloc(PBUF_RAW, (u16_t)length, PBUF_RAM);
+	return net.room ? net.room->payload : NULL;
+}
+
+static void on_frame(void *ctx, const uint8_t *frame, size_t length)
+{
+	struct pbuf *p = net.room;
+
+	(void)ctx;
+	net.room = NULL;
+	if (p) {
+		if (net.netif.input(p, &net.netif) != ERR_OK)
+			pbuf_free(p);
+	} else if (!net.tap || !net.tap(net.tap_ctx, frame, length)) {
 		net_inject(frame, length);
+	}
 }
 
 void net_tap(net_tap_fn fn, void *ctx)
@@ -253,6 +273,7 @@ static int attach(struct nic *nic)
 	netif_set_ip6_autoconfig_enabled(&net.netif, 1);
 	net_extra_attach(&net.netif, &net.cfg.extra);
 	nic->receive = on_frame;
+	nic->room = on_room;
 	netif_set_up(&net.netif);
 	follow_link();
 	net.dhcp_since = sys_now();
@@ -301,6 +322,7 @@ int net_use(unsigned index)
 	if (net.cfg.mode == NET_DHCP)
 		dhcp_release_and_stop(&net.netif);
 	net.nic->receive = NULL;
+	net.nic->room = NULL;
 	if (net.tap)
 		net.nic->ops->promiscuous(net.nic, false);
 	dhcp_cleanup(&net.netif);
@@ -328,6 +350,7 @@ int net_dhcp_again(void)
 	dhcp_release_and_stop(&net.netif);
 	net.dhcp_since = sys_now();
 	net.dhcp_said = false;
+	net.again = true;
 	return dhcp_start(&net.netif) == ERR_OK ? 0 : -ENOMEM;
 }
 
@@ -335,30 +358,44 @@ int net_dhcp_again(void)
 
 void net_costs(struct net_costs *out) { *out = net.costs; }
 
-static void count_round(const struct nic_stats *before, uint64_t ticks)
+static void count_round(uint64_t received, uint64_t sent, uint64_t ticks)
 {
 	const struct nic_stats *now = &net.nic->stats;
-	uint64_t frames = now->rx_frames - before->rx_frames;
+	uint64_t frames = now->rx_frames - received;
 
 	if (frames) {
+		net.last_frame = tsc_now();
 		net.costs.frames += frames;
 		net.costs.busy_ticks += ticks;
-	} else if (now->tx_frames == before->tx_frames) {
+	} else if (now->tx_frames == sent) {
 		net.costs.idle_rounds++;
 		net.costs.idle_ticks += ticks;
 	}
 }
 
-void net_poll(void)
-{
-	struct nic_stats before;
-	uint64_t start;
+static uint64_t ms_to_ticks(uint64_t ms) { return tsc_hz() / 1000 * ms; }
 
-	if (!net.on || net.polling)
-		return;
-	start = tsc_now();
-	before = net.nic->stats;
-	net.polling = true;
+static bool quiet(uint64_t now)
+{
+	if (net.again || now >= net.due || nic_wants_poll(net.nic))
+		return false;
+	for (const struct net_service *s = net.services; s; s = s->next)
+		if (!s->quiet || !s->quiet())
+			return false;
+	return true;
+}
+
+/* The TSC at which a timer of lwIP's or the link's wants its turn. */
+static uint64_t next_timer(uint64_t now)
+{
+	uint32_t sleep = sys_timeouts_sleeptime();
+	uint64_t next = sleep == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? UINT64_MAX : now + ms_to_ticks(sleep);
+
+	return net.nic->link_look < next ? net.nic->link_look : next;
+}
+
+static void turn(void)
+{
 	net.again = false;
 	if (nic_wants_poll(net.nic) || tsc_now() >= net.nic->link_look)
 		net.again = nic_poll(net.nic);
@@ -369,26 +406,47 @@ void net_poll(void)
 	for (struct net_service *s = net.services; s; s = s->next)
 		if (s->poll)
 			s->poll();
-	net.polling = false;
-	count_round(&before, tsc_now() - start);
 }
 
-static uint64_t ms_to_ticks(uint64_t ms) { return tsc_hz() / 1000 * ms; }
+void net_poll(void)
+{
+	uint64_t start, received, sent;
+
+	if (!net.on || net.polling)
+		return;
+	start = tsc_now();
+	received = net.nic->stats.rx_frames;
+	sent = net.nic->stats.tx_frames;
+	if (quiet(start)) {
+		net.costs.quick_rounds++;
+	} else {
+		net.polling = true;
+		turn();
+		net.polling = false;
+		net.due = next_timer(start);
+		if (net.due > start + ms_to_ticks(NET_LOOK_MS))
+			net.due = start + ms_to_ticks(NET_LOOK_MS);
+	}
+	count_round(received, sent, tsc_now() - start);
+}
 
 uint64_t net_next(void)
 {
-	uint64_t now = tsc_now(), next;
-	uint32_t sleep;
+	uint64_t now = tsc_now(), next, look;
 
 	if (!net.on)
 		return UINT64_MAX;
-	if (net.again || (net.nic->vector && nic_wants_poll(net.nic)))
+	if (net.again || nic_wants_poll(net.nic))
 		return now;
-	sleep = sys_timeouts_sleeptime();
-	next = sleep == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? UINT64_MAX : now + ms_to_ticks(sleep);
-	if (net.nic->link_look < next)
-		next = net.nic->link_look;
-	if (!net.nic->vector && now + ms_to_ticks(1) * POLL_US / 1000 < next)
-		next = now + ms_to_ticks(1) * POLL_US / 1000;
+	next = next_timer(now);
+	if (!net.nic->vector) {
+		look = (now - net.last_frame) / 8;
+		if (look < ms_to_ticks(1) * POLL_US_MIN / 1000)
+			look = ms_to_ticks(1) * POLL_US_MIN / 1000;
+		if (look > ms_to_ticks(1) * POLL_US_MAX / 1000)
+			look = ms_to_ticks(1) * POLL_US_MAX / 1000;
+		if (now + look < next)
+			next = now + look;
+	}
 	return next;
 }

@@ -42,17 +42,20 @@ struct netif *net_netif(void); /* NULL likewise */
 
 /*
  * Who does work of its own in each poll: after frames and timers, while the network is on. Never
- * removed. @poll must return soon.
+ * removed. @poll must return soon. While all are quiet, no frame has come and no timer is due, a round
+ * does nothing; but for NET_LOOK_MS at most.
  */
+#define NET_LOOK_MS 50u
 struct net_service {
 	struct net_service *next;
 	const char *name;
 	void (*poll)(void);
+	bool (*quiet)(void); /* or NULL: poll() has nothing to do now; asked each round: cheap */
 	void (*up)(void); /* or NULL: called when net_is_up() becomes true, each time */
 };
 void net_service_add(struct net_service *s);
 
-/* A service's word that it has more to do: the next poll should come at once. */
+/* There is more to do, or a timer of lwIP's was set outside of a poll: the next poll comes at once. */
 void net_again(void);
 
 /*
@@ -69,6 +72,7 @@ void net_inject(const uint8_t *frame, size_t length);
 /* What the network costs the boot CPU, in ticks of the TSC (Bochs: instructions). */
 struct net_costs {
 	uint64_t idle_rounds, idle_ticks; /* rounds in which no frame came or went, and their ticks */
+	uint64_t quick_rounds;		  /* those of them in which nothing was due */
 	uint64_t frames, busy_ticks;	  /* received in the other rounds, and what those took */
 	uint64_t sent, send_ticks;	  /* of them, and of frames sent from elsewhere, in the driver */
 };

@@ -134,12 +134,17 @@ void nic_send_filled(struct nic *nic, size_t length)
 
 void nic_deliver(struct nic *nic, const volatile void *frame, size_t length)
 {
-	uint8_t copy[NIC_FRAME_MAX];
+	uint8_t here[NIC_FRAME_MAX];
+	uint8_t *copy = NULL;
 
 	if (length < NIC_FRAME_MIN || length > NIC_FRAME_MAX || !nic->receive) {
 		nic->stats.rx_dropped++;
 		return;
 	}
+	if (nic->room)
+		copy = nic->room(nic->receive_ctx, length);
+	if (!copy)
+		copy = here;
 	/* The device is done with it; if it is not, the copy is what we look at. */
 	memcpy(copy, (const void *)(uintptr_t)frame, length);
 	nic->stats.rx_frames++;

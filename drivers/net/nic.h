@@ -41,6 +41,8 @@ struct nic_ops {
 	void (*send)(struct nic *nic, size_t length);
 	/* Hand up to @budget received frames to nic_deliver(); how many. */
 	unsigned (*receive)(struct nic *nic, unsigned budget);
+	/* Has a frame come? Looks at memory only: asked each round where nothing interrupts. */
+	bool (*waiting)(const struct nic *nic);
 	/* Read the link's state into nic->link_up and nic->mbps. */
 	void (*link)(struct nic *nic);
 	/* After an interrupt, before looking: what caused it is taken. Then, after looking: let it come. */
@@ -79,6 +81,8 @@ struct nic {
 
 	/* Each received frame, in memory that is valid during the call only. Set by the owner. */
 	void (*receive)(void *ctx, const uint8_t *frame, size_t length);
+	/* Where the next one, of @length bytes, shall lie then; NULL, or it says NULL: in the driver's. */
+	void *(*room)(void *ctx, size_t length);
 	void *receive_ctx;
 	uint64_t link_look; /* TSC: the link is looked at again then */
 	void *driver;       /* the driver's own state */
@@ -100,10 +104,11 @@ int nic_send(struct nic *nic, const void *frame, size_t length) MUST_CHECK;
 /* Take what has come, up to NIC_BUDGET frames, and look at the link. True: there may be more. */
 bool nic_poll(struct nic *nic);
 
-/* An interrupt came that nobody has looked at, or the interface has none. */
+/* An interrupt came that nobody has looked at; where nothing interrupts: a frame has come. */
 static inline bool nic_wants_poll(const struct nic *nic)
 {
-	return !nic->vector || __atomic_load_n(&nic->pending, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&nic->pending, __ATOMIC_ACQUIRE) ||
+	       (!nic->vector && !nic->broken && nic->ops->waiting(nic));
 }
 
 /* For drivers: a frame of @length bytes lies at @frame (DMA memory: it is copied first). */

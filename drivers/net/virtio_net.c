@@ -182,6 +182,13 @@ static unsigned vnet_receive(struct nic *nic, unsigned budget)
 	return taken;
 }
 
+static bool vnet_waiting(const struct nic *nic)
+{
+	const struct virtio_net *d = nic->driver;
+
+	return __atomic_load_n(&d->rx.ring->used.index, __ATOMIC_ACQUIRE) != d->rx.used;
+}
+
 static void *vnet_send_buffer(struct nic *nic)
 {
 	struct virtio_net *d = nic->driver;
@@ -233,7 +240,7 @@ static void vnet_irq_arm(struct nic *nic)
 	__atomic_store_n(&d->rx.ring->avail.flags, 0, __ATOMIC_RELEASE);
 	dma_publish();
 	/* What came before the device saw that does not interrupt. */
-	if (__atomic_load_n(&d->rx.ring->used.index, __ATOMIC_ACQUIRE) != d->rx.used)
+	if (vnet_waiting(nic))
 		nic_again(nic);
 }
 
@@ -252,6 +259,7 @@ static const struct nic_ops vnet_ops = {
 	.send_buffer = vnet_send_buffer,
 	.send = vnet_send,
 	.receive = vnet_receive,
+	.waiting = vnet_waiting,
 	.link = vnet_link,
 	.irq_ack = vnet_irq_ack,
 	.irq_arm = vnet_irq_arm,

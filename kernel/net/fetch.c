@@ -281,6 +281,8 @@ void fetch_poll(void)
 		deliver();
 }
 
+bool fetch_quiet(void) { return f.state == FETCH_IDLE; }
+
 void fetch_progress(struct fetch_progress *out)
 {
 	bool runs = f.state == FETCH_NAME || f.state == FETCH_RUNS;

@@ -38,8 +38,9 @@ int fetch_begin(const struct fetch_want *want, fetch_done_fn done, void *ctx, co
 /* Its done function is called with "given up" in the next round. */
 void fetch_cancel(void);
 
-/* Each round. */
+/* Each round; and: is there nothing to do in it? */
 void fetch_poll(void);
+bool fetch_quiet(void);
 
 struct fetch_progress {
 	const char *url; /* NULL: none is under way */

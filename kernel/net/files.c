@@ -20,7 +20,7 @@ static struct {
 	struct config *cfg;
 	bool wanted[CONFIG_GUESTS_MAX];
 	char why[CONFIG_GUESTS_MAX][120]; /* empty: nothing has failed */
-	bool busy;
+	bool busy, asked; /* asked: someone wants something; looked at in the next round */
 	unsigned guest; /* whose file comes now */
 	bool stale;     /* that guest was defined anew meanwhile */
 	struct guest_file file;
@@ -50,7 +50,7 @@ bool files_ask(const char *name)
 
 	if (i < 0 || !guest_config_missing(&q.cfg->guests[i]))
 		return false;
-	q.wanted[i] = true;
+	q.wanted[i] = q.asked = true;
 	q.why[i][0] = 0;
 	return true;
 }
@@ -210,4 +210,7 @@ void files_poll(void)
 		}
 		q.wanted[i] = false;
 	}
+	q.asked = false;
 }
+
+bool files_quiet(void) { return !q.busy && !q.asked; }

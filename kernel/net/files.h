@@ -36,7 +36,8 @@ enum files_state files_look(const char *name, const char **why);
  */
 void files_take_over(struct guest_config *place, const struct guest_config *record);
 
-/* Each round. */
+/* Each round; and: is there nothing to do in it? */
 void files_poll(void);
+bool files_quiet(void);
 
 #endif

@@ -456,4 +456,5 @@ void name_resolve(const char *name, name_fn done, void *ctx)
 		on_name(name, err == ERR_OK ? &ip : NULL, q);
 }
 
+bool stream_any(void) { return stream_count != 0; }
 bool stream_is_up(void) { return net_is_up(); }

@@ -78,6 +78,9 @@ void datagram_close(struct datagram *d);
 typedef void (*name_fn)(void *ctx, const struct net_addr *addr);
 void name_resolve(const char *name, name_fn done, void *ctx);
 
+/* Is any stream open? */
+bool stream_any(void);
+
 /* True while there is an address to send from. */
 bool stream_is_up(void);
 

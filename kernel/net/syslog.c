@@ -162,6 +162,8 @@ bool syslog_poll(void)
 	return !lines && now - out.first_us >= SETTLE_US;
 }
 
+bool syslog_quiet(void) { return !out.port || (!out.complete && out.at == log_end()); }
+
 int syslog_start(const struct net_addr *server, uint16_t port)
 {
 	memset(&out, 0, sizeof(out));

@@ -20,8 +20,9 @@
 /* Send to @server from now on. 0 or -ENOMEM. Once. */
 int syslog_start(const struct net_addr *server, uint16_t port) MUST_CHECK;
 
-/* Each round. True: there is more to send. */
+/* Each round. True: there is more to send. And: is there nothing to do in it? */
 bool syslog_poll(void);
+bool syslog_quiet(void);
 
 struct syslog_counts {
 	uint64_t sent, refused, lost_bytes; /* refused: tries that the network had no room for */

@@ -56,4 +56,6 @@ void uplink_poll(void)
 		net_again();
 }
 
+bool uplink_quiet(void) { return !up.port || !lan_waiting(up.port); }
+
 void uplink_counts(struct uplink_counts *out) { *out = up.counts; }

@@ -17,8 +17,9 @@
 /* Join @network. 0 or -ENOMEM. Once. */
 int uplink_start(const char *network) MUST_CHECK;
 
-/* Each round. */
+/* Each round; and: is there nothing to do in it? */
 void uplink_poll(void);
+bool uplink_quiet(void);
 
 struct uplink_counts {
 	uint64_t out, in, full; /* full: dropped at the interface */

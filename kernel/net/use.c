@@ -22,6 +22,7 @@
 #include "kernel/net/http_server.h"
 #include "kernel/net/remote.h"
 #include "kernel/net/state.h"
+#include "kernel/net/stream.h"
 #include "kernel/net/syslog.h"
 #include "kernel/net/uplink.h"
 
@@ -151,7 +152,12 @@ static void poll(void)
 		net_again();
 }
 
-static struct net_service service = { .name = "uses", .poll = poll };
+static bool quiet(void)
+{
+	return !stream_any() && uplink_quiet() && syslog_quiet() && fetch_quiet() && files_quiet();
+}
+
+static struct net_service service = { .name = "uses", .poll = poll, .quiet = quiet };
 
 /* ---- the start ---- */
 

@@ -259,19 +259,17 @@ static void an_interrupt_asks_for_a_poll_and_is_taken(void **state)
 	(void)state;
 	EACH_MODEL(i) {
 		begin_started(models[i].id);
-		if (!nic.vector) {
-			assert_true(nic_wants_poll(&nic));
-			end();
-			continue;
-		}
 		for (unsigned n = 1; n <= 5; n++) {
 			assert_false(nic_wants_poll(&nic));
 			assert_true(model_receive(frame, sizeof(frame)));
-			assert_int_equal(model.interrupts, n);
-			nic.pending = NIC_INTERRUPT; /* what the handler does */
+			assert_int_equal(model.interrupts, nic.vector ? n : 0);
+			if (nic.vector)
+				nic.pending = NIC_INTERRUPT; /* what the handler does */
+			assert_true(nic_wants_poll(&nic)); /* where nothing interrupts: memory tells */
 			(void)nic_poll(&nic);
+			assert_int_equal(frames, n);
 		}
-		assert_int_equal(nic.stats.interrupts, 5);
+		assert_int_equal(nic.stats.interrupts, nic.vector ? 5 : 0);
 		end();
 	}
 }
