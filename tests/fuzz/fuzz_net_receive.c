@@ -6,7 +6,8 @@
  * it is; lwIP above it stays as the inputs before have left it.
  *
  * links: drivers/net/nic.c drivers/net/intel.c drivers/net/virtio_net.c drivers/net/hostpci.c
- *   drivers/net/net.c drivers/net/net_extra.c kernel/base/net_addr.c drivers/net/net_mem.c drivers/net/lookup.c tests/fake/nic_model.c
+ *   drivers/net/net.c drivers/net/net_extra.c kernel/base/net_addr.c drivers/net/net_mem.c
+ *   drivers/net/checksum.c drivers/net/lookup.c tests/fake/nic_model.c
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -41,6 +42,7 @@ static void start(uint32_t id)
 
 	machine_start(UINT64_C(64) << 20, 1);
 	model_start(id);
+	net_mem_keep(0);
 	must(net_start(&cfg) == 0);
 }
 

@@ -90,6 +90,8 @@
 #define LWIP_NETIF_HOSTNAME        1
 #define LWIP_NETIF_TX_SINGLE_PBUF  0
 #define LWIP_CHECKSUM_ON_COPY      0
+#define LWIP_CHKSUM                net_checksum
+#define MEMCPY(to, from, bytes)    net_copy(to, from, bytes) /* by -Os it would be byte by byte */
 
 #define LWIP_STATS                 1
 #define LWIP_STATS_LARGE           1
