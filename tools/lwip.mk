@@ -17,7 +17,8 @@ LWIP_FILES := \
 	$(addprefix core/ipv6/,ethip6 icmp6 inet6 ip6 ip6_addr ip6_frag mld6 nd6) \
 	netif/ethernet
 
-LWIP_FLAGS = $(IMAGE_MACHINE) -std=gnu11 -Os -g1 -w -fno-strict-aliasing -fno-omit-frame-pointer \
+LWIP_OPTIMIZE := -Os
+LWIP_FLAGS = $(IMAGE_MACHINE) -std=gnu11 $(LWIP_OPTIMIZE) -g1 -w -fno-strict-aliasing -fno-omit-frame-pointer \
 	-nostdinc $(NEWLIB_INC) -isystem $(GCC_INC) -I . $(LWIP_INC)
 LWIP_OBJS  := $(LWIP_FILES:%=$(LWIP)/obj/%.o)
 
@@ -48,3 +49,5 @@ $(LWIP)/$(1).a: $$(LWIP_FILES:%=$(LWIP)/$(1)/%.o)
 endef
 $(eval $(call lwip_native,asan,$$(CC) $$(ASAN_FLAGS) -MF /dev/null))
 $(eval $(call lwip_native,fuzz,$$(CLANG) $$(FUZZ_FLAGS)))
+# For the bench: as the image's.
+$(eval $(call lwip_native,native,$$(CC) $$(NATIVE_FLAGS) $(LWIP_OPTIMIZE) -MF /dev/null))

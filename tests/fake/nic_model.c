@@ -75,6 +75,8 @@ static void sent(const void *frame, size_t length)
 		wrong("a frame longer than any may be");
 	else if (frame)
 		memcpy(model.last, frame, length);
+	if (frame && model.on_sent && length <= MODEL_SENT)
+		model.on_sent(frame, length);
 }
 
 /* ------------------------------------------------------------------ Intel */

@@ -35,6 +35,7 @@ struct nic_model {
 	unsigned sent; /* frames, and the last one */
 	uint8_t last[MODEL_SENT];
 	size_t last_length;
+	void (*on_sent)(const void *frame, size_t length); /* or NULL: who is at the other end */
 	unsigned interrupts;
 };
 extern struct nic_model model;
