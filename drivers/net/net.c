@@ -391,14 +391,14 @@ static uint64_t next_timer(uint64_t now)
 	uint32_t sleep = sys_timeouts_sleeptime();
 	uint64_t next = sleep == SYS_TIMEOUTS_SLEEPTIME_INFINITE ? UINT64_MAX : now + ms_to_ticks(sleep);
 
-	return net.nic->link_look < next ? net.nic->link_look : next;
+	return !net.nic->broken && net.nic->link_look < next ? net.nic->link_look : next;
 }
 
 static void turn(void)
 {
 	net.again = false;
 	if (nic_wants_poll(net.nic) || tsc_now() >= net.nic->link_look)
-		net.again = nic_poll(net.nic);
+		net.again |= nic_poll(net.nic);
 	follow_link();
 	sys_check_timeouts();
 	net_extra_poll();
