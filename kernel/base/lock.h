@@ -7,7 +7,7 @@
  *       guest->lock              kernel/guest: life of one guest
  *         td->build_lock         tdx: creation, teardown
  *         a guest's platform     kernel/platform: its devices; their DMA marks the MMU's log
- *           the switch           kernel/platform/lan.c: its ports; then one port
+ *           the switch           kernel/platform/lan.c: its ports; then one port; its pool
  *           mmu->lock            mmu: read to map, write to remove
  *             td->tree_lock      tdx: as the module's own S-EPT tree lock (rule C19)
  *               td->track_lock   tdx: TRACK and kick (rule C11)

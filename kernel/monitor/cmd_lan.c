@@ -8,6 +8,7 @@
 
 #include "kernel/guest/guest.h"
 #include "kernel/monitor/command.h"
+#include "kernel/net/uplink.h"
 
 static void port_row(struct out *o, const char *who, const struct lan_port *p)
 {
@@ -44,6 +45,8 @@ static int cmd_networks(struct call *c)
 		port_row(c->out, g->config->name, g->lan);
 		rows++;
 	}
+	if (uplink_port())
+		port_row(c->out, "(uplink)", uplink_port());
 	out_end(c->out);
 	if (!rows)
 		out_printf(c->out, "no guest that runs has a network card\n");

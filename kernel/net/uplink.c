@@ -57,5 +57,6 @@ void uplink_poll(void)
 }
 
 bool uplink_quiet(void) { return !up.port || !lan_waiting(up.port); }
+const struct lan_port *uplink_port(void) { return up.port; }
 
 void uplink_counts(struct uplink_counts *out) { *out = up.counts; }

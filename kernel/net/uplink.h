@@ -21,6 +21,10 @@ int uplink_start(const char *network) MUST_CHECK;
 void uplink_poll(void);
 bool uplink_quiet(void);
 
+/* Its port of the switch; NULL: there is no uplink. */
+struct lan_port;
+const struct lan_port *uplink_port(void);
+
 struct uplink_counts {
 	uint64_t out, in, full; /* full: dropped at the interface */
 };

@@ -496,6 +496,24 @@ static void guest_far_away(struct soft_vcpu *v, struct soft_exit *x)
 	ept_violation(x, UINT64_C(0x80000000));
 }
 
+static unsigned attended;
+static void on_attend(struct vcpu_run *run) { attended += run == &runs[0]; }
+
+/* A flush, then input, come while it runs. */
+static void guest_is_interrupted(struct soft_vcpu *v, struct soft_exit *x)
+{
+	static const uint32_t requests[] = { VCPU_REQ_KICK, VCPU_REQ_EVENT };
+
+	assert_int_equal(attended, step > 1);
+	if (step < ARRAY_LEN(requests)) {
+		vcpu_request(&runs[0], requests[step]);
+		tdvmcall(v, x, TDVMCALL_IO, 1, 1, 0x3f8, 'x');
+	} else {
+		tdvmcall(v, x, TDVMCALL_IO, 2, 1, 0xb004, 0x2000);
+	}
+	step++;
+}
+
 static void guest_fatal(struct soft_vcpu *v, struct soft_exit *x)
 {
 	tdvmcall(v, x, TDVMCALL_REPORT_FATAL_ERROR, 7, 0, 0x6f6f6221, 0);
@@ -601,6 +619,26 @@ static void memory_is_converted_and_comes_back(void **state)
 	platform_fini(&platform);
 }
 
+static void input_is_handed_over_in_the_middle_of_a_stay(void **state)
+{
+	struct td *td = NULL;
+
+	(void)state;
+	set_up(1);
+	ready(1, 40);
+	new_platform();
+	assert_int_equal(td_create(&td, &config, &platform, runs, why, sizeof(why)), 0);
+	step = attended = 0;
+	softmod_guest = guest_is_interrupted;
+	runs[0].attend = on_attend;
+	assert_int_equal(td_vcpu_run(td, 0), RUN_STOPPED);
+	assert_int_equal(step, 3);
+	assert_int_equal(attended, 1);
+	runs[0].attend = NULL;
+	assert_int_equal(td_destroy(td), 0);
+	platform_fini(&platform);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -617,6 +655,7 @@ int main(void)
 		cmocka_unit_test(guest_runs_to_power_off),
 		cmocka_unit_test(each_end_has_its_reason),
 		cmocka_unit_test(memory_is_converted_and_comes_back),
+		cmocka_unit_test(input_is_handed_over_in_the_middle_of_a_stay),
 	};
 
 	int failures = softmod_run_versions(tests);
