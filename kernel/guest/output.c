@@ -122,3 +122,18 @@ bool output_contains(struct output *o, uint64_t since, const char *text)
 	spin_unlock(&o->lock);
 	return found;
 }
+
+size_t output_read(struct output *o, uint64_t *from, char *to, size_t size, uint64_t *lost)
+{
+	uint64_t oldest;
+	size_t n = 0;
+
+	spin_lock(&o->lock);
+	oldest = o->total > OUTPUT_KEEP ? o->total - OUTPUT_KEEP : 0;
+	*lost = *from < oldest ? oldest - *from : 0;
+	*from += *lost;
+	for (; n < size && *from < o->total; n++, (*from)++)
+		to[n] = o->kept[*from % OUTPUT_KEEP];
+	spin_unlock(&o->lock);
+	return n;
+}

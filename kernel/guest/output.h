@@ -52,4 +52,10 @@ void output_attach(struct output *o, bool attached);
  */
 bool output_contains(struct output *o, uint64_t since, const char *text);
 
+/*
+ * Up to @size bytes from number *@from on, which moves behind them. *@lost: so many before them are not kept
+ * any more.
+ */
+size_t output_read(struct output *o, uint64_t *from, char *to, size_t size, uint64_t *lost);
+
 #endif

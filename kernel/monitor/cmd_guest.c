@@ -14,6 +14,7 @@
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/net_turn.h"
 #include "kernel/monitor/words.h"
+#include "kernel/net/follow.h"
 #include "tdx/td.h"
 
 #define STOP_US UINT64_C(20000000)
@@ -205,7 +206,10 @@ static int cmd_console(struct call *c)
 	if (g->state != GUEST_RUNNING)
 		return command_fail(c, "%s does not run: %s", g->config->name,
 				    guest_state_name(g->state));
-	monitor_attach(g);
+	if (net_turn_is_remote())
+		remote_attach(follow_console(g), g->config->name);
+	else
+		monitor_attach(g);
 	return 0;
 }
 
@@ -394,7 +398,7 @@ const struct command guest_commands[] = {
 	{ "type", "NAME TEXT", "type a line to a guest's serial line", cmd_type, 2, 2,
 	  COMPLETE_GUEST, COMMAND_VERDICT, NULL },
 	{ "console", "NAME", "type to a guest's serial line; Ctrl-] leaves", cmd_console, 1, 1,
-	  COMPLETE_GUEST, 0, NULL },
+	  COMPLETE_GUEST, 0, "    Over TCP a line ~. leaves, too." },
 	{ "info", "NAME", "a guest's identity, measurements and parameters", cmd_info, 1, 1,
 	  COMPLETE_GUEST, COMMAND_JSON, NULL },
 	{ "grants", "NAME", "parameters of a trust domain: requested, allowed, granted, and why",

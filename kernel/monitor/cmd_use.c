@@ -7,11 +7,14 @@
 #include <string.h>
 
 #include "kernel/base/config.h"
+#include "kernel/guest/guest.h"
 #include "kernel/machine/port.h"
 #include "kernel/monitor/command.h"
 #include "kernel/monitor/fetched.h"
 #include "kernel/monitor/monitor.h"
+#include "kernel/monitor/net_turn.h"
 #include "kernel/net/fetch.h"
+#include "kernel/net/follow.h"
 #include "kernel/net/state.h"
 #include "kernel/net/use.h"
 
@@ -127,6 +130,40 @@ static int cmd_config(struct call *c)
 	return 0;
 }
 
+/* ---- follow ---- */
+
+static void follow_table(struct call *c)
+{
+	out_table(c->out);
+	for (unsigned i = 0; i < guest_count(); i++) {
+		out_row(c->out);
+		out_text(c->out, "name", guest_at(i)->config->name);
+		out_bool(c->out, "followed", follow_has(guest_at(i)));
+	}
+	out_end(c->out);
+}
+
+static int cmd_follow(struct call *c)
+{
+	bool off = c->argc == 1 && strcmp(c->argv[0], "off") == 0;
+
+	if (!net_turn_is_remote())
+		return command_fail(c, "guests' lines come here anyhow: this one is for the console over TCP");
+	for (int i = 0; i < c->argc && !off && strcmp(c->argv[i], "all") != 0; i++)
+		if (!guest_find(c->argv[i]))
+			return command_fail(c, "no guest '%.40s': `guests` lists them", c->argv[i]);
+	for (int i = 0; i < c->argc && !off; i++)
+		if (strcmp(c->argv[i], "all") == 0)
+			follow_all();
+		else
+			follow_guest(guest_find(c->argv[i]));
+	if (c->argc)
+		remote_follow(off ? NULL : follow_lines());
+	else
+		follow_table(c);
+	return 0;
+}
+
 /* ---- uses ---- */
 
 static void count_row(void *ctx, const char *name, uint64_t count)
@@ -158,6 +195,10 @@ const struct command use_commands[] = {
 	  cmd_config, 0, 2, COMPLETE_NOTHING, COMMAND_JSON | COMMAND_VERDICT,
 	  "    Its sections of guests are added or replace those of the same name, which must not run; its\n"
 	  "    `start` is started. One mistake, and nothing of it is used." },
+	{ "follow", "[all|off|NAME...]", "over TCP: what guests print comes, too, line by line", cmd_follow, 0, 8,
+	  COMPLETE_GUEST, COMMAND_JSON,
+	  "    all: of every guest, also of those that come later. Without words: whose lines come. Who\n"
+	  "    reads too slowly loses the oldest lines, and no guest waits." },
 	{ "uses", "", "what the network is used for: frames, pages, log lines, logins", cmd_uses, 0, 0,
 	  COMPLETE_NOTHING, COMMAND_JSON, NULL },
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },

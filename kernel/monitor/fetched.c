@@ -14,6 +14,7 @@
 #include "kernel/machine/console.h"
 #include "kernel/machine/machine.h"
 #include "kernel/machine/port.h"
+#include "kernel/machine/time.h"
 #include "kernel/monitor/module_files.h"
 #include "kernel/monitor/monitor.h"
 #include "kernel/monitor/net_turn.h"
@@ -23,6 +24,7 @@
 #include "kernel/net/use.h"
 
 #define CONFIG_BYTES_MAX (UINT64_C(1) << 20)
+#define SAY_US           UINT64_C(5000000) /* at the boot nobody sees progress otherwise */
 
 static struct fetched_source last; /* of the configuration that was taken over last */
 
@@ -30,7 +32,8 @@ static struct fetched_source last; /* of the configuration that was taken over l
 
 struct wait {
 	const struct fetch_want *want;
-	bool began, ended;
+	bool began, ended, at_boot;
+	uint64_t said_us;
 	struct fetched file;
 	char *why; /* FETCHED_WHY bytes */
 };
@@ -56,6 +59,10 @@ static bool has_ended(void *arg)
 	fetch_progress(&p);
 	if (w->began && p.total)
 		monitor_progress("fetch", p.got, p.total);
+	if (w->began && w->at_boot && time_us() - w->said_us > SAY_US) {
+		w->said_us = time_us();
+		log_info("fetch: %llu of %llu bytes so far", (unsigned long long)p.got, (unsigned long long)p.total);
+	}
 	if (!w->began && fetch_begin(w->want, on_done, w, &wrong) == 0)
 		w->began = true;
 	if (wrong) {
@@ -94,7 +101,7 @@ static void say_fetched(const struct guest_file *f, const struct fetched *got)
 int fetched_get(struct guest_file *file, uint64_t most, uint64_t timeout_us, char why[FETCHED_WHY])
 {
 	const struct fetch_want want = { file->path, most, file->has_sha256 ? file->sha256 : NULL };
-	struct wait w = { .want = &want, .why = why };
+	struct wait w = { .want = &want, .why = why, .at_boot = timeout_us != 0, .said_us = time_us() };
 	enum wait_end end;
 
 	why[0] = 0;
@@ -140,9 +147,13 @@ static bool is_busy(const char *name)
 
 static void take(struct guest_config *place, const struct guest_config *record, bool replaces)
 {
+	struct guest *g = replaces ? guest_find(place->name) : NULL;
+
+	if (g)
+		net_turn_forget(g);
 	files_take_over(place, record);
-	if (replaces)
-		guest_redefined(guest_find(place->name));
+	if (g)
+		guest_redefined(g);
 	else if (guests_add(place) != 0)
 		log_error("%s: no memory for it: it cannot be started before a reboot", place->name);
 }

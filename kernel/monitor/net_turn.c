@@ -31,8 +31,16 @@ bool net_turn_defers(struct guest *g)
 {
 	if (!net_use_is_on() || waiting.count == WAITING_MAX || !files_ask(g->config->name))
 		return false;
+	net_turn_forget(g); /* asked for twice */
 	waiting.guests[waiting.count++] = g;
 	return true;
+}
+
+void net_turn_forget(const struct guest *g)
+{
+	for (unsigned i = 0; i < waiting.count; i++)
+		if (waiting.guests[i] == g)
+			waiting.guests[i--] = waiting.guests[--waiting.count];
 }
 
 static void refuse(struct guest *g, const char *why)
@@ -114,12 +122,14 @@ int net_turn_started(struct call *c, struct guest *g)
 
 static bool remote_runs;
 
+bool net_turn_is_remote(void) { return remote_runs; }
+
 bool net_turn_interrupts(void) { return remote_runs && remote_interrupts(); }
 
 /* What takes the keyboard or the line of the console away from who sits there. */
 static bool is_for_the_console_alone(const char *line)
 {
-	static const char *const words[] = { "console", "gdb" };
+	static const char *const words[] = { "gdb" };
 
 	line += strspn(line, " -");
 	for (size_t i = 0; i < ARRAY_LEN(words); i++) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/base/guest_config.h"
 #include "kernel/base/log.h"
 #include "kernel/base/version.h"
 #include "kernel/machine/time.h"
@@ -16,6 +17,10 @@
 
 #define KEY_INTERRUPT 0x03
 #define KEY_END       0x04
+#define KEY_DETACH    0x1d /* ^] */
+#define PIECE         2048u
+#define PIECES        4u  /* in a round */
+#define FOLLOW_MS     20u /* so late may come what a guest printed */
 #define PAUSE_DOUBLES 6u
 #define PROMPT        "tain> "
 
@@ -24,6 +29,7 @@ enum session_state {
 	SESSION_PAUSE,  /* a wrong one came: nothing is taken until .until_us */
 	SESSION_OPEN,
 	SESSION_RUNS, /* .line is the monitor's */
+	SESSION_ATTACHED, /* keys are .console's */
 	SESSION_ENDS, /* what is left goes out, then the end */
 };
 
@@ -41,6 +47,11 @@ static struct {
 	bool finished; /* no further line will come */
 	struct text out;
 	size_t sent;
+	bool line_open; /* what a command printed last was no whole line */
+
+	const struct remote_source *console, *lines; /* or NULL */
+	char name[GUEST_NAME_MAX + 1];		     /* of .console */
+	bool line_begins, tilde, after_return;	     /* of what is typed to it */
 	uint64_t moved_us, until_us;
 
 	unsigned wrong_in_a_row; /* over all connections */
@@ -60,8 +71,16 @@ static bool same_secret(const char given[NET_SECRET_MAX + 1], const char wanted[
 
 static void say(const char *text) { text_puts(&rc.out, text); }
 
+static void drop_sources(void)
+{
+	if (rc.lines && rc.lines->left)
+		rc.lines->left(rc.lines->ctx);
+	rc.lines = rc.console = NULL;
+}
+
 static void forget(void)
 {
+	drop_sources();
 	text_fini(&rc.out);
 	memset(rc.line, 0, sizeof(rc.line));
 	rc.stream = NULL;
@@ -168,7 +187,100 @@ static void take_byte(uint8_t byte)
 	}
 }
 
-static bool takes_bytes(void) { return rc.state == SESSION_SECRET || rc.state == SESSION_OPEN; }
+/* ---- a guest's console ---- */
+
+static void detach(const char *why)
+{
+	say("\n[console of ");
+	say(rc.name);
+	say(why);
+	say("]\n" PROMPT);
+	rc.console = NULL;
+	rc.state = SESSION_OPEN;
+}
+
+static bool type(uint8_t key) { return rc.console->type(rc.console->ctx, key); }
+
+/* False: the guest has no room for it now. Enter is CR at a serial line, whatever it is here. */
+static bool take_key(uint8_t key)
+{
+	if (key == KEY_DETACH || (key == '.' && rc.tilde)) {
+		detach(": left");
+		return true;
+	}
+	if (rc.tilde && !type('~'))
+		return false;
+	rc.tilde = false;
+	if (key == '~' && rc.line_begins) {
+		rc.tilde = true;
+		rc.line_begins = false;
+		return true;
+	}
+	if (!(key == '\n' && rc.after_return) && !type(key == '\n' ? '\r' : key))
+		return false;
+	rc.after_return = key == '\r';
+	rc.line_begins = key == '\r' || key == '\n';
+	return true;
+}
+
+void remote_attach(const struct remote_source *s, const char *name)
+{
+	rc.console = s;
+	snprintf(rc.name, sizeof(rc.name), "%s", name);
+	rc.line_begins = true;
+	rc.tilde = rc.after_return = false;
+}
+
+void remote_follow(const struct remote_source *s)
+{
+	if (!s && rc.lines && rc.lines->left)
+		rc.lines->left(rc.lines->ctx);
+	rc.lines = s;
+}
+
+static void pump_console(void)
+{
+	char piece[PIECE];
+	size_t n = 0;
+
+	for (unsigned i = 0; i < PIECES && rc.state == SESSION_ATTACHED && !rc.out.used; i++) {
+		n = rc.console->read(rc.console->ctx, piece, sizeof(piece));
+		text_put(&rc.out, piece, n);
+		if (!n || !flush())
+			break;
+	}
+	if (rc.state == SESSION_ATTACHED && !n && rc.console->over && rc.console->over(rc.console->ctx))
+		detach(": it has ended");
+}
+
+/* Over a prompt that stands, and the prompt again. */
+static void pump_lines(void)
+{
+	bool over_prompt = rc.state == SESSION_OPEN;
+	char piece[PIECE];
+	size_t n = rc.lines->read(rc.lines->ctx, piece, sizeof(piece));
+
+	if (!n)
+		return;
+	if (over_prompt)
+		say("\r");
+	text_put(&rc.out, piece, n);
+	if (over_prompt)
+		say(PROMPT);
+}
+
+/* What guests have printed, if all before it has gone out. */
+static void pump(void)
+{
+	if (rc.console || rc.lines)
+		stream_soon(FOLLOW_MS);
+	if (rc.state == SESSION_ATTACHED && !rc.out.used)
+		pump_console();
+	else if (rc.lines && !rc.out.used && (rc.state == SESSION_OPEN || (rc.state == SESSION_RUNS && !rc.line_open)))
+		pump_lines();
+}
+
+static bool takes_bytes(void) { return rc.state == SESSION_SECRET || rc.state == SESSION_OPEN || rc.state == SESSION_ATTACHED; }
 
 /* ---- the stream ---- */
 
@@ -181,8 +293,13 @@ static size_t on_received(void *ctx, const uint8_t *bytes, size_t count)
 		rc.interrupted = true;
 		return count;
 	}
-	while (taken < count && takes_bytes())
-		take_byte(bytes[taken++]);
+	while (taken < count && takes_bytes()) {
+		if (rc.state != SESSION_ATTACHED)
+			take_byte(bytes[taken]);
+		else if (!take_key(bytes[taken]))
+			break;
+		taken++;
+	}
 	if (taken)
 		rc.moved_us = time_us();
 	(void)flush();
@@ -277,10 +394,13 @@ void remote_poll(void)
 		after_pause();
 	if (!flush())
 		return;
+	pump();
+	if (!flush())
+		return;
 
 	uint64_t now = time_us();
 
-	if (takes_bytes() && now - rc.moved_us > (rc.state == SESSION_OPEN ? REMOTE_IDLE_US : REMOTE_LOGIN_US))
+	if (takes_bytes() && now - rc.moved_us > (rc.state == SESSION_SECRET ? REMOTE_LOGIN_US : REMOTE_IDLE_US))
 		hang_up("idle for too long");
 	else if (rc.out.used && now - rc.moved_us > REMOTE_LOGIN_US)
 		hang_up("takes nothing of what it asked for");
@@ -298,8 +418,9 @@ void remote_write(void *ctx, const char *text, size_t count)
 	bool had_room = !rc.out.failed;
 
 	(void)ctx;
-	if (!rc.stream)
+	if (!rc.stream || !count)
 		return;
+	rc.line_open = text[count - 1] != '\n';
 	rc.out.bound = REMOTE_OUT_MAX - sizeof(cut);
 	text_put(&rc.out, text, count);
 	if (!rc.out.failed || !had_room)
@@ -314,14 +435,23 @@ void remote_end(void)
 {
 	rc.state = SESSION_OPEN;
 	rc.moved_us = time_us();
-	if (!rc.stream)
+	if (!rc.stream) {
+		drop_sources();
 		return;
+	}
 	rc.out.failed = false;
 	rc.out.bound = REMOTE_OUT_MAX;
-	if (rc.finished)
+	rc.line_open = false;
+	if (rc.finished) {
 		rc.state = SESSION_ENDS;
-	else
+	} else if (rc.console) {
+		rc.state = SESSION_ATTACHED;
+		say("[console of ");
+		say(rc.name);
+		say(": Ctrl-] or a line ~. leaves]\n");
+	} else {
 		say(PROMPT);
+	}
 	(void)flush();
 }
 

@@ -9,7 +9,7 @@
  *     differs; after a wrong one there is a pause that doubles, whoever comes next.
  *   - One session at a time, only from the ranges given; a session that is idle for REMOTE_IDLE_US ends.
  *   - Memory is bounded: one line in, REMOTE_OUT_MAX bytes out; what a command prints beyond is cut, and
- *     the cut is shown.
+ *     the cut is shown. What guests print is taken only when all before it has been sent.
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
@@ -42,6 +42,22 @@ void remote_write(void *ctx, const char *text, size_t count);
 void remote_end(void);
 /* Whoever typed the line that runs has gone, or typed ^C. */
 bool remote_interrupts(void);
+
+/* ---- guests, beside the commands ---- */
+
+/* What a session reads besides the output of commands, and a guest that it types to. */
+struct remote_source {
+	size_t (*read)(void *ctx, char *to, size_t size); /* bytes that have come, up to @size */
+	bool (*type)(void *ctx, uint8_t key);		  /* false: no room now. NULL: it takes no keys */
+	bool (*over)(void *ctx);			  /* nothing will come any more; or NULL */
+	void (*left)(void *ctx);			  /* the session has ended; or NULL */
+	void *ctx;
+};
+
+/* From within a command: when it is done, keys go to @s and its bytes come raw, until ^] or a line `~.`. */
+void remote_attach(const struct remote_source *s, const char *name);
+/* The same: whole lines of @s come between those of the session. NULL: no more. */
+void remote_follow(const struct remote_source *s);
 
 struct remote_counts {
 	uint64_t logins, wrong, refused, lines;

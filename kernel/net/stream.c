@@ -17,6 +17,7 @@
 #include <lwip/ip_addr.h>
 #include <lwip/pbuf.h>
 #include <lwip/tcp.h>
+#include <lwip/timeouts.h>
 #include <lwip/udp.h>
 #include <string.h>
 
@@ -457,4 +458,21 @@ void name_resolve(const char *name, name_fn done, void *ctx)
 }
 
 bool stream_any(void) { return stream_count != 0; }
+
+static bool soon;
+
+static void turn_comes(void *ctx)
+{
+	(void)ctx;
+	soon = false;
+}
+
+void stream_soon(unsigned ms)
+{
+	if (soon)
+		return;
+	soon = true;
+	sys_timeout(ms, turn_comes, NULL);
+}
+
 bool stream_is_up(void) { return net_is_up(); }

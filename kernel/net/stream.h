@@ -81,6 +81,9 @@ void name_resolve(const char *name, name_fn done, void *ctx);
 /* Is any stream open? */
 bool stream_any(void);
 
+/* The next turn comes within @ms, whatever happens. */
+void stream_soon(unsigned ms);
+
 /* True while there is an address to send from. */
 bool stream_is_up(void);
 

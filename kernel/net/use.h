@@ -6,7 +6,8 @@
  *   http_server.h  status pages: state.h (metrics, JSON, HTML)
  *   syslog.h       the log, sent
  *   fetch.h        files, fetched: http_response.h, tftp.h, store.h; files.h: those of guests
- *   remote.h       the console over TCP          gdb_tcp.h  the GDB stub's line over TCP
+ *   remote.h       the console over TCP: follow.h (what guests print)
+ *   gdb_tcp.h      the GDB stub's line over TCP
  *
  * Invariants
  *   - What tain.cfg does not name does not listen and sends nothing.

@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """test_net_boot: a machine whose stick holds nothing but where to ask: configuration, TDX module, the image of
-a trust domain and that of a plain guest come over the network, in Bochs, from servers on this machine.
+a trust domain and that of a plain guest come over the network, in Bochs, from servers on this machine. Then
+guests are followed, and one is typed to, over TCP.
 """
 import hashlib
 import os
@@ -10,6 +11,7 @@ import subprocess
 import e2e
 from e2e import check, theme
 from file_servers import Http, Tftp
+from test_net_uses import Console, SECRET, free_port
 
 TOOL = os.path.join(e2e.ROOT, "tools", "module-file")
 GUESTS = os.path.join(e2e.ROOT, "build", "guests")
@@ -32,25 +34,52 @@ def digest(data):
     return f"sha256={hashlib.sha256(data).hexdigest()}"
 
 
+def far_console(port):
+    """Lines of guests, and one's console, on a connection. What each step said; None where it did not."""
+    con, said = Console(port), {}
+    con.wait("secret: ")
+    con.line(SECRET)
+    said["login"] = con.wait("tain> ")
+    for name, line, word in (("follow", "follow all", "tain> "), ("start", "start inj", "inj| injected: ready"),
+                             ("attach", "console inj", "~. leaves]\n"), ("key", "l", " irq "),
+                             ("leave", "~.", "[console of inj: left]")):
+        con.line(line)
+        said[name] = con.wait(word, 120)
+    for line in ("stop inj", "follow off", "follow", "quit"):
+        con.line(line)
+    con.wait("what never comes", 120)
+    said["rest"] = con.text
+    return said
+
+
 def everything_by_network():
     hello, plain = content("hello.fd"), content("plain.elf")
     first, signature = module("first", "--form", "split", "--svn", "1")
     (second,) = module("second", "--form", "v2", "--svn", "2")
-    web = Http({"/plain": plain, "/first": first, "/first.sigstruct": signature, "/second": second})
+    web = Http({"/plain": plain, "/inj": content("injected.elf"), "/first": first, "/first.sigstruct": signature, "/second": second})
     tftp = Tftp({"hello.fd": hello})
     rack = (f"[tain]\nstart = plain, hello\n[td hello]\nfirmware = {tftp.at}/hello.fd {digest(hello)}\nmemory = 32M\n"
             f"[vm plain]\nimage = {web.at}/plain {digest(plain)}\nmemory = 16M\n").encode()
     tftp.files["rack7.cfg"] = rack
-    web.files["/more.cfg"] = f"[vm again]\nimage = {web.at}/plain\nmemory = 16M\n[tain]\nstart = again\n".encode()
+    web.files["/more.cfg"] = (f"[vm again]\nimage = {web.at}/plain\nmemory = 16M\n[tain]\nstart = again\n"
+                              f"[vm inj]\nimage = {web.at}/inj\nmemory = 16M\n").encode()
     web.files["/bad.cfg"] = b"[vm other]\nimage = http://h/x\nmemory = 1\n[tain]\nremote = 2323 from 0.0.0.0/0\n"
     config = (f"[tain]\nnet = dhcp\nnic = 52:54:00:12:34:56\nconfig = {tftp.at}/rack7.cfg {digest(rack)}\nmodule = {web.at}/first {digest(first)}\n"
-              "start = gone\n[vm gone]\nimage = \\tain\\gone\n")
+              f"update = {web.at}/second {digest(second)}\n"
+              f"remote = 2323 from 10.0.2.0/24\nsecret = {SECRET}\nstart = gone\n[vm gone]\nimage = \\tain\\gone\n")
     commands = ["wait hello 120", "wait plain 60", "seamldr", "config --json",
                 f"config {web.at}/bad.cfg", f"config {web.at}/more.cfg sha256={'0' * 64}",
                 f"config {web.at}/more.cfg", "expect again good-bye 60", "wait again 60", "guests",
-                f"seamldr update {web.at}/second sha256={'0' * 64}", f"seamldr update {web.at}/second {digest(second)}",
+                f"seamldr update {web.at}/second sha256={'0' * 64}", f"seamldr check {web.at}/first", "seamldr update",
                 "start hello", "wait hello 120", "seamldr"]
-    b = e2e.boot(config=config, commands=commands, timeout=400, extra=["--nic", "e1000"])
+    port = free_port()
+    live = e2e.Live(config=config, timeout=400, extra=["--nic", "e1000", "--net", f"hostfwd=tcp:127.0.0.1:{port}-:2323"])
+    live.wait(r"^tain: ready$")
+    live.wait(r"^tain> \Z")
+    for command in commands:
+        live.command(command, 180)
+    said = far_console(port)
+    b = live.leave()
 
     check("the configuration comes by TFTP, and its guests are the ones that are started",
           b.has(r"config: tftp://10\.0\.2\.2:\d+/rack7\.cfg: guests defined: 2, to be started: 2") and
@@ -73,11 +102,35 @@ def everything_by_network():
           b.output_of(f"seamldr update {web.at}/second sha256={'0' * 64}"), b)
     check("a module from the network replaces the one in use", b.has("^replaced: SOFTWARE TDX module") and
           b.text.rstrip().partition("replaced: ")[2].count("module svn: 2") == 1, b)
+    check("a module is looked at without being loaded", "first: SVN 1" in b.output_of(f"seamldr check {web.at}/first"), b)
     check("a trust domain runs under it, its image not fetched again",
           b.text.count("tain: hello: stopped: powered off") == 2 and tftp.asked == ["rack7.cfg", "hello.fd"], b)
+    check("a guest's lines come over TCP, too", said["start"] is not None and
+          b.has(r"^inj\| injected: ready"), said)
+    check("its console takes keys from there, and gives them back", said["attach"] is not None and
+          said["key"] is not None and said["leave"] is not None, said)
+    check("nothing is followed once that is ended", re.search(r"^inj +no", said["rest"], re.M), said)
     check("what was refused counts", b.status == 1, b)
 
 
-with theme("everything by network"):
-    everything_by_network()
-e2e.finish()
+def linux_by_network():
+    """Debian's kernel by HTTP, what it starts by TFTP."""
+    kernel, initrd = content("debian12-vmlinuz"), content("linux-initrd.gz")
+    web, tftp = Http({"/vmlinuz": kernel}), Tftp({"initrd": initrd})
+    config = (f"[tain]\nnet = dhcp\nstart = linux\n[vm linux]\nkernel = {web.at}/vmlinuz {digest(kernel)}\n"
+              f"initrd = {tftp.at}/initrd {digest(initrd)}\ncmdline = console=ttyS0 panic=-1 quiet\nmemory = 256M\n")
+    b = e2e.boot(config=config, memory=768, timeout=600, extra=["--nic", "e1000"], commands=[
+        'expect linux "/ #" 400', 'type linux "echo got-$((6*7))"', "expect linux got-42 60",
+        'type linux "poweroff -f"', "wait linux 60"])
+    check("a stock kernel that came by HTTP, and its initrd by TFTP, run", b.status == 0 and b.has(r"^linux\| got-42$"), b)
+    for line in re.findall(r"fetch: linux: .*", b.text):
+        print(line)
+
+
+if __name__ == "__main__":
+    with theme("everything by network"):
+        everything_by_network()
+    if os.environ.get("TAIN_LONG"):
+        with theme("Linux by network"):
+            linux_by_network()
+    e2e.finish()

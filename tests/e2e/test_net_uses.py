@@ -184,7 +184,8 @@ def check_fetch(live, web, tftp, image):
 
 def main():
     image, small = os.urandom(BIG), os.urandom(700001)
-    Files.content = {"/big": image, "/kernel": b"no kernel at all" * 64}
+    Files.content = {"/bad.cfg": b"[vm far]\nimage = http://h/x\n[tain]\nsecret = another battery\n",
+                     "/big": image, "/kernel": b"no kernel at all" * 64}
     web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Files)
     threading.Thread(target=web.serve_forever, daemon=True).start()
     folder = e2e.scratch("tftp")
@@ -197,7 +198,7 @@ def main():
     at = f"http://10.0.2.2:{web.server_port}"
     config = (f"[tain]\nnet = dhcp\nhttp = 80\nremote = 2323 from 10.0.2.0/24\nsecret = {SECRET}\n"
               f"syslog = 10.0.2.2:{log.getsockname()[1]}\nstart = far, near\n"
-              "gdb_net = 1234 from 10.0.2.0/24\nuplink = lan\n"
+              f"gdb_net = 1234 from 10.0.2.0/24\nuplink = lan\nconfig = {at}/bad.cfg\nmodule = {at}/no-module\n"
               f"[vm far]\nkernel = {at}/kernel\n[vm near]\nkernel = {at}/missing\n")
     live = e2e.Live(machine="qemu", config=config,
                     extra=["--nic", "virtio-net", "--net", f"hostfwd=tcp:127.0.0.1:{port}-:80", "--net",
@@ -207,6 +208,11 @@ def main():
     e2e.check("a file that is not there refuses its guest", live.wait(r"^tain: near: refused: 404", whole=True), live.text)
     e2e.check("a file that came was handed on", live.wait(r"fetch: far: .*", whole=True) and
               hashlib.sha256(Files.content["/kernel"]).hexdigest() in live.text, live.text)
+    e2e.check("a configuration with a mistake changes nothing of the stick's", re.search(
+        r"bad\.cfg:4: secret is not taken from the network", live.text) and
+        re.search(r"bad\.cfg: 1 mistake: nothing of it is used: tain\.cfg stays in force$", live.text, re.M), live.text)
+    e2e.check("nor does a module that is not there hold up the boot",
+              re.search(r"error: module: \S+/no-module: 404", live.text), live.text)
     check_pages(port)
     check_console(console)
     check_gdb(gdb)

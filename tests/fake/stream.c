@@ -36,6 +36,14 @@ uint64_t fake_time_us = 1000000;
 
 uint64_t time_us(void) { return fake_time_us++; }
 
+unsigned fake_soon;
+
+void stream_soon(unsigned ms)
+{
+	(void)ms;
+	fake_soon++;
+}
+
 struct datagram {
 	datagram_fn received;
 	void *ctx;

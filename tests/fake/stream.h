@@ -45,6 +45,8 @@ void fake_out_clear(struct stream *s);
 /* The other end takes @count bytes more. */
 void fake_open_window(struct stream *s, size_t count);
 
+extern unsigned fake_soon; /* how often a turn was asked for */
+
 /* The stream that stream_connect() made last, not connected yet; fake_connected() connects it. */
 extern struct stream *fake_outgoing;
 extern int fake_connect_error; /* what stream_connect() answers */

@@ -235,6 +235,210 @@ TEST(a_line_too_long_runs_in_no_part)
 	leave(s);
 }
 
+/* ---- guests beside the commands ---- */
+
+static struct {
+	const char *text; /* what is left of what it printed */
+	char typed[200];
+	unsigned count, room;
+	bool over, left;
+} far;
+
+static size_t far_read(void *ctx, char *to, size_t size)
+{
+	size_t n = far.text ? strlen(far.text) : 0;
+
+	CHECK(ctx == &far && size >= 512);
+	n = n < size ? n : size;
+	memcpy(to, far.text ? far.text : "", n);
+	far.text = far.text ? far.text + n : NULL;
+	return n;
+}
+
+static bool far_type(void *ctx, uint8_t key)
+{
+	CHECK(ctx == &far);
+	if (far.count == far.room)
+		return false;
+	far.typed[far.count++] = (char)key;
+	return true;
+}
+
+static bool far_over(void *ctx) { return ctx == &far && far.over; }
+
+static void far_left(void *ctx)
+{
+	CHECK(ctx == &far);
+	far.left = true;
+}
+
+static const struct remote_source far_console = { far_read, far_type, far_over, NULL, &far };
+static const struct remote_source far_lines = { far_read, NULL, NULL, far_left, &far };
+
+static void far_prints(const char *text) { far.text = text; }
+
+/* A session that a command has attached. */
+static struct stream *attached(void)
+{
+	struct stream *s;
+
+	begin();
+	memset(&far, 0, sizeof(far));
+	far.room = sizeof(far.typed) - 1;
+	s = logged_in();
+	fake_send_text(s, "console g\n");
+	remote_attach(&far_console, "g");
+	remote_end();
+	assert_string_equal(fake_out(s), "[console of g: Ctrl-] or a line ~. leaves]\n");
+	fake_out_clear(s);
+	return s;
+}
+
+TEST(keys_are_the_guests_until_one_leaves)
+{
+	struct stream *s = attached();
+
+	fake_send_text(s, "ls\x03~\r\nroot~.\n~x\n~~\n~.\nversion\n");
+	assert_string_equal(far.typed, "ls\x03~\rroot~.\r~x\r~~\r");
+	assert_string_equal(fake_out(s), "\n[console of g: left]\ntain> tain> ");
+	assert_string_equal(remote_line(), "version");
+	remote_end();
+	leave(s);
+	s = attached();
+	fake_send_text(s, "a\x1dversion\n");
+	assert_string_equal(far.typed, "a");
+	assert_string_equal(remote_line(), "version");
+	remote_end();
+	leave(s);
+}
+
+TEST(keys_wait_until_the_guest_has_room)
+{
+	struct stream *s = attached();
+
+	far.room = 2;
+	fake_send_text(s, "abc~d\n");
+	assert_string_equal(far.typed, "ab");
+	far.room = 4;
+	later(1000);
+	assert_string_equal(far.typed, "abc~");
+	far.room = 100;
+	later(1000);
+	assert_string_equal(far.typed, "abc~d\r");
+	fake_send_text(s, "~"); /* may be the beginning of the end */
+	assert_string_equal(far.typed, "abc~d\r");
+	far.room = far.count;
+	fake_send_text(s, "e");
+	far.room += 1;
+	later(1000);
+	far.room += 1;
+	later(1000);
+	assert_string_equal(far.typed, "abc~d\r~e");
+	leave(s);
+}
+
+TEST(what_the_guest_prints_comes_as_it_is_and_waits_for_the_wire)
+{
+	static char much[5001];
+	struct stream *s = attached();
+	unsigned asked = fake_soon;
+
+	far_prints("login: ");
+	later(1000);
+	assert_string_equal(fake_out(s), "login: ");
+	CHECK(fake_soon > asked);
+	fake_out_clear(s);
+	memset(much, 'x', sizeof(much) - 1);
+	far_prints(much);
+	s->window = 10;
+	for (unsigned i = 0; i < 10; i++)
+		later(1000);
+	CHECK(strlen(far.text) >= 5000 - 2048); /* the rest stays with the guest */
+	fake_open_window(s, SIZE_MAX);
+	for (unsigned i = 0; i < 10; i++)
+		later(1000);
+	CHECK_INT(s->out_used, 5000);
+	fake_out_clear(s);
+	far_prints("bye");
+	far.over = true;
+	later(1000);
+	later(1000);
+	assert_string_equal(fake_out(s), "bye\n[console of g: it has ended]\ntain> ");
+	leave(s);
+}
+
+TEST(an_attached_session_ends_like_any_other)
+{
+	struct stream *s = attached();
+
+	later(REMOTE_IDLE_US + 2);
+	CHECK_INT(s->state, FAKE_CLOSED);
+	fake_lose(attached());
+	s = logged_in(); /* and the next one is not attached */
+	fake_send_text(s, "version\n");
+	assert_string_equal(remote_line(), "version");
+	remote_attach(&far_console, "g");
+	fake_lose(s);
+	remote_end();
+	s = logged_in();
+	far_prints("not for this one");
+	later(1000);
+	assert_string_equal(fake_out(s), "");
+	leave(s);
+}
+
+TEST(lines_come_over_the_prompt_and_between_those_of_a_command)
+{
+	struct stream *s;
+
+	begin();
+	memset(&far, 0, sizeof(far));
+	s = logged_in();
+	fake_send_text(s, "follow all\n");
+	remote_follow(&far_lines);
+	remote_end();
+	fake_out_clear(s);
+	far_prints("g| one\n");
+	later(1000);
+	assert_string_equal(fake_out(s), "\rg| one\ntain> ");
+	fake_out_clear(s);
+	fake_send_text(s, "wait g\n");
+	far_prints("g| two\n");
+	later(1000);
+	remote_write(NULL, "half", 4);
+	far_prints("g| three\n");
+	later(1000);
+	remote_write(NULL, " a line\n", 8);
+	later(1000);
+	remote_end();
+	later(1000);
+	assert_string_equal(fake_out(s), "g| two\nhalf a line\ng| three\ntain> ");
+	CHECK(!far.left);
+	leave(s);
+	CHECK(far.left);
+}
+
+TEST(following_ends_when_it_is_asked_for)
+{
+	struct stream *s;
+
+	begin();
+	memset(&far, 0, sizeof(far));
+	s = logged_in();
+	fake_send_text(s, "follow all\n");
+	remote_follow(&far_lines);
+	remote_end();
+	fake_send_text(s, "follow off\n");
+	remote_follow(NULL);
+	CHECK(far.left);
+	remote_end();
+	fake_out_clear(s);
+	far_prints("g| one\n");
+	later(1000);
+	assert_string_equal(fake_out(s), "");
+	leave(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -248,6 +452,12 @@ int main(void)
 		cmocka_unit_test(an_end_behind_the_last_line_still_gets_its_answer),
 		cmocka_unit_test(long_output_waits_for_room_and_is_cut_at_the_bound),
 		cmocka_unit_test(a_line_too_long_runs_in_no_part),
+		cmocka_unit_test(keys_are_the_guests_until_one_leaves),
+		cmocka_unit_test(keys_wait_until_the_guest_has_room),
+		cmocka_unit_test(what_the_guest_prints_comes_as_it_is_and_waits_for_the_wire),
+		cmocka_unit_test(an_attached_session_ends_like_any_other),
+		cmocka_unit_test(lines_come_over_the_prompt_and_between_those_of_a_command),
+		cmocka_unit_test(following_ends_when_it_is_asked_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
