@@ -63,7 +63,7 @@ bench: all $(HOST_PROGRAMS) ## print the figures: sizes, ticks, rates
 	$(Q)tools/bench
 
 .PHONY: test-long
-test-long: all $(FUZZ_BINS) $(E2E_NEEDS) ## soaks: long fuzzing, many boots
+test-long: all $(FUZZ_BINS) $(E2E_NEEDS) $(BROWSER) ## soaks: long fuzzing, many boots
 	$(Q)tools/test-long
 
 .PHONY: check
