@@ -149,7 +149,8 @@ _Static_assert(offsetof(struct tdmr_info, reserved) == 64, "TDMR_INFO layout");
 /* Page types in RDMD and RECLAIM outputs and in the PAMT. X(number, name) */
 /* clang-format off */
 #define PAMT_TYPE_TABLE(X) \
-	X(0, NDA) X(1, RSVD) X(3, REG) X(4, TDR) X(5, TDCX) X(6, TDVPR) X(8, EPT)
+	X(0, NDA) X(1, RSVD) X(3, REG) X(4, TDR) X(5, TDCX) X(6, TDVPR) X(8, EPT) \
+	X(15, PAMT)
 /* clang-format on */
 enum pamt_type {
 #define X(number, name) PT_##name = number,

@@ -38,12 +38,26 @@ tdx_status_t check_shared(const struct call *c, uint64_t pa, uint64_t align, uin
 	return OK;
 }
 
+/* The walk to a 4K page that is to be free ended above it: it is part of a large one, or lacks a pair. */
+static tdx_status_t no_small_page(const struct pamt_ref *ref, uint32_t op)
+{
+	return ref->level == 1 && ref->e->type == PT_NDA ? FAIL(MISSING_PAMT_PAGE_PAIR, op)
+							  : FAIL(PAGE_METADATA_INCORRECT, op);
+}
+
+static bool in_pair(const struct call *c, uint64_t pa)
+{
+	return c->m->dynamic_pamt && pamt_bit(c, pa);
+}
+
 tdx_status_t check_priv4k(struct call *c, uint64_t pa, uint32_t op, uint8_t type,
 			  enum lock_mode mode, struct pamt_ref *ref)
 {
 	TRY(check_pa(c, pa, PAGE_SIZE, op));
 	TRY(pamt_walk(c, pa, 0, mode, op, ref));
-	if (ref->level != 0 || ref->e->type != type)
+	if (ref->level != 0)
+		return type == PT_NDA ? no_small_page(ref, op) : FAIL(PAGE_METADATA_INCORRECT, op);
+	if (ref->e->type != type || (type == PT_NDA && in_pair(c, pa)))
 		return FAIL(PAGE_METADATA_INCORRECT, op);
 	return OK;
 }
@@ -52,6 +66,8 @@ static bool all_4k_free(const struct call *c, uint64_t pa)
 {
 	const struct tdmr *t = tdmr_find(c->m, pa);
 
+	if (c->m->dynamic_pamt)
+		return pamt_range_unmarked(c, pa);
 	for (unsigned i = 0; i < 512; i++)
 		if (pamt_entry_at(c, t, pa + i * PAGE_SIZE, 0)->type != PT_NDA)
 			return false;
@@ -61,13 +77,14 @@ static bool all_4k_free(const struct call *c, uint64_t pa)
 tdx_status_t check_free(struct call *c, uint64_t pa, unsigned level, uint32_t op,
 			struct pamt_ref *ref)
 {
+	if (level == 0)
+		return check_priv4k(c, pa, op, PT_NDA, EXCLUSIVE, ref);
 	TRY(check_pa(c, pa, PAGE_SIZE << (9 * level), op));
 	TRY(pamt_walk(c, pa, level, EXCLUSIVE, op, ref));
 	if (ref->level == level && ref->e->type == PT_NDA && (level != 1 || all_4k_free(c, pa)))
 		return OK;
-	return level == 1 && answers(c->m, SOFT_A_RANGE_NOT_FREE)
-		       ? FAIL(HPA_RANGE_NOT_FREE, op)
-		       : FAIL(PAGE_METADATA_INCORRECT, op);
+	return answers(c->m, SOFT_A_RANGE_NOT_FREE) ? FAIL(HPA_RANGE_NOT_FREE, op)
+						    : FAIL(PAGE_METADATA_INCORRECT, op);
 }
 
 tdx_status_t get_tdr(struct call *c, uint64_t pa, uint32_t op, enum lock_mode mode, struct td *td)

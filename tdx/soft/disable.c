@@ -37,12 +37,18 @@ static void clear_page(struct call *c, struct pamt_entry *e, uint64_t pa, unsign
 
 static void give_back_small(struct call *c, const struct tdmr *t, uint64_t pa)
 {
+	struct pamt_entry *range = pamt_entry_at(c, t, pa, 1);
+
+	if (c->m->dynamic_pamt && range->type != PT_PAMT)
+		return;
 	for (uint64_t at = pa; at < pa + SIZE_2M; at += PAGE_SIZE) {
 		struct pamt_entry *e = pamt_entry_at(c, t, at, 0);
 
 		if (e->type >= PT_REG)
 			clear_page(c, e, at, 0);
 	}
+	if (c->m->dynamic_pamt)
+		pair_drop(c, range);
 }
 
 /* From @pa to the end of the largest page there; how much that was. */

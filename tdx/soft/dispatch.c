@@ -50,6 +50,7 @@ static const struct leaf_row {
 	[45] = { leaf_sys_config, ANYTIME },    [52] = { leaf_sys_shutdown, 0 },
 	[48] = { leaf_servtd_bind, 0 },         [49] = { leaf_servtd_prebind, 0 },
 	[53] = { leaf_sys_update, ANYTIME },
+	[58] = { leaf_phymem_pamt_add, 0 },     [59] = { leaf_phymem_pamt_remove, 0 },
 	/* migration: see mig.c */
 	[64] = { leaf_mig_session, 0 },         [65] = { leaf_mig_session, 0 },
 	[66] = { leaf_mig_restore, 0 },         [68] = { leaf_mig_session, 0 },

@@ -225,9 +225,8 @@ tdx_status_t leaf_mem_page_remove(struct call *c)
 	TRY(sept_check_tracked(c, &td, &at, page.e->bepoch, OP_RCX));
 
 	sept_set(at.entry, SE_FREE);
-	page_give_back(c, page.e, pa, at.level);
+	c->r->rcx = pa | page_give_back(c, page.e, pa, at.level);
 	chldcnt_add(td.tdr, -((int64_t)1 << (9 * at.level)));
-	c->r->rcx = pa;
 	return OK;
 }
 
@@ -260,8 +259,7 @@ tdx_status_t leaf_mem_page_relocate(struct call *c)
 	page_assign(c, new.e, to, 0, PT_REG, td.pa);
 	new.e->bepoch = 0;
 	sept_set(at.entry, open_value(s) | to);
-	page_give_back(c, old.e, from, 0);
-	c->r->rcx = from;
+	c->r->rcx = from | page_give_back(c, old.e, from, 0);
 	return OK;
 }
 

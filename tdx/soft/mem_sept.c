@@ -143,9 +143,8 @@ tdx_status_t leaf_mem_sept_remove(struct call *c)
 	}
 
 	sept_set(at.entry, SE_FREE);
-	page_give_back(c, page.e, pa, 0);
+	c->r->rcx = pa | page_give_back(c, page.e, pa, 0);
 	chldcnt_add(td.tdr, -1);
-	c->r->rcx = pa;
 	return OK;
 }
 
@@ -240,11 +239,13 @@ tdx_status_t leaf_mem_page_promote(struct call *c)
 		return st;
 	}
 
-	pamt_merge(c, &merged, first & SE_PFN, td.pa);
+	if (c->m->dynamic_pamt && at.level == 1)
+		pair_merge(c, merged.e, td.pa, &c->r->r[SOFT_R12]);
+	else
+		pamt_merge(c, &merged, first & SE_PFN, td.pa);
 	sept_set(at.entry, first);
-	page_give_back(c, page.e, table_pa, 0);
+	c->r->rcx = table_pa | page_give_back(c, page.e, table_pa, 0);
 	chldcnt_add(td.tdr, -1);
-	c->r->rcx = table_pa;
 	return OK;
 }
 
@@ -275,13 +276,19 @@ tdx_status_t leaf_mem_page_demote(struct call *c)
 	}
 	TRY(pamt_walk(c, pa, at.level, EXCLUSIVE, OP_RCX, &large));
 
+	bool pair = c->m->dynamic_pamt && at.level == 1;
+
+	if (pair)
+		TRY(pair_split(c, large.e, pa, &c->in.r[SOFT_R12]));
+
 	uint64_t value = sept_state(at.copy) < S_PENDING ? SE_MAPPED : SE_PENDING;
 	uint64_t *table = call_map(c, table_pa);
 
 	call_filling(c);
 	for (unsigned i = 0; i < 512; i++)
 		table[i] = value | (pa + i * sept_span(at.level - 1));
-	pamt_split(c, &large, pa);
+	if (!pair)
+		pamt_split(c, &large, pa);
 	page_assign(c, page.e, table_pa, 0, PT_EPT, td.pa);
 	chldcnt_add(td.tdr, 1);
 	sept_set(at.entry, SE_NL_MAPPED | table_pa);

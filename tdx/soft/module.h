@@ -79,7 +79,8 @@ enum page_type {
 	PT_TDR = 4,
 	PT_TDCX = 5,
 	PT_TDVPR = 6,
-	PT_EPT = 8
+	PT_EPT = 8,
+	PT_PAMT = 15 /* a 2M entry with a pair; as RDMD says, also half of a pair */
 };
 
 #define ATTR_DEBUG           BIT64(0)
@@ -130,6 +131,7 @@ struct handoff {
 	bool valid;
 	uint16_t version, global_hkid;
 	uint8_t pkg_done;
+	bool dynamic_pamt;
 	uint32_t tdmr_count;
 	struct tdmr tdmr[SOFT_MOST_TDMRS];
 	struct kot_entry kot[MAX_HKIDS];
@@ -164,6 +166,7 @@ struct soft_module {
 
 	uint16_t global_hkid;
 	uint8_t pkg_all, pkg_done;
+	bool dynamic_pamt; /* as SYS.CONFIG asked: pamt[0] of the TDMRs is a bitmap */
 	uint32_t tdmr_count;
 	struct tdmr tdmr[SOFT_MOST_TDMRS];
 
@@ -428,13 +431,31 @@ uint64_t pamt_owner(const struct pamt_entry *e);
 void pamt_set(struct pamt_entry *e, uint8_t type, uint64_t owner);
 void page_assign(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level, uint8_t type,
 		 uint64_t owner);
-void page_give_back(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level);
+/* In an address that a leaf returns: the last page in use of its 2M range has gone. */
+#define PAMT_REMOVAL_HINT BIT64(62)
+uint64_t page_give_back(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level);
 struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uint64_t pa,
 				 unsigned level);
 void pamt_split(struct call *c, struct pamt_ref *ref, uint64_t pa);
 void pamt_merge(struct call *c, struct pamt_ref *ref, uint64_t pa, uint64_t owner);
 void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa);
 bool pamt_is_private(const struct call *c, uint64_t pa);
+bool pamt_initialised(const struct tdmr *t, uint64_t pa);
+bool pamt_is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size);
+
+/* pair.c: dynamic PAMT. pamt_bit(): the page is half of a pair, or reserved. */
+bool pamt_bit(const struct call *c, uint64_t pa);
+bool pamt_range_unmarked(const struct call *c, uint64_t pa);
+void pamt_init_bitmap(struct call *c, const struct tdmr *t, uint64_t pa, uint64_t end);
+uint64_t pair_page(const struct pamt_entry *e, unsigned which);
+struct pamt_entry *pair_entry(const struct call *c, const struct pamt_entry *e, uint64_t pa);
+bool pair_count(struct pamt_entry *e, bool more);
+/* The page of 2M at @range whose entry is held exclusively becomes 512, described in @page[]. */
+tdx_status_t pair_split(struct call *c, struct pamt_entry *large, uint64_t range,
+			const uint64_t page[2]);
+void pair_merge(struct call *c, struct pamt_entry *e, uint64_t owner, uint64_t page[2]);
+/* For SYS.DISABLE: the pair of a range that nothing is used of is cleared and given back. */
+void pair_drop(struct call *c, struct pamt_entry *e);
 void chldcnt_add(struct tdr *tdr, int64_t n);
 
 /* sys_init.c */
@@ -466,7 +487,7 @@ LEAF(leaf_mem_page_aug); LEAF(leaf_mem_range_block); LEAF(leaf_mem_range_unblock
 LEAF(leaf_mem_page_remove); LEAF(leaf_mem_page_promote); LEAF(leaf_mem_page_demote);
 LEAF(leaf_mem_page_relocate); LEAF(leaf_mem_rd); LEAF(leaf_mem_wr);
 LEAF(leaf_phymem_page_rdmd); LEAF(leaf_phymem_page_reclaim); LEAF(leaf_phymem_page_wbinvd);
-LEAF(leaf_phymem_cache_wb);
+LEAF(leaf_phymem_cache_wb); LEAF(leaf_phymem_pamt_add); LEAF(leaf_phymem_pamt_remove);
 LEAF(leaf_mig_session); LEAF(leaf_mig_vp); LEAF(leaf_mig_stream_create); LEAF(leaf_mig_export_immutable);
 LEAF(leaf_mig_import_immutable); LEAF(leaf_mig_unblockw); LEAF(leaf_mig_restore);
 LEAF(leaf_servtd_bind); LEAF(leaf_servtd_prebind);

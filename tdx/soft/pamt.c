@@ -4,7 +4,7 @@
  * Invariants
  *   - The tables lie in the memory that TDH.SYS.CONFIG named; one entry, as large as the profile
  *     says, for each 4K page, 2M range and 1G range. A page is described by the highest entry whose type is PT_REG, else by
- *     its 4K entry.
+ *     its 4K entry. With dynamic PAMT the 4K entries are elsewhere, or nowhere: pair.c.
  *   - A walk holds the entries above its end shared, so that no split or merge passes beneath it.
  *
  * Facts: ABI reference sections 4.4 and 9.
@@ -36,16 +36,31 @@ struct tdmr *tdmr_find(struct soft_module *m, uint64_t pa)
 	return NULL;
 }
 
+/* With dynamic PAMT a 4K entry is there only if its range has a pair. */
 struct pamt_entry *pamt_entry_at(const struct call *c, const struct tdmr *t, uint64_t pa,
 				 unsigned level)
 {
 	uint64_t index = (pa - t->base) >> (PAGE_SHIFT + 9 * level);
 
+	if (level == 0 && c->m->dynamic_pamt)
+		return pair_entry(c, pamt_entry_at(c, t, pa, 1), pa);
 	return call_map(c, t->pamt[level] + index * c->m->profile->pamt_entry_bytes[level]);
 }
 
+/* TDMR.INIT has come past the 1 GiB around @pa; @t may be NULL. */
+bool pamt_initialised(const struct tdmr *t, uint64_t pa)
+{
+	return t && pa < align_down(__atomic_load_n(&t->done, __ATOMIC_ACQUIRE), SIZE_1G);
+}
+
+/* Nothing below this entry describes the page: it is large, or there is no pair of 4K entries. */
+static bool ends_walk(const struct call *c, const struct pamt_entry *e, unsigned level)
+{
+	return e->type == PT_REG || (level == 1 && c->m->dynamic_pamt && e->type != PT_PAMT);
+}
+
 /*
- * Down from the 1G entry to level @stop, ending early at a PT_REG entry. The end is locked in
+ * Down from the 1G entry to level @stop, ending early where nothing is below. The end is locked in
  * @mode, all above it shared.
  */
 tdx_status_t pamt_walk(struct call *c, uint64_t pa, unsigned stop, enum lock_mode mode, uint32_t op,
@@ -53,7 +68,7 @@ tdx_status_t pamt_walk(struct call *c, uint64_t pa, unsigned stop, enum lock_mod
 {
 	const struct tdmr *t = tdmr_find(c->m, pa);
 
-	if (!t || pa >= align_down(__atomic_load_n(&t->done, __ATOMIC_ACQUIRE), SIZE_1G))
+	if (!pamt_initialised(t, pa))
 		return FAIL(OPERAND_ADDR_RANGE_ERROR, op);
 	*ref = (struct pamt_ref){ 0 };
 	for (unsigned level = 2;; level--) {
@@ -64,7 +79,7 @@ tdx_status_t pamt_walk(struct call *c, uint64_t pa, unsigned stop, enum lock_mod
 		if (level == stop)
 			return call_take(c, &e->lock, mode, HOST_PRIORITY, op);
 		TRY(call_take(c, &e->lock, SHARED, HOST_PRIORITY, op));
-		if (e->type == PT_REG) {
+		if (ends_walk(c, e, level)) {
 			if (mode == SHARED)
 				return OK;
 			/* The walk ends here after all: this entry is the one to own. */
@@ -96,14 +111,24 @@ void page_assign(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned lev
 		 uint64_t owner)
 {
 	pamt_set(e, type, owner);
+	if (level == 0 && c->m->dynamic_pamt)
+		(void)pair_count(pamt_entry_at(c, tdmr_find(c->m, pa), pa, 1), true);
 	call_hide(c, pa, level);
 }
 
-/* It is free again. The entry keeps its old owner, as in the real module. */
-void page_give_back(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level)
+/*
+ * It is free again. The entry keeps its old owner, as in the real module. Returns the hint that leaves
+ * put beside an address: no 4K page of the range is in use, its pair could go.
+ */
+uint64_t page_give_back(struct call *c, struct pamt_entry *e, uint64_t pa, unsigned level)
 {
+	bool last = false;
+
 	e->type = PT_NDA;
+	if (level == 0 && c->m->dynamic_pamt)
+		last = pair_count(pamt_entry_at(c, tdmr_find(c->m, pa), pa, 1), false);
 	call_unhide(c, pa, level);
+	return last ? PAMT_REMOVAL_HINT : 0;
 }
 
 /* A PT_REG page held exclusively at @ref becomes 512 of the next smaller size. */
@@ -133,7 +158,7 @@ void pamt_merge(struct call *c, struct pamt_ref *ref, uint64_t pa, uint64_t owne
 	pamt_set(ref->e, PT_REG, owner); /* its BEPOCH stays as the range last had it */
 }
 
-static bool is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
+bool pamt_is_reserved(const struct tdmr *t, uint64_t offset, uint64_t size)
 {
 	for (unsigned i = 0; i < SOFT_MOST_RESERVED && t->reserved[i].size; i++)
 		if (offset < t->reserved[i].base + t->reserved[i].size &&
@@ -162,14 +187,14 @@ static void init_entry(struct call *c, const struct tdmr *t, uint64_t pa, unsign
 static void init_small_by_one(struct call *c, const struct tdmr *t, uint64_t pa, uint64_t end)
 {
 	for (uint64_t a = pa; a < end; a += PAGE_SIZE)
-		init_entry(c, t, a, 0, is_reserved(t, a - t->base, PAGE_SIZE) ? PT_RSVD : PT_NDA);
+		init_entry(c, t, a, 0, pamt_is_reserved(t, a - t->base, PAGE_SIZE) ? PT_RSVD : PT_NDA);
 }
 
 /* The 4K entries of one page of PAMT: 1 MiB from @pa. Most of it is the same throughout. */
 static void init_small(struct call *c, const struct tdmr *t, uint64_t pa)
 {
 	struct pamt_entry *e = pamt_entry_at(c, t, pa, 0);
-	bool any = is_reserved(t, pa - t->base, PAMT_PAGE_SPAN);
+	bool any = pamt_is_reserved(t, pa - t->base, PAMT_PAGE_SPAN);
 
 	_Static_assert(PT_NDA == 0, "a page of free entries is a page of zeroes");
 	if (!any) {
@@ -192,6 +217,10 @@ void pamt_init_block(struct call *c, struct tdmr *t, uint64_t pa)
 		init_entry(c, t, pa, 2, PT_NDA);
 	for (uint64_t a = pa; a < end; a += SIZE_2M)
 		init_entry(c, t, a, 1, PT_NDA);
+	if (c->m->dynamic_pamt) {
+		pamt_init_bitmap(c, t, pa, end);
+		return;
+	}
 	if (c->m->profile->pamt_entry_bytes[0] != sizeof(struct pamt_entry)) {
 		init_small_by_one(c, t, pa, end);
 		return;
@@ -216,12 +245,19 @@ bool pamt_is_private(const struct call *c, uint64_t pa)
 
 	if (in_pamt(c->m, pa))
 		return true;
-	if (!t || pa >= align_down(__atomic_load_n(&t->done, __ATOMIC_ACQUIRE), SIZE_1G))
+	if (!pamt_initialised(t, pa))
 		return false;
 	for (unsigned level = 2; level > 0; level--)
 		if (pamt_entry_at(c, t, pa, level)->type == PT_REG)
 			return true;
-	return pamt_entry_at(c, t, pa, 0)->type >= PT_REG;
+	if (!c->m->dynamic_pamt)
+		return pamt_entry_at(c, t, pa, 0)->type >= PT_REG;
+	if (pamt_bit(c, pa))
+		return !pamt_is_reserved(t, pa - t->base, PAGE_SIZE);
+
+	const struct pamt_entry *range = pamt_entry_at(c, t, pa, 1);
+
+	return range->type == PT_PAMT && pair_entry(c, range, pa)->type >= PT_REG;
 }
 
 void chldcnt_add(struct tdr *tdr, int64_t n)

@@ -14,6 +14,11 @@
 #include <string.h>
 
 #define TDMR_INFO_ALIGN 512
+
+/* R8 beside the KeyID. The tree of PAMTs spans addresses of 48 bits without KeyID. */
+#define CONFIG_DYNAMIC_PAMT  BIT64(16)
+#define DYNAMIC_PAMT_PA_BITS 48
+
 enum { P4K, P2M, P1G, PAMTS };
 
 static const uint64_t level_unit[PAMTS] = { PAGE_SIZE, SIZE_2M, SIZE_1G };
@@ -80,14 +85,23 @@ static tdx_status_t check_reserved(const struct call *c, const struct tdmr *t, u
 	return OK;
 }
 
+/* With dynamic PAMT there is a bitmap instead of 4K entries. */
+static uint64_t least_pamt(const struct soft_module *m, const struct tdmr *t, int level)
+{
+	uint64_t entries = t->size / level_unit[level];
+
+	return level == P4K && m->dynamic_pamt
+		       ? entries * m->profile->pamt_bitmap_bits / 8
+		       : entries * m->profile->pamt_entry_bytes[level];
+}
+
 static tdx_status_t check_pamt_shape(const struct call *c, const struct tdmr *t, unsigned i)
 {
 	for (int l = P1G; l >= P4K; l--) {
 		uint64_t base = t->pamt[l], size = t->pamt_size[l], end = base + size;
 
 		if (end < base || !is_aligned(base | size, PAGE_SIZE) || !pa_fits(c, base) ||
-		    (size && !pa_fits(c, end - 1)) ||
-		    size < t->size / level_unit[l] * c->m->profile->pamt_entry_bytes[l])
+		    (size && !pa_fits(c, end - 1)) || size < least_pamt(c->m, t, l))
 			return FAIL(INVALID_PAMT, i | (unsigned)l << 8);
 	}
 	return OK;
@@ -225,7 +239,8 @@ void sys_config_undo(struct call *c)
 tdx_status_t leaf_sys_config(struct call *c)
 {
 	struct soft_module *m = c->m;
-	uint64_t array = c->in.rcx, count = c->in.rdx, hkid = c->in.r8;
+	uint64_t array = c->in.rcx, count = c->in.rdx, hkid = c->in.r8 & ~CONFIG_DYNAMIC_PAMT;
+	bool dynamic = (c->in.r8 & CONFIG_DYNAMIC_PAMT) != 0;
 
 	if (FAILED(call_take(c, &m->sys_lock, EXCLUSIVE, PLAIN, 0)))
 		return FAIL(SYS_BUSY, 0);
@@ -236,6 +251,10 @@ tdx_status_t leaf_sys_config(struct call *c)
 		return FAIL(OPERAND_INVALID, OP_RDX);
 	if (hkid >> 16 || !hkid_is_private(m, (uint32_t)hkid))
 		return FAIL(OPERAND_INVALID, OP_R8);
+	if (dynamic && (!(m->profile->features0 & SOFT_F_DYNAMIC_PAMT) ||
+			m->hkid_shift > DYNAMIC_PAMT_PA_BITS))
+		return FAIL(OPERAND_INVALID, OP_R8);
+	m->dynamic_pamt = dynamic;
 	/* Stays reserved even if a TDMR is refused below; a retry may name it again. */
 	m->kot[hkid].state = KOT_RESERVED;
 	m->global_hkid = (uint16_t)hkid;

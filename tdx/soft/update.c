@@ -24,6 +24,7 @@ static void write_down(const struct soft_module *m, struct handoff *h, uint64_t 
 {
 	h->global_hkid = m->global_hkid;
 	h->pkg_done = m->pkg_done;
+	h->dynamic_pamt = m->dynamic_pamt;
 	h->tdmr_count = m->tdmr_count;
 	memcpy(h->tdmr, m->tdmr, sizeof(h->tdmr));
 	memcpy(h->kot, m->kot, sizeof(h->kot));
@@ -36,6 +37,7 @@ static void take_over(struct soft_module *m, struct handoff *h)
 {
 	m->global_hkid = h->global_hkid;
 	m->pkg_done = h->pkg_done;
+	m->dynamic_pamt = h->dynamic_pamt;
 	m->tdmr_count = h->tdmr_count;
 	memcpy(m->tdmr, h->tdmr, sizeof(m->tdmr));
 	memcpy(m->kot, h->kot, sizeof(m->kot));
@@ -67,7 +69,8 @@ tdx_status_t leaf_sys_update(struct call *c)
 	if (m->sys_state != SYSINIT_DONE || m->lps_done < m->machine->lp_count)
 		return FAIL(SYS_STATE_INCORRECT, 0);
 	if (!m->handoff.valid || m->handoff.version > m->profile->handoff_version ||
-	    m->handoff.version < m->profile->handoff_oldest)
+	    m->handoff.version < m->profile->handoff_oldest ||
+	    (m->handoff.dynamic_pamt && !(m->profile->features0 & SOFT_F_DYNAMIC_PAMT)))
 		return FAIL(SYS_INVALID_HANDOFF, 0);
 	take_over(m, &m->handoff);
 	m->sys_state = SYS_READY;
