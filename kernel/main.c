@@ -343,6 +343,7 @@ static void start_tdx(void)
 	tdx_host.page_clear = cpu_wants_clearing() ? clear_lines : NULL;
 	irq_register(VEC_POSTED, on_notification);
 	tdx_host.memory_wanted = t->tdx_memory;
+	tdx_host.pamt = t->pamt;
 	if (!provide_module(t))
 		return;
 	if (tdx_init(&tdx_host) != 0)

@@ -59,7 +59,7 @@ static const char *step_fault(const struct mmu *mmu, const struct walk *w, spte_
 
 int hook_refused(struct mmu *mmu, gfn_t gfn, int level, int err)
 {
-	if (err == -EBUSY || err == -EOPNOTSUPP || err == -EOWNERDEAD)
+	if (err == -EBUSY || err == -EOPNOTSUPP || err == -EOWNERDEAD || err == -ENOMEM)
 		return err;
 	/* Nothing may be left behind when the KeyID is gone: what cannot be reclaimed is leaked. */
 	if (mmu->phase == MMU_RELEASED)

@@ -83,8 +83,8 @@ struct mmu_ops {
 	/*
 	 * Carry one change of a mirror entry to the external table: spte_step(old, new) says which.
 	 * The mirror entry is FROZEN meanwhile. For a new table mmu_page_of(mmu, new)->external is
-	 * the page to give. 0: done. -EBUSY: nothing changed, try again later. -EIO: refused in a
-	 * way that the rules exclude; nothing changed; the MMU marks the guest bugged. STEP_JOIN may
+	 * the page to give. 0: done. -EBUSY: nothing changed, try again later. -ENOMEM: the same, when
+	 * there is more memory (STEP_ADD_TABLE, STEP_SPLIT). -EIO: refused in a way that the rules exclude; nothing changed; the MMU marks the guest bugged. STEP_JOIN may
 	 * also say -EOPNOTSUPP: nothing changed, and it never will (some accepted, some not). In phase
 	 * MMU_RELEASED, STEP_REMOVE_LEAF reclaims the page and STEP_REMOVE_TABLE has nothing to do.
 	 * After STEP_REMOVE_LEAF and STEP_MOVE the old frame is the host's again (cleaned); the MMU

@@ -200,7 +200,7 @@ static int sys_config(void)
 	list = hpa_to_ptr(page);
 	for (unsigned i = 0; i < s->plan->count; i++)
 		list[i] = ptr_to_hpa(&s->plan->tdmr[i]).v;
-	st = TDX_RETRY(tdh_sys_config(page, s->plan->count, keyid_global()));
+	st = TDX_RETRY(tdh_sys_config(page, s->plan->count, keyid_global(), s->dynamic_pamt));
 	page_free(page, PAGE_KERNEL);
 	s->done.configured = tdx_ok(st);
 	return tdx_ok(st) ? 0 : refused("TDH.SYS.CONFIG", st);
@@ -300,8 +300,8 @@ static void report_ready(void)
 	char text[100];
 
 	log_info("tdx: %s", tdx_module_text(text, sizeof(text)));
-	log_info("tdx: %u KeyIDs from %u, %u TDMRs, PAMT %llu KiB, %llu of %llu MiB for TDs",
-		 k.total, k.first, s->plan->count, (unsigned long long)(s->plan->pamt_bytes >> 10),
+	log_info("tdx: %u KeyIDs from %u, %u TDMRs, %sPAMT %llu KiB, %llu of %llu MiB for TDs",
+		 k.total, k.first, s->plan->count, s->dynamic_pamt ? "dynamic " : "", (unsigned long long)(s->plan->pamt_bytes >> 10),
 		 (unsigned long long)((s->plan->ram_bytes - s->plan->lost_bytes) >> 20),
 		 (unsigned long long)(s->plan->ram_bytes >> 20));
 	if (s->plan->spared_bytes)

@@ -20,6 +20,7 @@
 
 #define BLOCKS_MAX 128u
 #define KEYIDS_MAX 16u
+#define ORDER_2M   9u
 
 /* Pages in one piece. */
 struct block {
@@ -454,22 +455,40 @@ static void reclaim_root(hpa_t page, const struct page_metadata *md, void *arg)
 	(void)TDX_RETRY(tdh_phymem_page_wbinvd(keyed_hpa(page, keyid_global())));
 }
 
+/* In one piece if it can be: a block of 2M was lent without what its 4K pages would need. */
+static void give_back_block(const struct block *b, struct hand_counts *n)
+{
+	unsigned pages = 1u << b->order, ours = 0;
+	bool is[HAND_PAGES_MAX];
+
+	for (unsigned p = 0; p < pages; p++) {
+		is[p] = !is_offered(b, p) || is_ours(hpa_add(b->base, p * PAGE_SIZE));
+		ours += is[p];
+	}
+	n->freed += ours;
+	n->leaked += pages - ours;
+	if (ours == pages) {
+		tdx_pages_free(b->base, PAGE_TDX_CONTROL, b->order);
+		return;
+	}
+	for (unsigned p = 0; p < pages; p++) {
+		hpa_t page = hpa_add(b->base, p * PAGE_SIZE);
+
+		if (!is[p])
+			tdx_pages_leak(page, PAGE_TDX_CONTROL, 0);
+		else if (b->order < ORDER_2M)
+			tdx_pages_free(page, PAGE_TDX_CONTROL, 0);
+		else
+			pages_free(page, PAGE_TDX_CONTROL, 0);
+	}
+}
+
 static void give_back_blocks(struct hand_counts *n)
 {
 	for (unsigned i = 0; i < hand.blocks; i++) {
 		struct block *b = &hand.block[i];
 
-		for (unsigned p = 0; p < 1u << b->order; p++) {
-			hpa_t page = hpa_add(b->base, p * PAGE_SIZE);
-			bool ours = !is_offered(b, p) || is_ours(page);
-
-			if (ours)
-				tdx_pages_free(page, PAGE_TDX_CONTROL, 0);
-			else
-				tdx_pages_leak(page, PAGE_TDX_CONTROL, 0);
-			n->freed += ours;
-			n->leaked += !ours;
-		}
+		give_back_block(b, n);
 	}
 	hand.blocks = 0;
 }

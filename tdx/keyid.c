@@ -90,6 +90,8 @@ struct keyid_counts keyid_counts(void)
 	return (struct keyid_counts){ ids.first, ids.end - ids.first, ids.used, ids.leaked };
 }
 
+unsigned keyid_shift(void) { return ids.shift; }
+
 keyed_hpa_t keyed_hpa(hpa_t page, uint16_t keyid)
 {
 	return (keyed_hpa_t){ page.v | (uint64_t)keyid << ids.shift };

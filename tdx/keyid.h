@@ -31,6 +31,9 @@ struct keyid_counts {
 };
 struct keyid_counts keyid_counts(void);
 
+/* The lowest bit of an address that belongs to a KeyID. */
+unsigned keyid_shift(void);
+
 keyed_hpa_t keyed_hpa(hpa_t page, uint16_t keyid);
 
 #endif

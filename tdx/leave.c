@@ -18,6 +18,7 @@
 #include "kernel/base/log.h"
 #include "tdx/abi/explain.h"
 #include "tdx/by_hand.h"
+#include "tdx/pairs.h"
 #include "tdx/retry.h"
 #include "tdx/state.h"
 #include "tdx/tdh.h"
@@ -96,6 +97,7 @@ static void clear_private(const struct tdx_state *s)
 			if (is_the_modules((hpa_t){ at }))
 				s->host.page_clear((hpa_t){ at }, 0);
 	}
+	pairs_clear(s->host.page_clear);
 }
 
 void tdx_fini(void)
@@ -106,6 +108,7 @@ void tdx_fini(void)
 	if (s->phase == TDX_SHUT_DOWN || (!s->plan && !s->done.sys_init))
 		return;
 	take_back_lent();
+	pairs_sweep();
 	disabled = disable_module(s);
 	s->phase = TDX_SHUT_DOWN;
 	tdx_write_back_caches();

@@ -24,6 +24,7 @@ struct tdx_metadata {
 	uint64_t features0;
 	uint64_t max_tdmrs, max_reserved_per_tdmr;
 	uint64_t pamt_entry_bytes[PAMT_LEVELS];
+	uint64_t pamt_bitmap_bits; /* of dynamic PAMT, for each 4K page; 0: it has none */
 	uint64_t tdcs_bytes, tdvps_bytes;
 	uint64_t attributes_fixed0, attributes_fixed1, xfam_fixed0, xfam_fixed1;
 	uint64_t flags_fixed0, flags_fixed1;

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "kernel/base/log.h"
+#include "tdx/pairs.h"
 #include "tdx/retry.h"
 #include "tdx/state.h"
 #include "tdx/tdh.h"
@@ -25,6 +26,8 @@
 
 /* Pages that are kept usable for who cannot extend: tables and pages of one operation. */
 #define PROVIDE_PAGES UINT64_C(2048)
+
+#define ORDER_2M 9u
 
 static uint64_t tdmr_end(const struct tdmr_info *t) { return t->base + t->size; }
 
@@ -211,6 +214,12 @@ static bool is_ready(hpa_t base, unsigned order)
 	return false;
 }
 
+/* A page of 2M or more cannot be where a page pair is. */
+static bool is_whole(hpa_t base, unsigned order)
+{
+	return order < ORDER_2M || pairs_vacate(base, order);
+}
+
 /* One allocation; pages that the module would refuse are put aside meanwhile. */
 static hpa_t alloc_ready(enum page_owner owner, unsigned order)
 {
@@ -219,7 +228,7 @@ static hpa_t alloc_ready(enum page_owner owner, unsigned order)
 
 	while (n < PUT_ASIDE_MAX) {
 		base = pages_alloc_raw(owner, order);
-		if (hpa_is_none(base) || is_ready(base, order))
+		if (hpa_is_none(base) || (is_ready(base, order) && is_whole(base, order)))
 			break;
 		aside[n++] = base;
 		base = HPA_NONE;
@@ -229,7 +238,7 @@ static hpa_t alloc_ready(enum page_owner owner, unsigned order)
 	return base;
 }
 
-hpa_t tdx_pages_alloc(enum page_owner owner, unsigned order)
+hpa_t tdx_pages_alloc_bare(enum page_owner owner, unsigned order)
 {
 	hpa_t base = alloc_ready(owner, order);
 
@@ -237,6 +246,18 @@ hpa_t tdx_pages_alloc(enum page_owner owner, unsigned order)
 		tdx_state.host.cache_flush(base, order);
 	return base;
 }
+
+hpa_t tdx_pages_alloc(enum page_owner owner, unsigned order)
+{
+	hpa_t base = tdx_pages_alloc_bare(owner, order);
+
+	if (hpa_is_none(base) || order >= ORDER_2M || pairs_get(base, 1u << order) == 0)
+		return base;
+	pages_free(base, owner, order);
+	return HPA_NONE;
+}
+
+int tdx_pages_use_small(hpa_t block) { return pairs_get(block, 1u << ORDER_2M); }
 
 hpa_t tdx_pages_get(enum page_owner owner, unsigned order)
 {
@@ -249,6 +270,8 @@ hpa_t tdx_pages_get(enum page_owner owner, unsigned order)
 
 void tdx_pages_free(hpa_t base, enum page_owner owner, unsigned order)
 {
+	if (order < ORDER_2M)
+		pairs_put(base, 1u << order);
 	if (tdx_state.host.page_clear)
 		tdx_state.host.page_clear(base, order);
 	pages_free(base, owner, order);

@@ -12,6 +12,8 @@
 
 #include "kernel/base/log.h"
 #include "tdx/abi/explain.h"
+#include "tdx/keyid.h"
+#include "tdx/pairs.h"
 #include "tdx/state.h"
 #include "tdx/tdh.h"
 
@@ -88,19 +90,81 @@ static int make_plan(const struct tdmr_limits *limits, struct tdmr_memory *m)
 					       : "no memory for the PAMT");
 }
 
-int tdx_plan_make(void)
+/* The module's tree of PAMTs with pairs spans addresses of so many bits, KeyID not included. */
+#define DYNAMIC_PAMT_PA_BITS 48
+
+#define FEATURE_DYNAMIC_PAMT BIT64(36)
+
+/* Why PAMT cannot be dynamic; NULL: it can. */
+static const char *not_dynamic(const struct tdx_metadata *md)
 {
-	struct tdx_state *s = &tdx_state;
-	struct tdmr_limits limits = {
+	if (!(md->features0 & FEATURE_DYNAMIC_PAMT) || !md->pamt_bitmap_bits)
+		return "the module has none";
+	if (keyid_shift() > DYNAMIC_PAMT_PA_BITS)
+		return "with so few KeyID bits addresses have more than 48";
+	return NULL;
+}
+
+static bool choose_dynamic(const struct tdx_state *s)
+{
+	const char *why = not_dynamic(&s->md);
+
+	if (s->host.pamt == TDX_PAMT_STATIC)
+		return false;
+	if (why && s->host.pamt == TDX_PAMT_DYNAMIC)
+		log_warn("tdx: pamt = dynamic: %s: static it is", why);
+	return !why;
+}
+
+static struct tdmr_limits module_limits(const struct tdx_state *s)
+{
+	return (struct tdmr_limits){
 		s->md.max_tdmrs,
 		s->md.max_reserved_per_tdmr,
 		{ s->md.pamt_entry_bytes[0], s->md.pamt_entry_bytes[1], s->md.pamt_entry_bytes[2] },
+		s->dynamic_pamt ? s->md.pamt_bitmap_bits : 0,
 	};
+}
+
+void tdx_pamt_cost(struct tdx_pamt_cost *out)
+{
+	const struct tdx_state *s = &tdx_state;
+	const struct tdmr_limits limits = module_limits(s);
+	struct pairs_counts n;
+
+	*out = (struct tdx_pamt_cost){ .dynamic = s->dynamic_pamt };
+	if (!s->plan)
+		return;
+	pairs_read(&n);
+	out->fixed = s->plan->pamt_bytes;
+	out->if_static = tdmr_static_bytes(s->plan, &limits);
+	out->pairs = n.pairs;
+	out->idle = n.idle;
+	out->pair_bytes = n.pairs * 2 * PAGE_SIZE;
+	out->table_bytes = pairs_table_bytes();
+}
+
+/* Counters for page pairs belong to the plan. */
+static int make_pairs(const struct tdx_state *s)
+{
+	if (!s->dynamic_pamt || pairs_init(s->plan) == 0)
+		return 0;
+	tdx_plan_drop(false);
+	return tdx_step_failed(-EIO, "memory plan", "no memory to count page pairs in");
+}
+
+int tdx_plan_make(void)
+{
+	struct tdx_state *s = &tdx_state;
+	struct tdmr_limits limits;
 	struct tdmr_memory m = { .alloc = pamt_alloc,
 				 .free = pamt_free,
 				 .wanted = s->host.memory_wanted };
 	uint64_t why;
 	int err = list_memory(&m);
+
+	s->dynamic_pamt = choose_dynamic(s);
+	limits = module_limits(s);
 
 	err = err ? tdx_step_failed(-EIO, "memory plan", "out of memory") : make_plan(&limits, &m);
 	if (!err && tdmr_check(s->plan->tdmr, s->plan->count, &m.cmr, &limits, &why)) {
@@ -109,6 +173,7 @@ int tdx_plan_make(void)
 		err = tdx_step_failed(-EIO, "memory plan",
 				      tdx_status_text((tdx_status_t){ why }, text, sizeof(text)));
 	}
+	err = err ? err : make_pairs(s);
 	for (unsigned i = 0; !err && i < s->plan->count; i++)
 		s->ready_end[i] = s->plan->tdmr[i].base;
 	ranges_free(&m.ram);
@@ -124,6 +189,7 @@ void tdx_plan_drop(bool keyed)
 	ranges_free(&s->ready);
 	if (!s->plan)
 		return;
+	pairs_fini(keyed);
 	for (unsigned i = 0; i < s->plan->count && keyed; i++)
 		for (uint64_t at = s->plan->pamt[i].base; at < s->plan->pamt[i].end;
 		     at += PAGE_SIZE)

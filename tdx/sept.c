@@ -9,7 +9,7 @@
  * put into a batch (tdx/reclaim.h).
  *
  * Invariants
- *   - A hook either carries the whole step or leaves the S-EPT as it was (-EBUSY, -EIO).
+ *   - A hook either carries the whole step or leaves the S-EPT as it was (-EBUSY, -ENOMEM, -EIO).
  *   - A page that came back is written back under its KeyID before anyone else gets it; if that is
  *     refused, or the module keeps it, it is leaked and counted.
  *   - TRACK is serialised per TD, and the kick comes after it (rule C11).
@@ -24,6 +24,7 @@
 #include "mmu/page.h"
 #include "tdx/abi/explain.h"
 #include "tdx/keyid.h"
+#include "tdx/pairs.h"
 #include "tdx/reclaim.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
@@ -104,17 +105,27 @@ static void flush_host_lines(hpa_t page)
 
 /* ---- the steps ---- */
 
+/* The MMU's own allocation knows of no page pairs: a table gets its share when it is given. */
+static int table_result(struct change *c, const char *leaf, hpa_t page, tdx_status_t st)
+{
+	if (tdx_ok(st))
+		__atomic_fetch_add(&c->td->sept_pages, 1, __ATOMIC_RELAXED);
+	else
+		pairs_put(page, 1);
+	return hook_result(c, leaf, st);
+}
+
 static int add_table(struct change *c)
 {
 	hpa_t page = external_of(c, c->new);
+	int err = pairs_get(page, 1);
 
+	if (err)
+		return err;
 	flush_host_lines(page);
-	tdx_status_t st =
-		HOOK_RETRY(tdh_mem_sept_add(c->td->tdr, c->gpa, c->level, page, &c->fault));
-
-	if (tdx_ok(st))
-		__atomic_fetch_add(&c->td->sept_pages, 1, __ATOMIC_RELAXED);
-	return hook_result(c, "TDH.MEM.SEPT.ADD", st);
+	return table_result(
+		c, "TDH.MEM.SEPT.ADD", page,
+		HOOK_RETRY(tdh_mem_sept_add(c->td->tdr, c->gpa, c->level, page, &c->fault)));
 }
 
 static int add_leaf(struct change *c)
@@ -192,23 +203,39 @@ static int remove_table(struct change *c)
 
 static int split(struct change *c)
 {
-	hpa_t page = external_of(c, c->new);
+	hpa_t page = external_of(c, c->new), range = pfn_to_hpa(spte_pfn(c->old));
+	struct page_pair pair = NO_PAIR;
+	bool to_4k = c->level == LEVEL_2M;
+	int err = pairs_get(page, 1);
 
+	if (err)
+		return err;
+	err = to_4k ? pairs_split_begin(range, &pair) : 0;
+	if (err) {
+		pairs_put(page, 1);
+		return err;
+	}
 	flush_host_lines(page);
-	tdx_status_t st =
-		HOOK_RETRY(tdh_mem_page_demote(c->td->tdr, c->gpa, c->level, page, &c->fault));
+	tdx_status_t st = HOOK_RETRY(
+		tdh_mem_page_demote(c->td->tdr, c->gpa, c->level, page, pair.page, &c->fault));
 
-	if (tdx_ok(st))
-		__atomic_fetch_add(&c->td->sept_pages, 1, __ATOMIC_RELAXED);
-	return hook_result(c, "TDH.MEM.PAGE.DEMOTE", st);
+	if (!tdx_ok(st))
+		pairs_split_failed(&pair);
+	else if (to_4k)
+		pairs_split_done(range, &pair);
+	return table_result(c, "TDH.MEM.PAGE.DEMOTE", page, st);
 }
 
 static int join(struct change *c)
 {
-	tdx_status_t st = HOOK_RETRY(tdh_mem_page_promote(c->td->tdr, c->gpa, c->level, &c->fault));
+	struct page_pair back;
+	tdx_status_t st = HOOK_RETRY(
+		tdh_mem_page_promote(c->td->tdr, c->gpa, c->level, back.page, &c->fault));
 
 	if (tdx_is(st, TDX_EPT_INVALID_PROMOTE_CONDITIONS))
 		return -EOPNOTSUPP;
+	if (tdx_ok(st) && c->level == LEVEL_2M)
+		pairs_joined(pfn_to_hpa(spte_pfn(c->new)), &back);
 	return hook_result(c, "TDH.MEM.PAGE.PROMOTE", st);
 }
 

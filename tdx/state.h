@@ -36,6 +36,7 @@ struct tdx_state {
 	const char *failed_step; /* of the last attempt: a leaf or a step; NULL: none */
 	tdx_status_t failed_status; /* what the module said; ~0: it was not the module */
 	struct tdmr_plan *plan; /* in pages of its own; NULL before */
+	bool dynamic_pamt;      /* the plan is made for it: tdx/pairs.h */
 	/* One CPU of each package: where per-package leaves run. */
 	unsigned packages;
 	unsigned package_cpu[TDX_MAX_PACKAGES];
@@ -85,10 +86,19 @@ void tdx_plan_drop(bool keyed);
  */
 hpa_t tdx_pages_alloc(enum page_owner owner, unsigned order) MUST_CHECK;
 
+/* The same without what the module needs to know of 4K pages: for pages of page pairs themselves. */
+hpa_t tdx_pages_alloc_bare(enum page_owner owner, unsigned order) MUST_CHECK;
+
+/*
+ * A block of 2M that was allocated as such is used, and freed, in pages of 4K from now on. 0, or an errno
+ * of pairs_get(): it is as before.
+ */
+int tdx_pages_use_small(hpa_t block) MUST_CHECK;
+
 /* The same with no lock held: makes more memory usable when what is usable runs out. */
 hpa_t tdx_pages_get(enum page_owner owner, unsigned order) MUST_CHECK;
 
-/* The module has given them up: they are the host's. */
+/* The module has given them up: they are the host's. In the orders they were allocated for. */
 void tdx_pages_free(hpa_t base, enum page_owner owner, unsigned order);
 
 /* The module would not: never to be used again. */

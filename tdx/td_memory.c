@@ -228,12 +228,18 @@ static int gather(struct td *td, gfn_t gfn)
 {
 	hpa_t block = tdx_pages_alloc(PAGE_TDX_PRIVATE, PRIVATE_ORDER_2M);
 	unsigned moved;
+	int err;
 
 	if (hpa_is_none(block))
 		return -ENOMEM;
+	err = tdx_pages_use_small(block);
+	if (err) {
+		tdx_pages_free(block, PAGE_TDX_PRIVATE, PRIVATE_ORDER_2M);
+		return err;
+	}
 	__atomic_fetch_add(&td->private_pages, FRAMES_2M, __ATOMIC_RELAXED);
 
-	int err = mmu_gather_private(&td->mmu, gfn, hpa_to_pfn(block), &moved);
+	err = mmu_gather_private(&td->mmu, gfn, hpa_to_pfn(block), &moved);
 
 	for (uint64_t i = moved; i < FRAMES_2M; i++)
 		tdx_pages_free(hpa_add(block, i << PAGE_SHIFT), PAGE_TDX_PRIVATE, 0);

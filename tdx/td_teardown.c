@@ -16,6 +16,7 @@
  */
 #include "kernel/base/log.h"
 #include "tdx/keyid.h"
+#include "tdx/pairs.h"
 #include "tdx/reclaim.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
@@ -171,6 +172,7 @@ uint64_t td_teardown(struct td *td)
 	else if (td->stage >= TD_HAS_KEYID)
 		keyid_free(td->keyid);
 	td->stage = TD_NOTHING;
+	pairs_sweep();
 	report(td, tsc_now() - start);
 	return td->leaked;
 }

@@ -72,11 +72,18 @@ static inline MUST_CHECK tdx_status_t tdh_sys_info(hpa_t info, uint64_t info_byt
 	return seamcall(TDH_SYS_INFO, &r);
 }
 
-/* @list: @count addresses of TDMR_INFO; @keyid becomes the global KeyID, and stays it on failure.
+#define SYS_CONFIG_DYNAMIC_PAMT BIT64(16)
+
+/*
+ * @list: @count addresses of TDMR_INFO; @keyid becomes the global KeyID, and stays it on failure.
+ * @dynamic_pamt: the PAMT areas for 4K are bitmaps, of modules that have this.
  */
-static inline MUST_CHECK tdx_status_t tdh_sys_config(hpa_t list, uint64_t count, uint16_t keyid)
+static inline MUST_CHECK tdx_status_t tdh_sys_config(hpa_t list, uint64_t count, uint16_t keyid,
+						     bool dynamic_pamt)
 {
-	struct seam_regs r = { .rcx = list.v, .rdx = count, .r8 = keyid };
+	struct seam_regs r = { .rcx = list.v,
+			       .rdx = count,
+			       .r8 = keyid | (dynamic_pamt ? SYS_CONFIG_DYNAMIC_PAMT : 0) };
 
 	return seamcall(TDH_SYS_CONFIG, &r);
 }
@@ -138,7 +145,8 @@ struct page_metadata {
 
 static inline struct page_metadata page_metadata_of(const struct seam_regs *r)
 {
-	return (struct page_metadata){ r->rcx, r->rdx, r->r8, r->r9 };
+	/* Above the type: whether it is an entry with others below, of dynamic PAMT. */
+	return (struct page_metadata){ r->rcx & BITS64(7, 0), r->rdx, r->r8, r->r9 };
 }
 
 static inline MUST_CHECK tdx_status_t tdh_phymem_page_rdmd(hpa_t page, struct page_metadata *md)
@@ -166,6 +174,26 @@ static inline MUST_CHECK tdx_status_t tdh_phymem_page_wbinvd(keyed_hpa_t page)
 	struct seam_regs r = { .rcx = page.v };
 
 	return seamcall(TDH_PHYMEM_PAGE_WBINVD, &r);
+}
+
+/* Dynamic PAMT: 4K pages of the 2M range at @range are described in @first and @second from now on. */
+static inline MUST_CHECK tdx_status_t tdh_phymem_pamt_add(hpa_t range, hpa_t first, hpa_t second)
+{
+	struct seam_regs r = { .rcx = range.v | 1, .rdx = first.v, .r8 = second.v };
+
+	return seamcall(TDH_PHYMEM_PAMT_ADD, &r);
+}
+
+/* The way back, when no 4K page of the range is in use. */
+static inline MUST_CHECK tdx_status_t tdh_phymem_pamt_remove(hpa_t range, hpa_t *first,
+							     hpa_t *second)
+{
+	struct seam_regs r = { .rcx = range.v | 1 };
+	tdx_status_t st = seamcall(TDH_PHYMEM_PAMT_REMOVE, &r);
+
+	*first = (hpa_t){ r.rdx };
+	*second = (hpa_t){ r.r8 };
+	return st;
 }
 
 /* On one CPU of each package; @resume after TDX_INTERRUPTED_RESUMABLE. */
@@ -416,9 +444,13 @@ static inline MUST_CHECK tdx_status_t tdh_mem_track(tdr_t tdr)
 	return seamcall(TDH_MEM_TRACK, &r);
 }
 
-/* Split the leaf of @level at @gpa into 512, mapped by the free page @table. No nested VMs. */
+/*
+ * Split the leaf of @level at @gpa into 512, mapped by the free page @table. No nested VMs. @pair: of
+ * dynamic PAMT, for a page of 2M; else not looked at.
+ */
 static inline MUST_CHECK tdx_status_t tdh_mem_page_demote(tdr_t tdr, gpa_t gpa, int level,
-							  hpa_t table, struct sept_fault *f)
+							  hpa_t table, const hpa_t pair[2],
+							  struct sept_fault *f)
 {
 	const uint64_t none = ~UINT64_C(0);
 	struct seam_regs r = { .rcx = sept_operand(gpa, level),
@@ -426,18 +458,26 @@ static inline MUST_CHECK tdx_status_t tdh_mem_page_demote(tdr_t tdr, gpa_t gpa, 
 			       .r8 = table.v,
 			       .r9 = none,
 			       .r10 = none,
-			       .r11 = none };
+			       .r11 = none,
+			       .r12 = pair[0].v,
+			       .r13 = pair[1].v };
 
 	return sept_call(TDH_MEM_PAGE_DEMOTE, &r, f);
 }
 
-/* Join the 512 leaves below the entry of @level; f->rcx is the table page that came back. */
+/*
+ * Join the 512 leaves below the entry of @level; f->rcx is the table page that came back. With dynamic
+ * PAMT the pair of a page of 2M has come back too: @pair[].
+ */
 static inline MUST_CHECK tdx_status_t tdh_mem_page_promote(tdr_t tdr, gpa_t gpa, int level,
-							   struct sept_fault *f)
+							   hpa_t pair[2], struct sept_fault *f)
 {
 	struct seam_regs r = { .rcx = sept_operand(gpa, level), .rdx = tdr.page.v };
+	tdx_status_t st = sept_call(TDH_MEM_PAGE_PROMOTE, &r, f);
 
-	return sept_call(TDH_MEM_PAGE_PROMOTE, &r, f);
+	pair[0] = (hpa_t){ r.r12 };
+	pair[1] = (hpa_t){ r.r13 };
+	return st;
 }
 
 /* Move a 4K page; f->rcx is the old one on success. */

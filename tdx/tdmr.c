@@ -42,13 +42,28 @@ static const uint64_t pamt_page_bytes[PAMT_LEVELS] = { PAGE_SIZE, SIZE_2M, SIZE_
 
 uint64_t tdmr_pamt_bytes(uint64_t size, enum pamt_level level, const struct tdmr_limits *limits)
 {
-	return align_up(size / pamt_page_bytes[level] * limits->pamt_entry_bytes[level], PAGE_SIZE);
+	uint64_t entries = size / pamt_page_bytes[level];
+
+	if (level == PAMT_4K && limits->pamt_bitmap_bits)
+		return align_up((entries * limits->pamt_bitmap_bits + 7) / 8, PAGE_SIZE);
+	return align_up(entries * limits->pamt_entry_bytes[level], PAGE_SIZE);
 }
 
 static uint64_t pamt_block_bytes(uint64_t size, const struct tdmr_limits *limits)
 {
 	return tdmr_pamt_bytes(size, PAMT_4K, limits) + tdmr_pamt_bytes(size, PAMT_2M, limits) +
 	       tdmr_pamt_bytes(size, PAMT_1G, limits);
+}
+
+uint64_t tdmr_static_bytes(const struct tdmr_plan *plan, const struct tdmr_limits *limits)
+{
+	struct tdmr_limits fixed = *limits;
+	uint64_t bytes = 0;
+
+	fixed.pamt_bitmap_bits = 0;
+	for (unsigned i = 0; i < plan->count; i++)
+		bytes += pamt_block_bytes(plan->tdmr[i].size, &fixed);
+	return bytes;
 }
 
 static uint64_t tdmr_end(const struct tdmr_info *t) { return t->base + t->size; }

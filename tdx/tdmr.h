@@ -31,6 +31,7 @@
 struct tdmr_limits {
 	uint64_t max_tdmrs, max_reserved;
 	uint64_t pamt_entry_bytes[PAMT_LEVELS];
+	uint64_t pamt_bitmap_bits; /* dynamic PAMT: for each 4K page, instead of an entry; 0: static */
 };
 
 struct tdmr_memory {
@@ -68,6 +69,9 @@ void tdmr_plan_free(struct tdmr_plan *plan, const struct tdmr_memory *memory);
  */
 int tdmr_check(const struct tdmr_info *tdmrs, unsigned count, const struct ranges *cmrs,
 	       const struct tdmr_limits *limits, uint64_t *why) MUST_CHECK;
+
+/* Bytes that the plan's TDMRs would take with static PAMT. */
+uint64_t tdmr_static_bytes(const struct tdmr_plan *plan, const struct tdmr_limits *limits);
 
 /* Bytes of the PAMT area of @level for a TDMR of @size. */
 uint64_t tdmr_pamt_bytes(uint64_t size, enum pamt_level level, const struct tdmr_limits *limits);

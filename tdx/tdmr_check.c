@@ -85,6 +85,13 @@ static int check_reserved(const struct checker *c, unsigned i)
 	return 0;
 }
 
+static uint64_t least_bytes(const struct checker *c, uint64_t entries, int level)
+{
+	if (level == PAMT_4K && c->limits->pamt_bitmap_bits)
+		return entries / 8 * c->limits->pamt_bitmap_bits;
+	return entries * c->limits->pamt_entry_bytes[level];
+}
+
 static int check_pamt_shape(const struct checker *c, unsigned i)
 {
 	struct area pamt[PAMT_LEVELS];
@@ -96,7 +103,7 @@ static int check_pamt_shape(const struct checker *c, unsigned i)
 
 		if (wraps(a.base, a.size) || !is_aligned(a.base | a.size, PAGE_SIZE) ||
 		    a.base + a.size > ADDRESS_LIMIT ||
-		    a.size < entries * c->limits->pamt_entry_bytes[level])
+		    a.size < least_bytes(c, entries, level))
 			return broken(c, TDX_INVALID_PAMT, i | (uint32_t)level << 8);
 	}
 	return 0;

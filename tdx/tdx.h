@@ -6,6 +6,7 @@
  *   bringup.c   SYS.INIT .. ready    metadata.h  what the module says of itself
  *   tdmr.h      memory plan          platform_memory.c  this machine's, and its PAMTs
  *   pages.c     pages for the module keyid.h     who has which KeyID
+ *   pairs.h     dynamic PAMT
  *   seamldr.h   a module loaded, or replaced under living TDs
  *   td.h        one trust domain     tdvf.h      firmware images               measure.h
  *
@@ -21,6 +22,7 @@
 #define TAIN_TDX_TDX_H
 
 #include "kernel/base/boot_info.h"
+#include "kernel/base/config.h"
 #include "kernel/base/types.h"
 
 /*
@@ -95,7 +97,20 @@ struct tdx_host {
 	size_t memory_count;
 	/* Bytes of it to give, rounded up to whole GiB blocks; 0: all. */
 	uint64_t memory_wanted;
+	/* Metadata of 4K pages: dynamic where the module and its KeyIDs allow it, unless told otherwise. */
+	enum tdx_pamt_choice pamt;
 };
+
+/* What the page metadata (PAMT) of the module takes, in bytes; all zero without a plan. */
+struct tdx_pamt_cost {
+	bool dynamic;
+	uint64_t fixed;        /* given at SYS.CONFIG */
+	uint64_t if_static;    /* what that would be with static PAMT */
+	uint64_t pairs, idle;  /* page pairs now, and those of them that describe nothing in use */
+	uint64_t pair_bytes;   /* their pages */
+	uint64_t table_bytes;  /* what Tain keeps to count their users */
+};
+void tdx_pamt_cost(struct tdx_pamt_cost *out);
 
 enum tdx_phase {
 	TDX_ABSENT, /* no module answered */

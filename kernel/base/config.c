@@ -142,6 +142,9 @@ static const struct word gdb_words[] = {
 	{ "off", GDB_OFF }, { "com1", GDB_COM1 }, { "com2", GDB_COM2 }, { NULL, 0 } };
 static const struct word bringup_words[] = {
 	{ "on", BRINGUP_ON }, { "step", BRINGUP_STEP }, { "probe", BRINGUP_PROBE }, { NULL, 0 } };
+static const struct word pamt_words[] = {
+	{ "auto", TDX_PAMT_AUTO }, { "static", TDX_PAMT_STATIC }, { "dynamic", TDX_PAMT_DYNAMIC },
+	{ NULL, 0 } };
 static const struct word accept_words[] = {
 	{ "lazy", TD_ACCEPT_LAZY }, { "eager", TD_ACCEPT_EAGER }, { "added", TD_ACCEPT_ADDED },
 	{ "measured", TD_ACCEPT_MEASURED }, { NULL, 0 } };
@@ -470,6 +473,7 @@ static const struct key keys[] = {
 	{ "update",     IN_TAIN,  set_update,     T(update_file), 0, NULL, 0, 0 },
 	{ "gdb",        IN_TAIN,  set_words,      T(gdb), 0, gdb_words, 0, 0 },
 	{ "bringup",    IN_TAIN,  set_words,      T(bringup), 0, bringup_words, 0, 0 },
+	{ "pamt",       IN_TAIN,  set_words,      T(pamt), 0, pamt_words, 0, 0 },
 	{ "crash",      IN_TAIN,  set_words,      T(crash), 0, crash_words, 0, 0 },
 	{ "watchdog",   IN_TAIN,  set_number,     T(watchdog), 0, NULL, 0, 3600 },
 	{ "net",        IN_TAIN,  set_net,        T(net), 0, NULL, 0, 0 },

@@ -35,6 +35,7 @@ enum module_choice { MODULE_AUTO, MODULE_HARDWARE, MODULE_SOFT, MODULE_NONE, MOD
 enum gdb_choice { GDB_OFF, GDB_COM1, GDB_COM2 };
 enum crash_choice { CRASH_STOP, CRASH_REBOOT };
 enum bringup_choice { BRINGUP_ON, BRINGUP_STEP, BRINGUP_PROBE };
+enum tdx_pamt_choice { TDX_PAMT_AUTO, TDX_PAMT_STATIC, TDX_PAMT_DYNAMIC };
 
 /* The [tain] section, or its defaults. */
 struct tain_config {
@@ -52,6 +53,7 @@ struct tain_config {
 	struct guest_file script;
 	enum gdb_choice gdb;
 	enum bringup_choice bringup;
+	enum tdx_pamt_choice pamt;
 	enum crash_choice crash; /* what comes after a crash report */
 	unsigned watchdog;       /* seconds without progress that are reported; 0: never */
 	struct net_config net;

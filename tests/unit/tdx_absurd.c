@@ -447,6 +447,8 @@ static void any_answer_is_lived_with(void **state)
 		}
 		softmod_intercept = NULL;
 		check_books(total);
+		/* What it really has is not what the host was told: it is not asked to give that back. */
+		softmod_unload();
 	}
 	printf("%u lives, %u bring-ups refused, %u lies\n", lives, refused, lies_told);
 }

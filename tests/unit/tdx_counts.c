@@ -186,13 +186,20 @@ struct expected {
 	unsigned leaf, calls;
 };
 
+/* Page pairs come and go by ranges of 2M, not by pages: how many depends on where pages lie. */
+static bool is_for_few_pairs(unsigned leaf, uint64_t done)
+{
+	return (softmod_profile->features0 & SOFT_F_DYNAMIC_PAMT) && done <= 2 * vcpus &&
+	       (leaf == TDH_PHYMEM_PAMT_ADD || leaf == TDH_PHYMEM_PAMT_REMOVE);
+}
+
 /* These leaves, carried out so often, and no other; entries of vCPUs are theirs to make. */
 static void expect_calls(const struct expected *rows, size_t n)
 {
 	for (unsigned leaf = 0; leaf < TDH_LEAF_LIMIT; leaf++) {
 		uint64_t want = 0, done = got.calls[leaf] - got.errors[leaf];
 
-		if (leaf == TDH_VP_ENTER || leaf == TDH_VP_FLUSH)
+		if (leaf == TDH_VP_ENTER || leaf == TDH_VP_FLUSH || is_for_few_pairs(leaf, done))
 			continue;
 		for (size_t i = 0; i < n; i++)
 			if (rows[i].leaf == leaf)

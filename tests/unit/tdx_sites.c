@@ -29,6 +29,7 @@
 #include "tdx/abi/leaf.h"
 #include "tdx/call_site.h"
 #include "tdx/keyid.h"
+#include "tdx/pairs.h"
 #include "tdx/retry.h"
 #include "tdx/td_impl.h"
 #include "tdx/td_interrupt.h"
@@ -68,6 +69,7 @@ static struct {
 	uint64_t status;
 	unsigned first, end; /* calls at that place which fail */
 	unsigned calls, made;
+	bool refused_remove; /* it was PAMT.REMOVE */
 } failing;
 static bool own_calls; /* the test itself asks the module */
 static unsigned reached[128];
@@ -95,9 +97,19 @@ static void note_offer(const struct soft_regs *r)
 	case TDH_MEM_PAGE_AUG:
 		offer(r->r8, r->rcx & 7 ? TABLE_ENTRIES : 1);
 		break;
+	case TDH_PHYMEM_PAMT_ADD:
+		offer(r->rdx, 1);
+		offer(r->r8, 1);
+		break;
+	case TDH_MEM_PAGE_DEMOTE:
+		if (r->r12) {
+			offer(r->r12, 1);
+			offer(r->r13, 1);
+		}
+		offer(r->r8, 1);
+		break;
 	case TDH_MEM_SEPT_ADD:
 	case TDH_MEM_PAGE_ADD:
-	case TDH_MEM_PAGE_DEMOTE:
 	case TDH_MEM_PAGE_RELOCATE:
 		offer(r->r8, 1);
 		break;
@@ -140,7 +152,8 @@ static void check_tree_lock(uint64_t leaf)
 		break;
 	default: /* no leaf of the tree: the lock is not held */
 		assert_true(!rwlock_held(&alive->tree_lock) ||
-			    leaf == TDH_PHYMEM_PAGE_WBINVD || leaf == TDH_PHYMEM_PAGE_RECLAIM);
+			    leaf == TDH_PHYMEM_PAGE_WBINVD || leaf == TDH_PHYMEM_PAGE_RECLAIM ||
+			    leaf == TDH_PHYMEM_PAMT_ADD || leaf == TDH_PHYMEM_PAMT_REMOVE);
 	}
 }
 
@@ -161,6 +174,7 @@ static bool intercept(struct soft_regs *r)
 	if (n < failing.first || n >= failing.end)
 		return false;
 	failing.made++;
+	failing.refused_remove |= (r->rax & 0xffff) == TDH_PHYMEM_PAMT_REMOVE;
 	r->rax = failing.status;
 	return true;
 }
@@ -281,7 +295,7 @@ static struct guest_config config;
 static struct platform platform;
 static struct vcpu_run runs[2];
 static char why[200];
-static uint64_t leaked_at_start;
+static uint64_t leaked_at_start, in_pairs_at_start;
 
 static void start_machine(void)
 {
@@ -415,7 +429,25 @@ static void check_ownership(void)
 	own_calls = false;
 }
 
-/* All pages are back but those that were leaked, and those were reported. */
+/* Pages that describe 4K pages: of what was leaked, and what the module would not give back. */
+static uint64_t in_pairs(void)
+{
+	struct pairs_counts n;
+
+	pairs_read(&n);
+	return 2 * n.pairs;
+}
+
+static void note_start(void)
+{
+	leaked_at_start = page_count(PAGE_LEAKED);
+	in_pairs_at_start = in_pairs();
+}
+
+/*
+ * All pages are back but those that were leaked, and those were reported; page pairs stay only with leaked
+ * pages, or if the module was asked and refused.
+ */
 static void check_pages(uint64_t before, const struct results *r)
 {
 	uint64_t leaked = page_count(PAGE_LEAKED) - leaked_at_start;
@@ -424,7 +456,9 @@ static void check_pages(uint64_t before, const struct results *r)
 	assert_int_equal(page_count(PAGE_TDX_CONTROL), 0);
 	assert_int_equal(page_count(PAGE_TDX_SEPT), 0);
 	assert_int_equal(page_count(PAGE_TDX_PRIVATE), 0);
-	assert_int_equal(page_count(PAGE_FREE) + leaked, before);
+	assert_int_equal(page_count(PAGE_FREE) + leaked + in_pairs() - in_pairs_at_start, before);
+	if (!leaked && !failing.refused_remove)
+		assert_int_equal(in_pairs(), in_pairs_at_start);
 	snprintf(line, sizeof(line), ": %llu pages are leaked", (unsigned long long)leaked);
 	if (leaked)
 		assert_true(machine_logged(line));
@@ -487,6 +521,13 @@ static bool is_for_people(const struct tdx_site *s)
 	return strstr(s->call, "tdh_mem_wr(") != NULL;
 }
 
+/* Page pairs are of modules with dynamic PAMT. */
+static bool is_for_this_module(const struct tdx_site *s)
+{
+	return !strstr(s->call, "tdh_phymem_pamt_") ||
+	       (softmod_profile->features0 & SOFT_F_DYNAMIC_PAMT);
+}
+
 static bool *in_bring_up; /* by place: reached before the first TD */
 
 /* Without a failure: all goes well, and no place is missed. */
@@ -517,7 +558,7 @@ static void C19_every_place_is_reached_under_its_lock(void **state)
 	for (size_t i = 0; i < site_count(); i++) {
 		const struct tdx_site *s = __start_tdx_sites[i];
 
-		if (reached[i] || is_for_people(s))
+		if (reached[i] || is_for_people(s) || !is_for_this_module(s))
 			continue;
 		fprintf(stderr, "never reached: %s:%d %s\n", s->file, s->line, s->call);
 		missed++;
@@ -558,7 +599,7 @@ static const struct choice {
 /* A machine that is ready and has lost little: leaks make memory too fragmented for 2M pages. */
 static void need_machine(void)
 {
-	if (tdx_phase() == TDX_READY && page_count(PAGE_LEAKED) < LEAKED_MANY &&
+	if (tdx_phase() == TDX_READY && page_count(PAGE_LEAKED) < LEAKED_MANY && !in_pairs() &&
 	    keyid_counts().leaked == 0)
 		return;
 	start_machine();
@@ -573,6 +614,7 @@ static void set_failing(const struct tdx_site *site, const struct class *c, cons
 	failing.first = w->first;
 	failing.end = c->transient ? w->end_transient : w->end;
 	failing.calls = failing.made = 0;
+	failing.refused_remove = false;
 }
 
 /*
@@ -602,9 +644,9 @@ static void fail_bring_up(const struct class *c, const struct choice *w)
 	check_keyids();
 	failing.site = NULL;
 	assert_int_equal(tdx_retry(), 0);
-	before -= page_count(PAGE_TDX_PAMT) + PLAN_PAGES;
+	before -= page_count(PAGE_TDX_PAMT) + PLAN_PAGES + pairs_table_bytes() / PAGE_SIZE;
 	assert_int_equal(page_count(PAGE_FREE), before);
-	leaked_at_start = 0;
+	note_start();
 	r = live();
 	check_all_well(&r);
 	check_pages(before, &r);
@@ -616,7 +658,7 @@ static void fail_life(const struct class *c, const struct choice *w)
 	struct results r;
 	uint64_t before = page_count(PAGE_FREE);
 
-	leaked_at_start = page_count(PAGE_LEAKED);
+	note_start();
 	machine_log_clear();
 	r = live();
 	failing.site = NULL;
@@ -627,7 +669,8 @@ static void fail_life(const struct class *c, const struct choice *w)
 	check_keyids();
 
 	before = page_count(PAGE_FREE);
-	leaked_at_start = page_count(PAGE_LEAKED);
+	note_start();
+	failing.refused_remove = false;
 	r = live();
 	check_all_well(&r);
 	check_pages(before, &r);
@@ -676,7 +719,8 @@ static void any_place_may_fail(void **state)
 	set_up();
 	tdx_retry_bound = 100; /* patience takes time */
 	for (size_t i = 0; i < site_count(); i++)
-		for (size_t c = 0; c < ARRAY_LEN(classes) && !is_for_people(__start_tdx_sites[i]); c++)
+		for (size_t c = 0; c < ARRAY_LEN(classes) && !is_for_people(__start_tdx_sites[i]) &&
+				   is_for_this_module(__start_tdx_sites[i]); c++)
 			for (size_t w = 0; w < ARRAY_LEN(choices); w++)
 				if (wanted(w))
 					fail_once(i, &classes[c], &choices[w]);

@@ -62,7 +62,7 @@ static void start(void)
 	ranges_free(&unused);
 	memory.alloc = take;
 	memory.free = give;
-	limits = (struct tdmr_limits){ 64, 16, { 16, 16, 16 } };
+	limits = (struct tdmr_limits){ 64, 16, { 16, 16, 16 }, 0 };
 	memset(&plan, 0, sizeof(plan));
 	fail_after = 0;
 	handed_out = 0;
