@@ -75,6 +75,30 @@ static const char *const owner_names[PAGE_OWNER_COUNT] = {
 };
 /* clang-format on */
 
+/* What describes pages for the TDX module, and what it costs or would cost otherwise. */
+static void print_pamt(struct call *c)
+{
+	struct tdx_pamt_cost p;
+	uint64_t now;
+
+	tdx_pamt_cost(&p);
+	if (!p.fixed)
+		return;
+	if (!p.dynamic) {
+		out_printf(c->out, "PAMT: static, %llu KiB\n", (unsigned long long)(p.fixed >> 10));
+		return;
+	}
+	now = p.fixed + p.pair_bytes + p.table_bytes;
+	out_printf(c->out, "PAMT: dynamic, %llu KiB and %llu page pairs of 8 KiB (%llu idle), "
+		   "%llu KiB to count their users\n",
+		   (unsigned long long)(p.fixed >> 10), (unsigned long long)p.pairs,
+		   (unsigned long long)p.idle, (unsigned long long)(p.table_bytes >> 10));
+	out_printf(c->out, "PAMT: static it would be %llu KiB: %s %llu KiB\n",
+		   (unsigned long long)(p.if_static >> 10), now <= p.if_static ? "saves" : "costs",
+		   (unsigned long long)((now <= p.if_static ? p.if_static - now : now - p.if_static) >>
+					10));
+}
+
 static int memory_by_owner(struct call *c)
 {
 	uint64_t total = 0;
@@ -92,6 +116,7 @@ static int memory_by_owner(struct call *c)
 	out_end(c->out);
 	out_printf(c->out, "%llu pages, %llu MiB in all\n", (unsigned long long)total,
 		   (unsigned long long)(total >> 8));
+	print_pamt(c);
 	return 0;
 }
 

@@ -6,6 +6,7 @@
  *     cmr BASE SIZE          convertible; with no such line all RAM is
  *     limit tdmrs N          of the module: 64 if not said
  *     limit reserved N       16 if not said
+ *     limit bitmap N         bits for each 4K page: dynamic PAMT; static if not said
  *     want SIZE              plan only for so much (tdx_memory in tain.cfg)
  * and lines of a Linux boot log, with whatever stands before:
  *     BIOS-e820: [mem 0x0000000000100000-0x000000006fffffff] usable
@@ -90,8 +91,10 @@ static int limit_line(struct map *m, const char *what, const char *value)
 		m->limits.max_tdmrs = n;
 	else if (strcmp(what, "reserved") == 0)
 		m->limits.max_reserved = n;
+	else if (strcmp(what, "bitmap") == 0)
+		m->limits.pamt_bitmap_bits = n;
 	else
-		return bad(m, "limit: expected tdmrs or reserved");
+		return bad(m, "limit: expected tdmrs, reserved or bitmap");
 	return 0;
 }
 
@@ -133,7 +136,7 @@ static int read_map(struct map *m, const char *path)
 	if (!text)
 		return -EIO;
 	m->path = path;
-	m->limits = (struct tdmr_limits){ 64, 16, { ENTRY_BYTES, ENTRY_BYTES, ENTRY_BYTES } };
+	m->limits = (struct tdmr_limits){ 64, 16, { ENTRY_BYTES, ENTRY_BYTES, ENTRY_BYTES }, 0 };
 	text[bytes] = 0;
 	while (!err && (line = strsep(&rest, "\n"))) {
 		m->line++;
@@ -232,6 +235,18 @@ static void print_cost(const struct tdmr_plan *plan)
 	       (unsigned long long)(plan->spared_bytes >> 20));
 }
 
+/* What is not given at the start is given for 2 MiB at a time, while pages of 4K are in use there. */
+static void print_saving(const struct map *m, const struct tdmr_plan *plan)
+{
+	uint64_t fixed = tdmr_static_bytes(plan, &m->limits);
+
+	if (m->limits.pamt_bitmap_bits)
+		printf("dynamic PAMT: %llu KiB instead of %llu, saves %llu; 8 KiB more for each 2 MiB "
+		       "used in pages of 4K\n",
+		       (unsigned long long)(plan->pamt_bytes >> 10), (unsigned long long)(fixed >> 10),
+		       (unsigned long long)((fixed - plan->pamt_bytes) >> 10));
+}
+
 static int report(const struct map *m, const struct tdmr_plan *plan)
 {
 	uint64_t why;
@@ -241,6 +256,7 @@ static int report(const struct map *m, const struct tdmr_plan *plan)
 	for (unsigned i = 0; i < plan->count; i++)
 		print_tdmr(m, plan, i);
 	print_cost(plan);
+	print_saving(m, plan);
 	printf("%u TDMRs; convertible RAM %llu MiB, for TDs %llu MiB, PAMT %llu KiB, given up %llu "
 	       "KiB\n",
 	       plan->count, (unsigned long long)(plan->ram_bytes >> 20),
