@@ -124,7 +124,7 @@ static int cmd_config(struct call *c)
 
 	if (wrong)
 		return command_fail(c, "%s", wrong);
-	if (c->argc && fetched_config(&file, false, why) != 0)
+	if (c->argc && fetched_config(&file, 0, why) != 0)
 		return command_fail(c, "%s", why);
 	config_record(c);
 	return 0;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "drivers/net/net.h"
 #include "kernel/base/config.h"
 #include "kernel/base/log.h"
 #include "kernel/guest/guest.h"
@@ -63,6 +64,8 @@ static bool has_ended(void *arg)
 		w->said_us = time_us();
 		log_info("fetch: %llu of %llu bytes so far", (unsigned long long)p.got, (unsigned long long)p.total);
 	}
+	if (w->at_boot && !w->began && !net_is_up())
+		return false; /* switches and DHCP take their time */
 	if (!w->began && fetch_begin(w->want, on_done, w, &wrong) == 0)
 		w->began = true;
 	if (wrong) {
@@ -79,7 +82,9 @@ static void give_up(struct wait *w, enum wait_end end)
 		fetch_cancel();
 	while (w->began && !w->ended)
 		fetch_poll();
-	snprintf(w->why, FETCHED_WHY, end == WAIT_TIMEOUT ? "it takes too long" : "interrupted");
+	snprintf(w->why, FETCHED_WHY, "%s", end != WAIT_TIMEOUT ? "interrupted"
+					    : net_is_up()   ? "it takes too long"
+							    : "the network is not up");
 }
 
 const char *fetched_hash_text(const uint8_t sha256[SHA256_BYTES], char text[FETCHED_HASH_TEXT])
@@ -214,7 +219,7 @@ static void remember(const struct guest_file *f, const struct config *more)
 
 const struct fetched_source *fetched_last(void) { return last.url[0] ? &last : NULL; }
 
-int fetched_config(const struct guest_file *source, bool boot, char why[FETCHED_WHY])
+int fetched_config(const struct guest_file *source, uint64_t timeout_us, char why[FETCHED_WHY])
 {
 	struct config *more = heap_alloc(sizeof(*more)), *cfg = monitor_config();
 	struct guest_file f = *source;
@@ -224,7 +229,7 @@ int fetched_config(const struct guest_file *source, bool boot, char why[FETCHED_
 		snprintf(why, FETCHED_WHY, "no memory");
 		return -1;
 	}
-	err = fetched_get(&f, CONFIG_BYTES_MAX, boot ? FETCHED_BOOT_US : 0, why);
+	err = fetched_get(&f, CONFIG_BYTES_MAX, timeout_us, why);
 	if (!err)
 		err = read_fetched(more, &f, why);
 	if (!err) {
@@ -232,7 +237,7 @@ int fetched_config(const struct guest_file *source, bool boot, char why[FETCHED_
 		remember(&f, more);
 		log_info("config: %.200s: guests defined: %u, to be started: %u", f.path, more->guest_count,
 			 more->tain.start_count);
-		if (!boot)
+		if (!timeout_us)
 			start_named(&more->tain);
 	}
 	fetched_drop(&f);
@@ -241,6 +246,17 @@ int fetched_config(const struct guest_file *source, bool boot, char why[FETCHED_
 }
 
 /* ---- at the boot ---- */
+
+/* All that is fetched for it shares one time. */
+static uint64_t boot_time_left(void)
+{
+	static uint64_t began;
+	uint64_t now = time_us();
+
+	if (!began)
+		began = now;
+	return now - began < FETCHED_BOOT_US ? FETCHED_BOOT_US - (now - began) : 1;
+}
 
 static void say_waiting(const char *key, const struct guest_file *f)
 {
@@ -252,7 +268,7 @@ static void boot_config(const struct guest_file *f)
 	char why[FETCHED_WHY];
 
 	say_waiting("config", f);
-	if (fetched_config(f, true, why) == 0)
+	if (fetched_config(f, boot_time_left(), why) == 0)
 		return;
 	log_error("config: %.200s: %s: tain.cfg stays in force", f->path, why);
 	monitor_note_failure();
@@ -263,7 +279,7 @@ static void boot_module(const char *key, struct guest_file *f)
 	char why[FETCHED_WHY];
 
 	say_waiting(key, f);
-	if (module_file_fetch(f, FETCHED_BOOT_US, why) == 0)
+	if (module_file_fetch(f, boot_time_left(), why) == 0)
 		return;
 	log_error("%s: %.200s: %s", key, f->path, why);
 	monitor_note_failure();

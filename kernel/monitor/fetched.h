@@ -6,7 +6,7 @@
  *                                                \--> one mistake: nothing changes, one line says so
  *
  * Invariants
- *   - Nobody waits for ever: a fetch for the boot ends after FETCHED_BOOT_US, and ^C ends any.
+ *   - Nobody waits for ever: all fetches for the boot together end after FETCHED_BOOT_US, and ^C ends any.
  *   - Only guests and `start` come that way: who may reach the machine, and what it trusts, is the stick's.
  *
  * SPDX-License-Identifier: BSD-2-Clause
@@ -29,10 +29,10 @@ int fetched_get(struct guest_file *file, uint64_t most, uint64_t timeout_us, cha
 void fetched_drop(struct guest_file *file);
 
 /*
- * More of the configuration, from @source (fetched here). @boot: before guests are started: they are
- * started by who calls; else those of its `start` are. 0; -1: @why, and nothing has changed.
+ * More of the configuration, from @source (fetched here). @timeout_us: for the boot: who calls starts the guests
+ * then; 0: at the console: those of its `start` are started. 0; -1: @why, and nothing has changed.
  */
-int fetched_config(const struct guest_file *source, bool boot, char why[FETCHED_WHY]) MUST_CHECK;
+int fetched_config(const struct guest_file *source, uint64_t timeout_us, char why[FETCHED_WHY]) MUST_CHECK;
 
 /* The one that was taken over last; NULL: none has been. */
 struct fetched_source {
