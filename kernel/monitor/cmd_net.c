@@ -80,7 +80,9 @@ static void address_rows(struct out *o, const struct netif *netif)
 	for (u8_t i = 0; i < DNS_MAX_SERVERS; i++)
 		if (i == 0 || !ip_addr_isany(dns_getserver(i)))
 			out_text(o, servers[i], address_text(dns_getserver(i), text));
-	out_text(o, "by", net_dhcp_bound() ? "dhcp" : net_is_up() ? "fixed" : "nothing yet");
+	out_text(o, "by", net_dhcp_bound() ? "dhcp"
+			  : !net_is_up()   ? "nothing yet"
+			  : monitor_config()->tain.net.mode == NET_ONLY_IPV6 ? "ipv6" : "fixed");
 	for (s8_t i = 0; i < LWIP_IPV6_NUM_ADDRESSES; i++)
 		if (names[i] && ip6_addr_isvalid(netif_ip6_addr_state(netif, i)))
 			out_text(o, names[i], address_text(netif_ip_addr6(netif, i), text));

@@ -47,6 +47,20 @@ class Files(http.server.BaseHTTPRequestHandler):
         pass
 
 
+class Six(http.server.ThreadingHTTPServer):
+    """The same by IPv6, where this machine has it."""
+    address_family = socket.AF_INET6
+
+    @staticmethod
+    def has():
+        try:
+            with socket.socket(socket.AF_INET6) as s:
+                s.bind(("::1", 0))
+            return True
+        except OSError:
+            return False
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
@@ -178,6 +192,11 @@ def check_fetch(live, web, tftp, image):
     small = hashlib.sha256(tftp).hexdigest()
     e2e.check("by TFTP", live.command(f"fetch tftp://10.0.2.2/file sha256={small}", 240) and
               small in live.text.rsplit("tain> fetch tftp", 1)[1], live.text[-1500:])
+    if Six.has():
+        six = Six(("::1", 0), Files)
+        threading.Thread(target=six.serve_forever, daemon=True).start()
+        e2e.check("by IPv6", live.command(f"fetch http://[fec0::2]:{six.server_port}/big sha256={digest}", 240) and
+                  digest in live.text.rsplit("tain> fetch http://[fec0", 1)[1].partition("\n")[2], live.text[-1500:])
     e2e.check("TFTP of what is not there", live.command("fetch tftp://10.0.2.2/none") and
               "error: the server says error" in live.text, live.text[-1500:])
 
