@@ -35,6 +35,7 @@ bool (*softmod_intercept)(struct soft_regs *r);
 void (*softmod_mapped)(uint64_t hpa);
 bool softmod_interrupt;
 unsigned softmod_keyids = 32;
+unsigned softmod_keyid_bits;
 const struct soft_profile *softmod_profile = &soft_profiles[0];
 
 _Static_assert(sizeof(struct soft_regs) == sizeof(struct seam_regs), "the same sixteen registers");
@@ -97,6 +98,10 @@ static uint64_t op_rdmsr(void *ctx, unsigned lp, uint32_t msr)
 {
 	(void)ctx;
 	(void)lp;
+	if (msr == 0x982 && softmod_keyid_bits)
+		return UINT64_C(0x3005000000003) | (uint64_t)softmod_keyid_bits << 32;
+	if (msr == 0x87 && softmod_keyid_bits) /* few fit */
+		return UINT64_C(2) << 32 | 3;
 	if (msr == 0x87)
 		return (uint64_t)softmod_keyids << 32 | 0x1f;
 	for (size_t i = 0; i < ARRAY_LEN(msrs); i++)

@@ -45,6 +45,9 @@ extern bool softmod_interrupt;
 /* Private KeyIDs that the machine has, the module's own among them: 32, or what a test says. */
 extern unsigned softmod_keyids;
 
+/* KeyID bits of an address, from bit 51 down: what the machine has, or (not 0) what a test says. */
+extern unsigned softmod_keyid_bits;
+
 /* The version of the module that softmod_start() loads: the first there is, or a test's choice. */
 extern const struct soft_profile *softmod_profile;
 
