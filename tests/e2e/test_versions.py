@@ -23,6 +23,26 @@ def pages(text):
             for part in re.findall(r"tain> memory\n(.*?)\ntain> ", text, re.S)]
 
 
+# Versions with dynamic PAMT.
+DYNAMIC = ("2.0", "odd")
+
+
+def pamt(at, name, b):
+    """What `memory` says of the module's page metadata, once all trust domains have gone."""
+    text = b.text[b.text.rfind("tain> memory\n"):]
+    if name not in DYNAMIC:
+        check(at + "memory tells what PAMT takes", re.search(r"^PAMT: static, \d{4,} KiB$", text, re.M), text)
+        return
+    saved = re.search(r"^PAMT: static it would be (\d+) KiB: saves (\d+) KiB$", text, re.M)
+    check(at + "memory tells what dynamic PAMT saves: nearly all",
+          saved and int(saved[2]) * 100 > int(saved[1]) * 95, text)
+    check(at + "no page pair is left",
+          re.search(r"^PAMT: dynamic, \d+ KiB and 0 page pairs of 8 KiB \(0 idle\)", text, re.M), text)
+    check(at + "page pairs came and went",
+          re.search(r"TDH\.PHYMEM\.PAMT\.ADD +\d", b.text) and
+          re.search(r"TDH\.PHYMEM\.PAMT\.REMOVE +\d", b.text), b)
+
+
 def version(name):
     config = f"[tain]\nmodule = soft:{name}\n"
     for g, keys in (("hello", "attributes = debug\n"), ("smp", "vcpus = 2\n"), ("abi", "")):
@@ -30,7 +50,7 @@ def version(name):
     commands = ["start hello", "wait hello 60", "memory"]
     for g in ("smp", "abi"):
         commands += [f"start {g}", f"wait {g} 60"]
-    commands += ["memory"]
+    commands += ["tdx stats", "memory"]
     commands += [f"metadata module {field}" for field in SAYS[name]]
     b = boot(cpus=2, config=config, files=FILES, commands=commands, timeout=400)
     at = f"{name}: "
@@ -47,6 +67,7 @@ def version(name):
     mrtd = re.findall(r"^tain: td hello: MRTD ([0-9a-f]{96})$", b.text, re.M)
     told = re.findall(r"^hello\| +MRTD +([0-9a-f]{96})$", b.text, re.M)
     check(at + "the MRTD is the one in hello's reports", len(mrtd) == 1 and mrtd == told, f"{mrtd} {told}")
+    pamt(at, name, b)
     counts = pages(b.text)
     check(at + "every page is back where it was",
           len(counts) == 2 and counts[0] and counts[0] == counts[1], f"{counts}")
