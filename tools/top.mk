@@ -47,10 +47,7 @@ SCRIPT_TESTS := $(sort $(wildcard tests/*.py))
 # Emulator runs are single-threaded for the most part: two at a time on two CPUs.
 TEST_JOBS  ?= 2
 # The recorded behaviour of the real module judges the software one, under the sanitizers.
-# Left out: nested VMs and migration, which it does not offer (docs/software-module.md).
-VECTORS_LEFT_OUT := l2_%
-VECTOR_FILES := $(foreach f,$(sort $(wildcard tests/vectors/*.vec tests/vectors/*/*.vec)),\
-	$(if $(filter $(VECTORS_LEFT_OUT),$(notdir $(f))),,$(f)))
+VECTOR_FILES := $(sort $(wildcard tests/vectors/*.vec tests/vectors/*/*.vec))
 VECTOR_RUN   := $(if $(VECTOR_FILES),'build/host/tain-asan vectors $(VECTOR_FILES):900')
 
 .PHONY: test

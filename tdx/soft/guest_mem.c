@@ -12,6 +12,7 @@
  * SPDX-License-Identifier: BSD-2-Clause
  */
 #include "tdx/soft/guest.h"
+#include "tdx/soft/l2.h"
 #include "tdx/soft/sept.h"
 
 #include <string.h>
@@ -216,20 +217,23 @@ tdx_status_t tdg_mem_page_accept(struct guest *g, enum tdcall_out *out)
 		return FAIL(PAGE_ALREADY_ACCEPTED, level);
 	if (!sept_allows(U_ACCEPT, sept_state(at.copy)))
 		return leave_for_page(g, EXT_ACCEPT, gpa, level, &at, out);
-	if (!zero_page(g, &at))
+	if (zero_page(g, &at))
+		l2_unblock(g->c, &g->td, gpa, at.level);
+	else
 		*out = OUT_RETRY;
 	return OK;
 }
 
 /* RCX: where it is mapped; RDX: attributes for nested VMs, of which there are none. */
-static tdx_status_t show_attr(struct guest *g, uint64_t gpa, const struct sept_ref *at)
+static tdx_status_t show_attr(struct guest *g, uint64_t gpa, const struct sept_ref *at,
+			      uint64_t attributes)
 {
 	struct soft_regs *gpr = &g->vp->v.gpr;
 
 	gpr->rcx = align_down(gpa, sept_span(at->level)) | at->level;
 	if (!sept_accessible(at->copy))
 		gpr->rcx |= ATTR_RD_PENDING;
-	gpr->rdx = 0;
+	gpr->rdx = attributes;
 	return OK;
 }
 
@@ -265,7 +269,7 @@ tdx_status_t tdg_mem_page_attr_rd(struct guest *g, enum tdcall_out *out)
 		return no_attr(g, st);
 	if (!shows_attr(at.copy))
 		return leave_ept(g, 0, 0, gpa, out);
-	return show_attr(g, gpa, &at);
+	return show_attr(g, gpa, &at, l2_attributes(g->c, &g->td, gpa, at.level));
 }
 
 #define ATTR_LANES     4 /* 16 bits each: the TD's own VM, three nested ones */
@@ -295,6 +299,7 @@ static tdx_status_t attr_wr(struct guest *g, enum tdcall_out *out)
 	uint64_t rcx = g->vp->v.gpr.rcx, gpa = rcx & BITS64(51, 12);
 	unsigned level = (unsigned)(rcx & 7);
 	struct sept_ref at;
+	uint64_t attributes;
 
 	TRY(check_attr_lanes(g));
 	if ((rcx & (BITS64(11, 3) | BITS64(63, 52))) || level > 2 ||
@@ -307,7 +312,9 @@ static tdx_status_t attr_wr(struct guest *g, enum tdcall_out *out)
 		return FAIL(PAGE_SIZE_MISMATCH, level);
 	if (!shows_attr(at.copy))
 		return leave_for_page(g, EXT_ATTR_WR, gpa, level, &at, out);
-	return show_attr(g, gpa, &at);
+	attributes = g->vp->v.gpr.rdx;
+	TRY(l2_set_attributes(g->c, &g->td, gpa, &at, g->vp->v.gpr.r8, &attributes));
+	return show_attr(g, gpa, &at, attributes);
 }
 
 tdx_status_t tdg_mem_page_attr_wr(struct guest *g, enum tdcall_out *out)

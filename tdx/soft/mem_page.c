@@ -10,7 +10,7 @@
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "tdx/soft/sept.h"
+#include "tdx/soft/l2.h"
 
 #include <string.h>
 
@@ -185,6 +185,7 @@ tdx_status_t leaf_mem_range_block(struct call *c)
 
 	bepoch_entry(c, &at)->bepoch = __atomic_load_n(&td.tdcs->epoch.td_epoch, __ATOMIC_ACQUIRE);
 	sept_set(at.entry, blocked_value(sept_state(at.copy)) | sept_frame(at.copy, at.level));
+	l2_block(c, &td, gpa, at.level);
 	return OK;
 }
 
@@ -203,6 +204,8 @@ tdx_status_t leaf_mem_range_unblock(struct call *c)
 			       answers(c->m, SOFT_A_UNBLOCK_RCX) ? OP_RCX : OP_SEPT_TREE));
 
 	sept_set(at.entry, open_value(sept_state(at.copy)) | sept_frame(at.copy, at.level));
+	if (sept_state(at.copy) != S_PENDING_BLOCKED) /* aliases of a pending page wait for its accept */
+		l2_unblock(c, &td, gpa, at.level);
 	return OK;
 }
 
@@ -224,6 +227,7 @@ tdx_status_t leaf_mem_page_remove(struct call *c)
 	TRY(pamt_walk(c, pa, at.level, EXCLUSIVE, OP_RCX, &page));
 	TRY(sept_check_tracked(c, &td, &at, page.e->bepoch, OP_RCX));
 
+	l2_drop_aliases(c, &td, gpa, at.level);
 	sept_set(at.entry, SE_FREE);
 	c->r->rcx = pa | page_give_back(c, page.e, pa, at.level);
 	chldcnt_add(td.tdr, -((int64_t)1 << (9 * at.level)));
@@ -259,6 +263,7 @@ tdx_status_t leaf_mem_page_relocate(struct call *c)
 	page_assign(c, new.e, to, 0, PT_REG, td.pa);
 	new.e->bepoch = 0;
 	sept_set(at.entry, open_value(s) | to);
+	l2_move_aliases(c, &td, gpa, to, s >= S_PENDING);
 	c->r->rcx = from | page_give_back(c, old.e, from, 0);
 	return OK;
 }

@@ -5,11 +5,11 @@
  *   - A new S-EPT page is complete before an entry names it; a page that is given back is named by
  *     no entry.
  *
- * Facts: ABI reference section 3.5. Nested VMs are not offered: R9 to R11 are carried, not used.
+ * Facts: ABI reference section 3.5. R9 to R11 are nested VMs' (l2.h).
  *
  * SPDX-License-Identifier: BSD-2-Clause
  */
-#include "tdx/soft/sept.h"
+#include "tdx/soft/l2.h"
 
 #define PAGE_UNUSED BIT64(63) /* in R8 to R11 of SEPT.ADD version 1 */
 
@@ -19,22 +19,48 @@ static void clear_outputs(struct call *c)
 	c->r->rdx = 0;
 }
 
-/* R9 to R11 of version 1: pages for VMs that this TD does not have are refused. */
-static tdx_status_t check_l2_pages(const struct call *c, const struct td *td)
+/* The TD's own table: *@add: it is to be made. */
+static tdx_status_t check_own(struct call *c, const struct sept_ref *at, bool allow_existing,
+			      struct l2_tables *t, bool *add)
 {
-	for (unsigned vm = 1; c->version && vm <= 3; vm++)
-		if (vm > td->tdcs->num_l2 && c->in.r[SOFT_R8 + vm] != ALL_ONES)
-			return FAIL(OPERAND_INVALID, OP_R8 + vm);
-	return OK;
+	bool is_free = sept_is_free(at->copy);
+
+	*add = false;
+	if (t->page[0] == ALL_ONES) {
+		if (c->version == 0)
+			return FAIL(OPERAND_INVALID, OP_R8);
+		if (!is_free)
+			return OK;
+	} else if (is_free) {
+		*add = true;
+		return check_priv4k(c, t->page[0], OP_R8, PT_NDA, EXCLUSIVE, &t->pamt[0]);
+	} else if (allow_existing) {
+		t->page[0] |= PAGE_UNUSED;
+		return OK;
+	}
+	sept_info(c->r, at->copy, at->level);
+	return FAIL(EPT_ENTRY_STATE_INCORRECT, OP_RCX);
 }
 
-static tdx_status_t add_page(struct call *c, uint64_t *r8)
+static void add_own(struct call *c, const struct td *td, const struct sept_ref *at,
+		    struct l2_tables *t)
+{
+	call_filling(c);
+	call_page_fill(call_map(c, t->page[0]), SE_FREE);
+	page_assign(c, t->pamt[0].e, t->page[0], 0, PT_EPT, td->pa);
+	t->pamt[0].e->bepoch = 0;
+	chldcnt_add(td->tdr, 1);
+	sept_set(at->entry, SE_NL_MAPPED | t->page[0]);
+	t->page[0] = ALL_ONES;
+}
+
+static tdx_status_t add_pages(struct call *c, struct l2_tables *t)
 {
 	struct td td;
 	struct sept_ref at;
-	struct pamt_ref page;
+	tdx_status_t st;
 	uint64_t gpa;
-	bool allow_existing = (c->in.rdx & 1) != 0;
+	bool add, allow_existing = (c->in.rdx & 1) != 0;
 
 	if (c->in.rdx & (BITS64(11, 1) | BITS64(63, 52)))
 		return FAIL(OPERAND_INVALID, OP_RDX);
@@ -42,60 +68,35 @@ static tdx_status_t add_page(struct call *c, uint64_t *r8)
 	TRY(check_state(c, c->leaf, &td, true));
 	TRY(sept_prefix(c, &td, 1, td.tdcs->root_level, SHARED, &at, &gpa));
 	TRY(sept_check_state(c, U_SEPT_ADD, &at));
+	TRY(check_own(c, &at, allow_existing, t, &add));
+	TRY(l2_check_tables(c, &td, gpa, at.level, allow_existing, t));
 
-	bool is_free = sept_is_free(at.copy);
-
-	if (*r8 == ALL_ONES) {
-		if (c->version == 0)
-			return FAIL(OPERAND_INVALID, OP_R8);
-		if (!is_free)
-			return check_l2_pages(c, &td);
-		sept_info(c->r, at.copy, at.level);
-		return FAIL(EPT_ENTRY_STATE_INCORRECT, OP_RCX);
+	if (add)
+		add_own(c, &td, &at, t);
+	st = l2_add_tables(c, &td, add, t);
+	if (FAILED(st)) {
+		c->r->rcx = c->in.rcx;
+		c->r->rdx = c->in.rdx;
 	}
-	if (!is_free) {
-		if (allow_existing) {
-			*r8 |= PAGE_UNUSED;
-			return check_l2_pages(c, &td);
-		}
-		sept_info(c->r, at.copy, at.level);
-		return FAIL(EPT_ENTRY_STATE_INCORRECT, OP_RCX);
-	}
-	TRY(check_priv4k(c, *r8, OP_R8, PT_NDA, EXCLUSIVE, &page));
-	TRY(check_l2_pages(c, &td));
-
-	call_filling(c);
-	call_page_fill(call_map(c, *r8), SE_FREE);
-	page_assign(c, page.e, *r8, 0, PT_EPT, td.pa);
-	page.e->bepoch = 0;
-	chldcnt_add(td.tdr, 1);
-	sept_set(at.entry, SE_NL_MAPPED | *r8);
-	*r8 = ALL_ONES;
-	return OK;
+	return st;
 }
 
 tdx_status_t leaf_mem_sept_add(struct call *c)
 {
-	uint64_t pages[4];
+	struct l2_tables t;
+	tdx_status_t st;
 
 	clear_outputs(c);
 	if (c->version > 1)
 		return FAIL(OPERAND_INVALID, OP_RAX);
-	for (unsigned i = 0; i < 4; i++) {
-		uint64_t v = c->in.r[SOFT_R8 + i];
+	for (unsigned i = 0; i <= MAX_L2_VMS; i++) {
+		uint64_t v = i && c->version == 0 ? ALL_ONES : c->in.r[SOFT_R8 + i];
 
-		pages[i] = v == ALL_ONES ? v : v & ~PAGE_UNUSED;
+		t.page[i] = v == ALL_ONES ? v : v & ~PAGE_UNUSED;
 	}
-
-	tdx_status_t st = add_page(c, &pages[0]);
-
-	if (c->version == 0)
-		return st;
-	for (unsigned i = 0; i < 4; i++) {
-		if (i && !FAILED(st) && pages[i] != ALL_ONES)
-			pages[i] |= PAGE_UNUSED;
-		c->r->r[SOFT_R8 + i] = pages[i];
-	}
+	st = add_pages(c, &t);
+	for (unsigned i = 0; c->version && i <= MAX_L2_VMS; i++)
+		c->r->r[SOFT_R8 + i] = t.page[i];
 	return st;
 }
 
@@ -107,25 +108,25 @@ static bool all_free(const uint64_t *table)
 	return true;
 }
 
-/* Version 1 of REMOVE and PROMOTE says which pages of nested VMs came back: none. */
-static void no_l2_pages(struct call *c)
+/* Version 1 of REMOVE and PROMOTE says which pages of nested VMs came back. */
+static void say_l2_pages(struct call *c, const struct l2_tables *t)
 {
-	if (c->version == 0)
-		return;
-	c->r->r9 = ALL_ONES;
-	c->r->r10 = ALL_ONES;
-	c->r->r11 = ALL_ONES;
+	for (unsigned vm = 1; c->version && vm <= MAX_L2_VMS; vm++)
+		c->r->r[SOFT_R8 + vm] = t->page[vm];
 }
+
+static const struct l2_tables no_tables = { .page = { ALL_ONES, ALL_ONES, ALL_ONES, ALL_ONES } };
 
 tdx_status_t leaf_mem_sept_remove(struct call *c)
 {
 	struct td td;
 	struct sept_ref at;
 	struct pamt_ref page;
+	struct l2_tables t;
 	uint64_t gpa;
 
 	clear_outputs(c);
-	no_l2_pages(c);
+	say_l2_pages(c, &no_tables);
 	if (c->version > 1)
 		return FAIL(OPERAND_INVALID, OP_RAX);
 	TRY(get_tdr(c, c->in.rdx, OP_RDX, SHARED, &td));
@@ -141,7 +142,10 @@ tdx_status_t leaf_mem_sept_remove(struct call *c)
 		sept_info(c->r, at.copy, at.level);
 		return FAIL(EPT_PAGE_NOT_FREE, OP_RCX);
 	}
+	TRY(l2_lock_tables(c, &td, gpa, at.level, &t));
 
+	l2_drop_tables(c, &td, &t);
+	say_l2_pages(c, &t);
 	sept_set(at.entry, SE_FREE);
 	c->r->rcx = pa | page_give_back(c, page.e, pa, 0);
 	chldcnt_add(td.tdr, -1);
@@ -162,7 +166,7 @@ tdx_status_t leaf_mem_sept_rd(struct call *c)
 	TRY(sept_prefix(c, &td, 0, td.tdcs->root_level, SHARED, &at, &gpa));
 	sept_info(c->r, at.copy, at.level);
 	if (c->in.rdx & 1)
-		c->r->r8 = 0;
+		c->r->r8 = l2_attributes(c, &td, gpa, at.level);
 	return OK;
 }
 
@@ -205,11 +209,12 @@ tdx_status_t leaf_mem_page_promote(struct call *c)
 	struct td td;
 	struct sept_ref at;
 	struct pamt_ref page, merged;
+	struct l2_tables t;
 	tdx_status_t st;
 	uint64_t gpa;
 
 	clear_outputs(c);
-	no_l2_pages(c);
+	say_l2_pages(c, &no_tables);
 	if (c->version > 1)
 		return FAIL(OPERAND_INVALID, OP_RAX);
 	TRY(get_tdr(c, c->in.rdx, OP_RDX, SHARED, &td));
@@ -229,6 +234,10 @@ tdx_status_t leaf_mem_page_promote(struct call *c)
 	if (!FAILED(st))
 		st = pamt_walk(c, first & SE_PFN, at.level, EXCLUSIVE, OP_RCX, &merged);
 	unlock_first(table, locked);
+	if (!FAILED(st))
+		st = l2_lock_tables(c, &td, gpa, at.level, &t);
+	if (!FAILED(st) && !l2_uniform(c, &t))
+		st = FAIL(EPT_INVALID_PROMOTE_CONDITIONS, OP_RCX);
 	if (FAILED(st)) {
 		if (tdx_is(st, TDX_INTERRUPTED_RESTARTABLE)) {
 			c->r->rcx = c->in.rcx;
@@ -239,6 +248,8 @@ tdx_status_t leaf_mem_page_promote(struct call *c)
 		return st;
 	}
 
+	l2_merge(c, &td, first & SE_PFN, &t);
+	say_l2_pages(c, &t);
 	if (c->m->dynamic_pamt && at.level == 1)
 		pair_merge(c, merged.e, td.pa, &c->r->r[SOFT_R12]);
 	else
@@ -254,6 +265,7 @@ tdx_status_t leaf_mem_page_demote(struct call *c)
 	struct td td;
 	struct sept_ref at;
 	struct pamt_ref large, page;
+	struct l2_tables l2 = { .page = { c->in.r8, c->in.r9, c->in.r10, c->in.r11 } };
 	uint64_t gpa, table_pa = c->in.r8;
 
 	clear_outputs(c);
@@ -269,6 +281,7 @@ tdx_status_t leaf_mem_page_demote(struct call *c)
 
 	TRY(sept_check_tracked(c, &td, &at, pamt_entry_at(c, t, pa, at.level)->bepoch, OP_RCX));
 	TRY(check_priv4k(c, table_pa, OP_R8, PT_NDA, EXCLUSIVE, &page));
+	TRY(l2_check_split(c, &td, gpa, at.level, c->in.rdx & 1, &l2));
 	if (call_irq_pending(c)) {
 		c->r->rcx = c->in.rcx;
 		c->r->rdx = c->in.rdx;
@@ -287,6 +300,9 @@ tdx_status_t leaf_mem_page_demote(struct call *c)
 	call_filling(c);
 	for (unsigned i = 0; i < 512; i++)
 		table[i] = value | (pa + i * sept_span(at.level - 1));
+	l2_split(c, &td, &l2);
+	for (unsigned vm = 1; vm <= td.tdcs->num_l2; vm++)
+		c->r->r[SOFT_R8 + vm] = l2.page[vm];
 	if (!pair)
 		pamt_split(c, &large, pa);
 	page_assign(c, page.e, table_pa, 0, PT_EPT, td.pa);

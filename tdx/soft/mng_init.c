@@ -11,6 +11,7 @@
  */
 #include "tdx/soft/cpuid.h"
 #include "tdx/soft/guest.h"
+#include "tdx/soft/l2.h"
 
 #include <string.h>
 
@@ -216,6 +217,7 @@ static tdx_status_t init_td(struct call *c, struct td *td, const struct td_param
 	set_tsc(c, t);
 	guest_msr_init(c, t, call_map(c, td->tdr->tdcx_pa[c->m->profile->tdcx_bitmap]));
 	sha384_init(&t->mrtd_ctx);
+	l2_start(c, td);
 	t->op_state = OPS_INITIALIZED;
 	return OK;
 }

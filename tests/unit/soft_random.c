@@ -90,30 +90,53 @@ static void bring_up(void)
 
 static uint64_t page(unsigned i) { return SMALL_BASE + i * PAGE_SIZE; }
 
+static unsigned nested; /* VMs of the TD beside its own */
+static unsigned spare;  /* the next page that nobody has while it is built */
+
 static void td_params(void)
 {
 	uint64_t p[6] = { 0, 3, 4, 0x1e, 0, 40 };
 
 	memset(vm_memory(0x210000, 1024), 0, 1024);
 	p[0] = one_in(2) ? ATTR_DEBUG : one_in(2) ? ATTR_SEPT_VE_DISABLE : 0;
+	p[2] |= (uint64_t)nested << 16;
 	put64(0x210000, p, 6);
+}
+
+/* A table of the TD's own tree at @level, and of each nested VM's. */
+static void add_tables(unsigned level)
+{
+	struct soft_regs r = { .rax = 3 | UINT64_C(1) << 16, .rcx = level, .rdx = page(0) };
+
+	r.r8 = page(16 - level);
+	r.r9 = nested ? page(spare++) : ALL_ONES;
+	r.r10 = nested ? page(spare++) : ALL_ONES;
+	r.r11 = ALL_ONES;
+	assert_int_equal(vm_call(0, &r), VM_DONE);
+	assert_int_equal(vm_host_regs(0)->rax, 0);
 }
 
 static void build_td(void)
 {
+	nested = one_in(2) ? 2 : 0;
+	spare = SMALL_PAGES / 2;
 	td_params();
 	call(0, 9, page(0), 33, 0, 0);
 	call(0, 8, page(0), 0, 0, 0);
 	call(2, 8, page(0), 0, 0, 0);
 	for (unsigned i = 1; i <= 6; i++)
 		call(0, 1, page(i), page(0), 0, 0);
+	for (unsigned i = 0; i < nested; i++)
+		call(0, 1, page(spare++), page(0), 0, 0);
 	assert_int_equal(call(0, 21, page(0), 0x210000, 0, 0), 0);
 	call(0, 10, page(7), page(0), 0, 0);
 	for (unsigned i = 8; i <= 12; i++)
 		call(0, 4, page(i), page(7), 0, 0);
+	for (unsigned i = 0; i < 3 * nested; i++)
+		call(0, 4, page(spare++), page(7), 0, 0);
 	assert_int_equal(call(0, 22, page(7), 0, 0, 0), 0);
 	for (unsigned level = 3; level >= 1; level--)
-		assert_int_equal(call(0, 3, level, page(0), page(16 - level), 0), 0);
+		add_tables(level);
 	assert_int_equal(call(0, 2, 0, page(0), page(16), 0x300000), 0);
 	if (one_in(2))
 		assert_int_equal(call(0, 17, page(0), 0, 0, 0), 0);
@@ -233,6 +256,12 @@ static void random_call(unsigned lp)
 		r.r8 = any_page();
 		r.r9 = one_in(4) ? rnd() : r.rax >> 16 ? ~UINT64_C(0) : 0x300000;
 		r.r10 = r.r11 = ~UINT64_C(0);
+		if (nested && one_in(2)) { /* tables of nested VMs */
+			r.rax |= UINT64_C(1) << 16;
+			r.r8 = one_in(3) ? ~UINT64_C(0) : r.r8;
+			r.r9 = one_in(3) ? ~UINT64_C(0) : any_page();
+			r.r10 = one_in(3) ? ~UINT64_C(0) : any_page();
+		}
 		break;
 	case 0:
 		r.rcx = one_in(10) ? any_page() : page(7);
@@ -310,6 +339,13 @@ static void random_guest_event(unsigned lp)
 		ev.gpr.rax = 6;
 		ev.gpr.rcx = any_gpa();
 	}
+	if (nested && ev.x.reason == 77 && one_in(3)) { /* an alias, or an end of one */
+		ev.gpr.rax = 24;
+		if (one_in(2))
+			ev.gpr.rcx = 0;
+		ev.gpr.rdx = (0x80008000 | (rnd() & 0x7f007f)) << 16;
+		ev.gpr.r8 = UINT64_C(0x7f007f) << 16;
+	}
 	calls++;
 	(void)vm_guest(lp, &ev);
 }
@@ -337,6 +373,8 @@ static void random_orders(void)
 }
 
 /* ---- what must hold at every moment ---------------------------------------------------------- */
+
+static uint64_t aliases; /* of nested VMs, that checks came upon */
 
 struct area {
 	uint64_t base;
@@ -385,6 +423,34 @@ static void check_tree(uint64_t tdr, uint64_t table, unsigned level, int64_t *pa
 	}
 }
 
+/*
+ * A nested VM's tree: a table only where the TD's own tree has one, an alias only beside a leaf, and of the
+ * same page; tables are counted.
+ */
+static void check_nested(uint64_t tdr, uint64_t table, const uint64_t *own, unsigned level,
+			 int64_t *pages)
+{
+	const uint64_t *t = (const uint64_t *)(void *)vm_memory(table, PAGE_SIZE);
+
+	for (unsigned i = 0; i < 512; i++) {
+		uint64_t pa = t[i] & SE_PFN;
+
+		if (sept_is_leaf(t[i])) {
+			assert_true(sept_is_leaf(own[i]));
+			assert_int_equal(pa, sept_frame(own[i], level));
+			aliases++;
+		} else if (!sept_is_free(t[i])) {
+			assert_false(sept_is_leaf(own[i]) || sept_is_free(own[i]));
+			assert_int_equal(pamt(pa, 0)->type, PT_EPT);
+			assert_int_equal(pamt_owner(pamt(pa, 0)), tdr);
+			*pages += 1;
+			check_nested(tdr, pa,
+				     (const uint64_t *)(void *)vm_memory(own[i] & SE_PFN, PAGE_SIZE),
+				     level - 1, pages);
+		}
+	}
+}
+
 /* Pages that the PAMT gives to @tdr: by kind, in 4K. */
 static void count_owned(uint64_t tdr, int64_t *mapped, int64_t *control)
 {
@@ -426,6 +492,11 @@ static void check_td(uint64_t pa)
 	if (t->op_state == OPS_UNINITIALIZED)
 		return;
 	check_tree(pa, tdr->tdcx_pa[soft_profiles[0].tdcx_root], t->root_level, &in_tree);
+	for (unsigned vm = 0; vm < t->num_l2; vm++)
+		check_nested(pa, tdr->tdcx_pa[soft_profiles[0].tdcs_pages + vm],
+			     (const uint64_t *)(void *)vm_memory(
+				     tdr->tdcx_pa[soft_profiles[0].tdcx_root], PAGE_SIZE),
+			     t->root_level, &in_tree);
 	assert_int_equal(in_tree, mapped);
 	if (any_in_guest())
 		return;
@@ -473,9 +544,11 @@ static void a_million_calls_leave_the_books_straight(void **state)
 		if (succeeded != before || calls % CHECK_EVERY == 0)
 			check_all();
 	}
-	printf("%llu calls and events, %llu succeeded, %llu entries, %llu checks\n",
+	printf("%llu calls and events, %llu succeeded, %llu entries, %llu checks, %llu aliases seen\n",
 	       (unsigned long long)calls, (unsigned long long)succeeded,
-	       (unsigned long long)entered, (unsigned long long)checks);
+	       (unsigned long long)entered, (unsigned long long)checks,
+	       (unsigned long long)aliases);
+	assert_true(aliases > 0);
 	assert_true(entered > calls / 1000);
 	assert_true(succeeded > calls / 20);
 }
