@@ -3,6 +3,7 @@
 is there. Small guests with a driver of their own, two of them trust domains: `ann` and `ben` (TDs) and
 `cid` on one network, `dan` on another. With TAIN_LONG Debian's kernels, too.
 """
+import json
 import os
 import re
 
@@ -33,21 +34,24 @@ def start(*names):
 
 
 def commands():
-    todo = start("ann", "ben")
-    todo += order("ann", "b", "sent") + order("ben", "r", "broadcasts 1 ")
-    todo += order("ben", "e", f"answers {ECHOES} ", 300) + ["stats ann"]
-    todo += start("cid", "dan")
-    todo += order("ann", "b", "sent") + order("cid", "r", "broadcasts 1 words 0 ")
+    todo = start("ann", "ben", "cid")  # a CPU each
+    todo += order("ann", "b", "sent") + order("ben", "r", "broadcasts 1 ") + order("cid", "r", "broadcasts 1 words 0 ")
+    for name in ("ben", "cid"):
+        todo += order(name, "e", f"answers {ECHOES} ", 300)
+    todo += ["stats ann"] + start("dan")
     todo += order("cid", "u", "sent") + order("ann", "r", "broadcasts 0 words 1 ")
     todo += order("ben", "u", "sent") + order("ann", "r", "broadcasts 0 words 2 ")
     # Nobody's, a forged one, one too short and one too long: what ann says next is heard after them.
     for key in "xfsb":
         todo += order("ann", key, "sent")
-    todo += order("ben", "r", f"broadcasts 3 words 0 echoes 0 answers {ECHOES} wrong 0")
-    todo += order("cid", "r", "broadcasts 2 words 0 echoes 0 answers 0 wrong 0")
+    for name in ("ben", "cid"):
+        todo += order(name, "r", f"broadcasts 2 words 0 echoes 0 answers {ECHOES} wrong 0")
+    # A cable pulled and put back: of two broadcasts one is heard.
+    todo += ["link cid down"] + order("ann", "b", "sent") + ["networks --json", "link cid up", "-link cid sideways"]
+    todo += order("ann", "b", "sent") + order("cid", "r", f"broadcasts 3 words 0 echoes 0 answers {ECHOES} wrong 0")
     todo += order("dan", "b", "sent")
     todo += ["hold ben"] + order("ann", "F", "flooded", 400) + ["version", "stats ben", "continue ben"]
-    todo += order("ben", "r", f"broadcasts {3 + QUEUE} words 0 ") + order("dan", "n", NOTHING)
+    todo += order("ben", "r", f"broadcasts {4 + QUEUE} words 0 ") + order("dan", "n", NOTHING)
     todo += ["stats ann", "stats dan"] + order("cid", "F", "flooded", 400)
     for name in GUESTS:
         todo += [f"type {name} q", f"wait {name} 60"]
@@ -70,12 +74,13 @@ def main():
     files = [(os.path.join(guests, name), rf"\tain\{name}") for name in ("net_td.fd", "net_vm.elf")]
     files.append((e2e.write("talk.txt", "\n".join(commands()) + "\n"), r"\tain\talk.txt"))
     config = "[tain]\nscript = \\tain\\talk.txt\n" + "".join(section(*each) for each in GUESTS.items())
-    b = boot(cpus=2, config=config, files=files)
+    b = boot(cpus=3, config=config, files=files)
     check("all that was expected is said", b.status == 0, b)
-    echoes = re.search(rf"^ben\| net: answers {ECHOES} ticks each (\d+)$", b.text, re.M)
-    check("no echo between two TDs is lost", echoes, b)
-    check("a guest that runs has a frame long before its slice ends", echoes and int(echoes[1]) < SLICE / 10,
-          echoes and echoes[1])
+    for name in ("ben", "cid"):
+        ticks = re.search(rf"^{name}\| net: answers {ECHOES} ticks each (\d+)$", b.text, re.M)
+        check(f"no echo between a TD and {name} is lost", ticks, b)
+        check(f"ann and {name} have frames long before their slices end", ticks and int(ticks[1]) < SLICE / 10,
+              ticks and ticks[1])
     for name in GUESTS:
         check(f"{name} left", b.has(rf"^{name}\| net: left$"), b)
     ann, dan = (outputs(b.text, f"stats {name}") or [""] for name in ("ann", "dan"))
@@ -84,6 +89,14 @@ def main():
     check("a kick for a frame is counted", (count(ann[0], "wakes") or 0) > 0, ann[0][-600:])
     check("another network hears nothing", count(dan[-1], "received") == 0 and count(dan[-1], "sent") == 1,
           dan[-1][-600:])
+    rows = re.findall(r"^(\[\{.*\}\])$", b.output_of("networks --json"), re.M)
+    rows = {row["guest"]: row for row in json.loads(rows[-1])} if rows else {}
+    check("networks tells who is where, and whose cable is pulled",
+          {name: (row["network"], row["link"]) for name, row in rows.items()} ==
+          {name: (NETWORK.get(name, "lan"), "down" if name == "cid" else "up") for name in GUESTS}, rows)
+    check("each has an address of its own", len({row["mac"] for row in rows.values()}) == len(GUESTS), rows)
+    check("what a pulled cable loses is counted", rows.get("cid", {}).get("dropped") == 1, rows)
+    check("a cable is in or pulled", b.has(r"^error: expected: link NAME up\|down$"), b)
     ben = b.output_of("stats ben")
     check("who does not listen has a full queue, and what came beyond is counted",
           count(ben, "dropped") == FLOOD - QUEUE, ben[-600:])
