@@ -97,6 +97,9 @@ const struct command net_commands[] = {
 const struct command seamldr_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };
+const struct command lan_commands[] = {
+	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
+};
 const struct command use_commands[] = {
 	{ NULL, NULL, NULL, NULL, 0, 0, COMPLETE_NOTHING, 0, NULL },
 };

@@ -60,7 +60,7 @@ const struct command machine_commands[] = NO_COMMANDS, guest_commands[] = NO_COM
 		     gdb_commands[] = NO_COMMANDS, look_commands[] = NO_COMMANDS,
 		     look_td_commands[] = NO_COMMANDS, debug_commands[] = NO_COMMANDS,
 		     hardware_commands[] = NO_COMMANDS, net_commands[] = NO_COMMANDS,
-		     seamldr_commands[] = NO_COMMANDS, use_commands[] = NO_COMMANDS;
+		     seamldr_commands[] = NO_COMMANDS, use_commands[] = NO_COMMANDS, lan_commands[] = NO_COMMANDS;
 
 uint64_t time_us(void) { return 0; }
 bool monitor_interrupted(void) { return false; }
