@@ -11,6 +11,7 @@
 #include "kernel/guest/guest.h"
 
 #define PIECE     256u
+_Static_assert(PIECE > OUTPUT_LINE_MAX, "a piece holds a line and its end");
 #define NOTE_MAX  (GUEST_NAME_MAX + 48u)
 #define LINE_ROOM (GUEST_NAME_MAX + 2u + OUTPUT_LINE_MAX + 1u)
 
@@ -23,8 +24,6 @@ static struct {
 	struct follower {
 		bool on;
 		struct place at;
-		char line[OUTPUT_LINE_MAX];
-		unsigned length;
 	} of[GUESTS_MAX];
 	unsigned turn; /* whose lines come first the next time */
 
@@ -85,44 +84,41 @@ bool follow_has(const struct guest *g)
 	return false;
 }
 
-static size_t put_line(struct follower *f, const struct guest *g, char *to)
+/* A line's text out of @piece, up to its newline or OUTPUT_LINE_MAX; how many bytes it took: 0: it is not whole. */
+static size_t cut_line(const char *piece, size_t count, char line[OUTPUT_LINE_MAX], int *length)
 {
-	int n = snprintf(to, LINE_ROOM + 1, "%s| %.*s\n", g->config->name, (int)f->length, f->line);
-
-	f->length = 0;
-	return (size_t)n;
+	*length = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (piece[i] == '\n')
+			return i + 1;
+		if (piece[i] != '\t' && ((uint8_t)piece[i] < ' ' || piece[i] == 0x7f))
+			continue;
+		if (*length == OUTPUT_LINE_MAX)
+			return i;
+		line[(*length)++] = piece[i];
+	}
+	return count == PIECE ? count : 0; /* so much that is not shown */
 }
 
-static bool ends_line(struct follower *f, char c)
-{
-	if (c != '\n' && f->length < OUTPUT_LINE_MAX && (c == '\t' || ((uint8_t)c >= ' ' && c != 0x7f)))
-		f->line[f->length++] = c;
-	return c == '\n' || f->length == OUTPUT_LINE_MAX;
-}
-
-/* What has become whole of @g's lines; what finds no room stays where it is. */
+/* What has become whole of @g's lines; the rest stays where it is. */
 static size_t lines_of(struct follower *f, struct guest *g, char *to, size_t size)
 {
-	char piece[PIECE], name[GUEST_NAME_MAX + 3];
-	size_t used = 0, got;
+	char piece[PIECE], line[OUTPUT_LINE_MAX], name[GUEST_NAME_MAX + 3];
+	size_t used = 0, got, took;
 	uint64_t lost;
+	int length;
 
 	snprintf(name, sizeof(name), "%s| ", g->config->name);
 	while (size - used > LINE_ROOM + NOTE_MAX && (got = read_on(g, &f->at, piece, sizeof(piece), &lost))) {
-		if (lost)
-			f->length = 0; /* its beginning's end is gone */
 		used += note_lost(to + used, size - used, name, lost);
-		for (size_t i = 0; i < got; i++) {
-			if (size - used <= LINE_ROOM) {
-				f->at.from -= got - i;
-				return used;
-			}
-			if (ends_line(f, piece[i]))
-				used += put_line(f, g, to + used);
-		}
+		took = cut_line(piece, got, line, &length);
+		if (!took && guest_ended(g))
+			took = got;
+		f->at.from -= got - took;
+		if (!took)
+			break;
+		used += (size_t)snprintf(to + used, size - used, "%s%.*s\n", name, length, line);
 	}
-	if (f->length && guest_ended(g) && size - used > LINE_ROOM)
-		used += put_line(f, g, to + used);
 	return used;
 }
 

@@ -114,16 +114,22 @@ def everything_by_network():
 
 
 def linux_by_network():
-    """Debian's kernel by HTTP, what it starts by TFTP."""
-    kernel, initrd = content("debian12-vmlinuz"), content("linux-initrd.gz")
-    web, tftp = Http({"/vmlinuz": kernel}), Tftp({"initrd": initrd})
-    config = (f"[tain]\nnet = dhcp\nstart = linux\n[vm linux]\nkernel = {web.at}/vmlinuz {digest(kernel)}\n"
-              f"initrd = {tftp.at}/initrd {digest(initrd)}\ncmdline = console=ttyS0 panic=-1 quiet\nmemory = 256M\n")
-    b = e2e.boot(config=config, memory=768, timeout=600, extra=["--nic", "e1000"], commands=[
-        'expect linux "/ #" 400', 'type linux "echo got-$((6*7))"', "expect linux got-42 60",
-        'type linux "poweroff -f"', "wait linux 60"])
-    check("a stock kernel that came by HTTP, and its initrd by TFTP, run", b.status == 0 and b.has(r"^linux\| got-42$"), b)
-    for line in re.findall(r"fetch: linux: .*", b.text):
+    """Stock kernels by HTTP, a plain guest's and a trust domain's; the initrd that both name by TFTP, once."""
+    kernel, other, initrd = content("debian12-vmlinuz"), content("debian13-vmlinuz"), content("linux-initrd.gz")
+    web, tftp = Http({"/vmlinuz": kernel, "/vmlinuz-td": other}), Tftp({"initrd": initrd})
+    common = f"initrd = {tftp.at}/initrd {digest(initrd)}\nmemory = 256M\ncmdline = console=ttyS0 panic=-1 quiet\n"
+    config = (f"[tain]\nnet = dhcp\nstart = plain, sealed\n[vm plain]\nkernel = {web.at}/vmlinuz {digest(kernel)}\n{common}"
+              f"[td sealed]\nkernel = {web.at}/vmlinuz-td {digest(other)}\nattributes = sept-ve-disable\n{common}")
+    commands = []
+    for name in ("plain", "sealed"):
+        commands += [f'expect {name} "/ #" 400', f'type {name} "echo got-$((6*7))"', f"expect {name} got-42 60",
+                     f'type {name} "poweroff -f"', f"wait {name} 60"]
+    b = e2e.boot(config=config, memory=1024, timeout=1500, extra=["--nic", "e1000"], commands=commands)
+    for name, what in (("plain", "a plain guest"), ("sealed", "a trust domain")):
+        check(f"a stock kernel that came by HTTP runs as {what}", b.has(rf"^{name}\| got-42$") and
+              b.has(f"^tain: {name}: stopped: powered off"), b)
+    check("a file that two name comes once", b.status == 0 and tftp.asked == ["initrd"], b)
+    for line in re.findall(r"fetch: .*", b.text):
         print(line)
 
 

@@ -159,6 +159,14 @@ TEST(little_room_and_long_lines_lose_nothing)
 	prints(0, "\n");
 	all = lines(512);
 	CHECK_INT(strlen(all), 3 + OUTPUT_LINE_MAX + 1 + 3 + 5 + 1);
+	for (unsigned i = 0; i < OUTPUT_LINE_MAX; i++)
+		prints(0, "x");
+	prints(0, "\r\n");
+	CHECK_INT(strlen(lines(512)), 3 + OUTPUT_LINE_MAX + 1); /* it just fits */
+	for (unsigned i = 0; i < 1000; i++)
+		prints(0, "\x1b");
+	prints(0, "end\n");
+	CHECK(strstr(lines(512), "a| end\n") != NULL);
 }
 
 TEST(a_console_is_bytes_from_now_on)
