@@ -34,32 +34,46 @@ static void store(uint8_t *p, uint32_t v)
 	p[3] = (uint8_t)v;
 }
 
-static void compress(uint32_t h[8], const uint8_t *block)
+/* One round. The eight words stand still; their roles move on: D and H are those that change. */
+static inline void step(uint32_t a, uint32_t b, uint32_t c, uint32_t *d, uint32_t e, uint32_t f,
+			uint32_t g, uint32_t *h, uint32_t in)
 {
-	uint32_t w[64], v[8];
+	uint32_t t1 = *h + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) + (g ^ (e & (f ^ g))) + in;
+
+	*d += t1;
+	*h = t1 + (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) + ((a & b) | (c & (a | b)));
+}
+
+static void compress(uint32_t s[8], const uint8_t *block)
+{
+	uint32_t a = s[0], b = s[1], c = s[2], d = s[3], e = s[4], f = s[5], g = s[6], h = s[7], w[64];
 
 	for (unsigned i = 0; i < 16; i++)
 		w[i] = load(block + 4 * i);
 	for (unsigned i = 16; i < 64; i++) {
-		uint32_t a = w[i - 15], b = w[i - 2];
+		uint32_t x = w[i - 15], y = w[i - 2];
 
-		w[i] = w[i - 16] + (ror(a, 7) ^ ror(a, 18) ^ a >> 3) + w[i - 7] +
-		       (ror(b, 17) ^ ror(b, 19) ^ b >> 10);
+		w[i] = w[i - 16] + (ror(x, 7) ^ ror(x, 18) ^ x >> 3) + w[i - 7] +
+		       (ror(y, 17) ^ ror(y, 19) ^ y >> 10);
 	}
-	memcpy(v, h, sizeof(v));
-	for (unsigned i = 0; i < 64; i++) {
-		uint32_t a = v[0], e = v[4];
-		uint32_t t1 = v[7] + (ror(e, 6) ^ ror(e, 11) ^ ror(e, 25)) +
-			      ((e & v[5]) ^ (~e & v[6])) + k[i] + w[i];
-		uint32_t t2 = (ror(a, 2) ^ ror(a, 13) ^ ror(a, 22)) +
-			      ((a & v[1]) ^ (a & v[2]) ^ (v[1] & v[2]));
-
-		memmove(v + 1, v, 7 * sizeof(v[0]));
-		v[4] += t1;
-		v[0] = t1 + t2;
+	for (unsigned i = 0; i < 64; i += 8) {
+		step(a, b, c, &d, e, f, g, &h, k[i] + w[i]);
+		step(h, a, b, &c, d, e, f, &g, k[i + 1] + w[i + 1]);
+		step(g, h, a, &b, c, d, e, &f, k[i + 2] + w[i + 2]);
+		step(f, g, h, &a, b, c, d, &e, k[i + 3] + w[i + 3]);
+		step(e, f, g, &h, a, b, c, &d, k[i + 4] + w[i + 4]);
+		step(d, e, f, &g, h, a, b, &c, k[i + 5] + w[i + 5]);
+		step(c, d, e, &f, g, h, a, &b, k[i + 6] + w[i + 6]);
+		step(b, c, d, &e, f, g, h, &a, k[i + 7] + w[i + 7]);
 	}
-	for (unsigned i = 0; i < 8; i++)
-		h[i] += v[i];
+	s[0] += a;
+	s[1] += b;
+	s[2] += c;
+	s[3] += d;
+	s[4] += e;
+	s[5] += f;
+	s[6] += g;
+	s[7] += h;
 }
 
 void sha256_init(struct sha256 *s)
