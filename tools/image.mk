@@ -7,13 +7,18 @@ IMAGE_ASM  := $(sort $(foreach d,$(IMAGE_DIRS),$(wildcard $(d)/*.asm)))
 IMAGE_OBJS := $(IMAGE_C:%.c=build/image/%.o) $(IMAGE_ASM:%.asm=build/image/%.asm.o)
 
 IMAGE_MACHINE := -m64 -ffreestanding -mno-red-zone -mgeneral-regs-only -mcmodel=kernel -fno-pic \
-	-fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables
+	-fno-pie -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables \
+	-ffunction-sections -fdata-sections
 IMAGE_FLAGS = -std=gnu11 $(IMAGE_MACHINE) -O2 -g -fno-omit-frame-pointer -fno-common \
 	-fno-strict-aliasing -nostdinc $(NEWLIB_INC) -isystem $(GCC_INC) $(LWIP_INC) -I . -MMD -MP
 
+# Rooms that wait for people and for wires are built for size; what measures is built as the rest.
+COLD_ROOMS := kernel/monitor/% kernel/net/%
+cold_flags  = $(if $(filter $(COLD_ROOMS),$(filter-out kernel/monitor/bench%,$(1))),-Os)
+
 build/image/%.o: %.c $(NEWLIB)/src/.unpacked $(LWIP_STAMP) Makefile tools/image.mk
 	$(call say,CC,$<)
-	$(Q)mkdir -p $(@D) && $(CC) $(IMAGE_FLAGS) $(call warn_for,$<) -c $< -o $@
+	$(Q)mkdir -p $(@D) && $(CC) $(IMAGE_FLAGS) $(call cold_flags,$<) $(call warn_for,$<) -c $< -o $@
 
 build/image/%.asm.o: %.asm Makefile tools/image.mk
 	$(call say,NASM,$<)
@@ -24,7 +29,8 @@ build/image/%.asm.o: %.asm Makefile tools/image.mk
 build/image/objects: FORCE
 	$(Q)mkdir -p $(@D); echo '$(IMAGE_OBJS)' | cmp -s - $@ || echo '$(IMAGE_OBJS)' > $@
 
-IMAGE_LINK = ld -T linker.ld -nostdlib -static -z max-page-size=4096 -z noexecstack \
+# What nothing in the image calls is left out (wrappers that only tests use, parts of lwIP).
+IMAGE_LINK = ld -T linker.ld -nostdlib -static --gc-sections -z max-page-size=4096 -z noexecstack \
 	--no-warn-rwx-segments --fatal-warnings $(IMAGE_OBJS) --start-group $(LWIP_LIB) $(NEWLIB_LIB) \
 	$(shell $(CC) -print-libgcc-file-name) --end-group
 

@@ -27,7 +27,7 @@ $(LWIP_STAMP): tools/fetch-lwip tools/apt-private
 	$(Q)tools/fetch-lwip $(LWIP)/src && touch $@
 
 LWIP_PORT := $(wildcard drivers/net/lwip_port/*.h drivers/net/lwip_port/*/*.h)
-$(LWIP_OBJS): $(LWIP_STAMP) $(NEWLIB)/src/.unpacked tools/lwip.mk $(LWIP_PORT)
+$(LWIP_OBJS): $(LWIP_STAMP) $(NEWLIB)/src/.unpacked tools/lwip.mk tools/image.mk $(LWIP_PORT)
 $(LWIP_OBJS): $(LWIP)/obj/%.o:
 	$(Q)mkdir -p $(@D) && $(CC) $(LWIP_FLAGS) -c $(LWIP_SRC)/$*.c -o $@
 

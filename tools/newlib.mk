@@ -27,7 +27,7 @@ NEWLIB_FILES := \
 	$(addprefix locale/,locale localeconv) \
 	reent/impure reent/sbrkr errno/errno
 
-NEWLIB_FLAGS = $(IMAGE_MACHINE) -std=gnu11 -O2 -g1 -w -fno-strict-aliasing -ffunction-sections \
+NEWLIB_FLAGS = $(IMAGE_MACHINE) -std=gnu11 -O2 -g1 -w -fno-strict-aliasing \
 	-nostdinc $(NEWLIB_INC) -isystem $(GCC_INC) -DINTEGER_ONLY -D_svfprintf_r=_svfiprintf_r
 
 # mallocr.c is one source for several objects; of vfprintf.c only the printer into strings.
