@@ -10,7 +10,8 @@
  *         mmio.c     MMIO ranges          intr.c    interrupts to vCPUs ioapic.c  I/O APIC
  *         pic.c      8259 pair            pit.c     8254
  *         acpi_tables.c  ACPI tables, by aml.c    dma.h     devices to memory
- *         virtio.c   virtio-pci, on virtqueue.c: virtio_console.c virtio_rng.c virtio_disk.c
+ *         virtio.c   virtio-pci, on virtqueue.c: virtio_console.c virtio_rng.c virtio_disk.c virtio_net.c,
+ *                    which is a port of lan.c, the switch between guests
  *         memory.c   backing frames       platform.c  the sum of them
  *
  * Invariants
