@@ -128,7 +128,7 @@ class Rsyslog(Daemon):
 
 
 PROMETHEUS = """\
-global: {{ scrape_interval: 2s, scrape_timeout: 2s }}
+global: {{ scrape_interval: 5s, scrape_timeout: 5s }}
 scrape_configs:
   - job_name: tain
     static_configs: [ {{ targets: [ "127.0.0.1:{target}" ] }} ]

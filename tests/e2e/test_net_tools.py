@@ -117,9 +117,9 @@ def metrics(ports):
         check("Prometheus: both guests run",
               until(lambda: sorted(server.query("tain_guest_running").values()) == [1, 1]), server.query("tain_guest_running"))
         check("Prometheus: SEAMCALLs by leaf, a rate of slices",
-              (server.value('tain_seamcalls_total{leaf="TDH.VP.ENTER"}') or 0) > 0 and
-              until(lambda: (server.value("rate(tain_slices_total[1m])") or 0) > 0), server.query("tain_slices_total"))
-        check("Prometheus: all series are there", (server.value('count({__name__=~"tain_.+"})') or 0) > 100,
+              until(lambda: (server.value('tain_seamcalls_total{leaf="TDH.VP.ENTER"}') or 0) > 0) and
+              until(lambda: (server.value("rate(tain_slices_total[2m])") or 0) > 0), server.query("tain_slices_total"))
+        check("Prometheus: all series are there", until(lambda: (server.value('count({__name__=~"tain_.+"})') or 0) > 100),
               server.query('count({__name__=~"tain_.+"})'))
     finally:
         server.stop()
