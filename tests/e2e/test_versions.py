@@ -7,7 +7,7 @@ import re
 import e2e
 from e2e import boot, check, theme
 
-GUESTS = ["hello", "smp", "abi"]
+GUESTS = ["hello", "smp", "abi", "bad_loop"]
 FILES = [(os.path.join(e2e.ROOT, "build", "guests", f"{g}.fd"), rf"\tain\{g}.fd") for g in GUESTS]
 # What the module says of itself, by field: what no other version says.
 SAYS = {
@@ -15,6 +15,9 @@ SAYS = {
     "2.0": {"MAX_VCPUS_PER_TD": 1376, "NUM_CPUID_CONFIG": 28, "TDCS_BASE_SIZE": 0x9000},
     "odd": {"MAX_VCPUS_PER_TD": 13, "NUM_CPUID_CONFIG": 13, "TDCS_BASE_SIZE": 0xb000},
 }
+DISABLES = ("2.0",)  # has TDH.SYS.DISABLE
+# The machine is reset while one TD runs and another is half built; then all the rest.
+RESET = ["start bad_loop", "page tdr", "keyid hkid", "tdh mng.create tdr=$tdr hkid=$hkid is SUCCESS", "reboot"]
 
 
 def pages(text):
@@ -45,17 +48,27 @@ def pamt(at, name, b):
 
 def version(name):
     config = f"[tain]\nmodule = soft:{name}\n"
-    for g, keys in (("hello", "attributes = debug\n"), ("smp", "vcpus = 2\n"), ("abi", "")):
+    for g, keys in (("hello", "attributes = debug\n"), ("smp", "vcpus = 2\n"), ("abi", ""),
+                    ("bad_loop", "")):
         config += f"[td {g}]\nfirmware = \\tain\\{g}.fd\nmemory = 32M\n{keys}"
     commands = ["start hello", "wait hello 60", "memory"]
     for g in ("smp", "abi"):
         commands += [f"start {g}", f"wait {g} 60"]
     commands += ["tdx stats", "memory"]
     commands += [f"metadata module {field}" for field in SAYS[name]]
-    b = boot(cpus=2, config=config, files=FILES, commands=commands, timeout=400)
+    reset = name in DISABLES
+    b = boot(cpus=2, config=config, files=FILES, commands=(RESET if reset else []) + commands,
+             timeout=500, extra=["--allow-reboot"] if reset else [])
     at = f"{name}: "
 
     check(at + "the run ends with 0", b.status == 0, b)
+    disabled = len(re.findall("tdx: the module is disabled", b.text))
+    check(at + "a module that can be disabled is, whenever the machine is left", disabled == 2 * reset, b)
+    if reset:
+        check(at + "a reset with TDs running and half built, and everything works again",
+              len(re.findall(r"^tain: ready", b.text, re.M)) == 2 and
+              b.has("tain: bad_loop: stopped: the hypervisor is leaving") and
+              not b.has("stay with the module"), b)
     check(at + "no guest saw anything fail", not b.has(r"^\w+\| FAIL"), b)
     check(at + "hello says hello and goodbye",
           len(re.findall(r"^hello\| (?:hello from a trust domain|goodbye)$", b.text, re.M)) == 2, b)
