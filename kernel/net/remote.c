@@ -169,8 +169,10 @@ static void take_byte(uint8_t byte)
 {
 	if (byte == KEY_END && rc.state == SESSION_OPEN && !rc.length) {
 		rc.state = SESSION_ENDS;
-	} else if (byte == '\n') {
-		take_line();
+	} else if (byte == '\r' || byte == '\n') {
+		if (byte == '\r' || !rc.after_return) /* CR LF is one end */
+			take_line();
+		rc.after_return = byte == '\r';
 	} else if (byte == '\b' || byte == 0x7f) {
 		rc.length -= rc.length > 0;
 	} else if (byte >= ' ' && byte <= '~') {
@@ -196,6 +198,7 @@ static void detach(const char *why)
 	say(why);
 	say("]\n" PROMPT);
 	rc.console = NULL;
+	rc.after_return = false;
 	rc.state = SESSION_OPEN;
 }
 
@@ -228,7 +231,7 @@ void remote_attach(const struct remote_source *s, const char *name)
 	rc.console = s;
 	snprintf(rc.name, sizeof(rc.name), "%s", name);
 	rc.line_begins = true;
-	rc.tilde = rc.after_return = false;
+	rc.tilde = false;
 }
 
 void remote_follow(const struct remote_source *s)
@@ -354,7 +357,7 @@ static bool on_accept(void *ctx, struct stream *s)
 	rc.stream = s;
 	rc.state = SESSION_SECRET;
 	rc.tries = 0;
-	rc.finished = false;
+	rc.finished = rc.after_return = false;
 	rc.length = 0;
 	rc.moved_us = time_us();
 	net_addr_text(&peer, rc.peer, sizeof(rc.peer));

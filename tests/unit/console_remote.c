@@ -235,6 +235,28 @@ TEST(a_line_too_long_runs_in_no_part)
 	leave(s);
 }
 
+TEST(a_line_ends_with_lf_cr_or_both)
+{
+	struct stream *s;
+
+	begin();
+	s = logged_in(); /* CR LF */
+	fake_send_text(s, "one\r");
+	assert_string_equal(remote_line(), "one");
+	remote_end();
+	remote_poll();
+	fake_send_text(s, "\ntwo\nthree\r\r\n");
+	assert_string_equal(remote_line(), "two");
+	remote_end();
+	remote_poll();
+	assert_string_equal(remote_line(), "three");
+	fake_out_clear(s);
+	remote_end();
+	remote_poll();
+	assert_string_equal(fake_out(s), "tain> tain> "); /* an empty line */
+	leave(s);
+}
+
 /* ---- guests beside the commands ---- */
 
 static struct {
@@ -305,7 +327,7 @@ TEST(keys_are_the_guests_until_one_leaves)
 	remote_end();
 	leave(s);
 	s = attached();
-	fake_send_text(s, "a\x1dversion\n");
+	fake_send_text(s, "a\x1d\nversion\n");
 	assert_string_equal(far.typed, "a");
 	assert_string_equal(remote_line(), "version");
 	remote_end();
@@ -452,6 +474,7 @@ int main(void)
 		cmocka_unit_test(an_end_behind_the_last_line_still_gets_its_answer),
 		cmocka_unit_test(long_output_waits_for_room_and_is_cut_at_the_bound),
 		cmocka_unit_test(a_line_too_long_runs_in_no_part),
+		cmocka_unit_test(a_line_ends_with_lf_cr_or_both),
 		cmocka_unit_test(keys_are_the_guests_until_one_leaves),
 		cmocka_unit_test(keys_wait_until_the_guest_has_room),
 		cmocka_unit_test(what_the_guest_prints_comes_as_it_is_and_waits_for_the_wire),
