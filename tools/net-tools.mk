@@ -7,7 +7,8 @@ $(NET_TOOLS): tools/fetch-net-tools tools/apt-private tools/net-tools.mk
 
 # 100 MB: only the long tests look at the status page with it.
 BROWSER := build/browser/.ready
-$(BROWSER): tools/fetch-net-tools tools/apt-private
+# One after the other: both use the same state of apt.
+$(BROWSER): tools/fetch-net-tools tools/apt-private | $(NET_TOOLS)
 	$(Q)tools/fetch-net-tools build/browser chromium fonts-dejavu-core && touch $@
 
 .PHONY: net-tools browser
