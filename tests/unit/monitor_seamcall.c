@@ -448,15 +448,20 @@ static void the_console_survives_whatever_is_typed(void **state)
 
 	(void)state;
 	begin();
+	machine_log_clear();
 	kernel = page_alloc(PAGE_KERNEL);
 	word = hpa_to_ptr(kernel);
 	*word = 0x5a5a5a5a;
 	/* Page pairs that describe what is leaked stay with it. */
 	free_before = page_count(PAGE_FREE) + page_count(PAGE_TDX_PAMT);
 	for (unsigned round = 0; round < 40; round++) {
+		/* With dynamic PAMT a module that was shut down by hand takes no page any more. */
+		if (machine_logged("PAMT.ADD: TDX_SYS_SHUTDOWN"))
+			break;
 		for (unsigned i = 0; i < ARRAY_LEN(mine); i++) {
 			snprintf(line, sizeof(line), "page m%u", i);
-			does(line);
+			if (!types(line) && !machine_logged("PAMT.ADD: TDX_SYS_SHUTDOWN"))
+				fail_msg("%s:\n%s", line, printed);
 			snprintf(name, sizeof(name), "$m%u", i);
 			mine[i].v = value_of(name);
 		}
