@@ -14,6 +14,7 @@
 #include "tdx/abi/leaf.h"
 #include "tdx/abi/leaf_operand.h"
 #include "tdx/keyid.h"
+#include "tdx/pairs.h"
 #include "tdx/retry.h"
 #include "tdx/state.h"
 #include "tdx/tdh.h"
@@ -483,6 +484,17 @@ static void give_back_block(const struct block *b, struct hand_counts *n)
 	}
 }
 
+/* A page of 2M that was split by hand: what describes its pieces comes back before it does. */
+static void take_pairs_back(void)
+{
+	struct page_pair pair;
+
+	for (unsigned i = 0; i < hand.blocks && tdx_state.dynamic_pamt; i++)
+		if (hand.block[i].order >= ORDER_2M) /* NO_PAMT_PAGE_PAIR, as a rule */
+			(void)TDX_RETRY(tdh_phymem_pamt_remove(hand.block[i].base, &pair.page[0],
+							       &pair.page[1]));
+}
+
 static void give_back_blocks(struct hand_counts *n)
 {
 	for (unsigned i = 0; i < hand.blocks; i++) {
@@ -519,6 +531,7 @@ struct hand_counts hand_cleanup(void)
 	each_offered(release_td, NULL);
 	each_offered(reclaim_part, &n.reclaimed);
 	each_offered(reclaim_root, &n.reclaimed);
+	take_pairs_back();
 	give_back_keyids(&n); /* while the pages are still known */
 	give_back_blocks(&n);
 	return n;

@@ -61,6 +61,8 @@ static const struct tdx_leaf_operand rows[] = {
 	MAY(TDH_MEM_PAGE_DEMOTE, R9, VALUE, "l2_1", ALL_ONES),
 	MAY(TDH_MEM_PAGE_DEMOTE, R10, VALUE, "l2_2", ALL_ONES),
 	MAY(TDH_MEM_PAGE_DEMOTE, R11, VALUE, "l2_3", ALL_ONES),
+	MAY(TDH_MEM_PAGE_DEMOTE, R12, TAKEN, "pamt_0", 0), /* of dynamic PAMT */
+	MAY(TDH_MEM_PAGE_DEMOTE, R13, TAKEN, "pamt_1", 0),
 	NEEDS(TDH_MR_EXTEND, RCX, GPA, "gpa"),
 	NEEDS(TDH_MR_EXTEND, RDX, TDR, "tdr"),
 	TD_ONLY(TDH_MR_FINALIZE),

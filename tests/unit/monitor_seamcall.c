@@ -284,6 +284,32 @@ static void a_large_page_comes_back(void **state)
 	end();
 }
 
+/* Split by hand, on a module with dynamic PAMT: the pages that describe the pieces are lent ones too. */
+static void a_large_page_is_split_by_hand(void **state)
+{
+	(void)state;
+	begin();
+	if (softmod_profile->features0 & SOFT_F_DYNAMIC_PAMT) {
+		for (size_t i = 0; i < ARRAY_LEN(build); i++)
+			does(build[i]);
+		does("page table");
+		does("page half0");
+		does("page half1");
+		does("tdh mem.range.block gpa=0x200000 level=1 tdr=$tdr is SUCCESS");
+		does("tdh mem.track tdr=$tdr is SUCCESS");
+		does("tdh mem.page.demote gpa=0x200000 level=1 tdr=$tdr page=$table pamt_0=$half0 "
+		     "pamt_1=0x1000 is OPERAND_ADDR_RANGE_ERROR");
+		does("tdh mem.page.demote gpa=0x200000 level=1 tdr=$tdr page=$table pamt_0=$half0 "
+		     "pamt_1=$half0 is PAGE_NOT_FREE");
+		does("tdh mem.page.demote gpa=0x200000 level=1 tdr=$tdr page=$table pamt_0=$half0 "
+		     "pamt_1=$half1 is SUCCESS");
+		refuses("get $half0", "the module has it");
+		does("cleanup");
+		nothing_is_lent();
+	}
+	end();
+}
+
 /* The names of CPUID values lead to fields that the module has, and to no other. */
 static void cpuid_values_are_read_by_name(void **state)
 {
@@ -495,6 +521,7 @@ int main(void)
 		cmocka_unit_test(the_documented_script_runs_to_its_end),
 		cmocka_unit_test(cleanup_takes_a_td_back_from_any_step),
 		cmocka_unit_test(a_large_page_comes_back),
+		cmocka_unit_test(a_large_page_is_split_by_hand),
 		cmocka_unit_test(cpuid_values_are_read_by_name),
 		cmocka_unit_test(what_the_module_keeps_is_leaked_and_counted),
 		cmocka_unit_test(memory_of_tains_is_not_handed_over),
