@@ -35,7 +35,7 @@ def number(word):
 
 def read_map(path):
     """(ram, cmr, limits): lists of (base, end), joined where they touch."""
-    ram, cmr, limits = [], [], {"tdmrs": 64, "reserved": 16, "want": 0}
+    ram, cmr, limits = [], [], {"tdmrs": 64, "reserved": 16, "bitmap": 0, "want": 0}
     for line in open(path):
         line = line.split("#")[0]
         e820 = re.search(r"\[mem (\w+)-(\w+)\] (\w+)", line)
@@ -120,7 +120,8 @@ def first_mistake(ram, cmr, limits, tdmrs, sums):
         return "PAMTs overlap"
     for base, end, pamt, reserved in tdmrs:
         gib = (end - base) // GIB
-        need = gib * 512 * 512 * 16 + gib * 512 * 16 + -(-gib * 16 // PAGE) * PAGE
+        small = gib * 512 * 512 * (limits["bitmap"] or 16 * 8) // 8
+        need = -(-small // PAGE) * PAGE + gib * 512 * 16 + -(-gib * 16 // PAGE) * PAGE
         if base % GIB or end % GIB or base >= end or base < last:
             return "TDMR %#x is not aligned, or not in order" % base
         last = end
