@@ -283,7 +283,8 @@ static int failure(struct sept *s, enum spte_step step)
 	static const int errors[] = { [SEPT_BUSY] = -EBUSY,
 				      [SEPT_REFUSE] = -EIO,
 				      [SEPT_KEEP_PAGE] = -EOWNERDEAD,
-				      [SEPT_NOT_JOINABLE] = -EOPNOTSUPP };
+				      [SEPT_NOT_JOINABLE] = -EOPNOTSUPP,
+				      [SEPT_NO_MEMORY] = -ENOMEM };
 
 	if (s->fail_in == 0 || s->fail_step != step)
 		return 0;

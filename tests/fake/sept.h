@@ -25,7 +25,7 @@
 
 #define SEPT_LOG 65536u
 
-enum sept_fail { SEPT_BUSY, SEPT_REFUSE, SEPT_KEEP_PAGE, SEPT_NOT_JOINABLE };
+enum sept_fail { SEPT_BUSY, SEPT_REFUSE, SEPT_KEEP_PAGE, SEPT_NOT_JOINABLE, SEPT_NO_MEMORY };
 
 struct sept_call {
 	enum spte_step step; /* STEP_NOTHING: a flush of the mirror */

@@ -452,6 +452,29 @@ TEST(C17_a_split_that_cannot_be_done_is_undone)
 	end();
 }
 
+/* What a step needs beside its own page could not be had: the guest goes on with what it had. */
+TEST(C17_a_hook_without_memory_changes_nothing)
+{
+	td(MMU_RUNNING);
+	uint64_t external = page_count(PAGE_TDX_SEPT);
+
+	sept_fail(&s, STEP_ADD_TABLE, 2, 1, SEPT_NO_MEMORY);
+	CHECK_INT(fault_at(at(0), LEVEL_2M), -ENOMEM);
+	CHECK_INT(page_count(PAGE_TDX_SEPT), external + 1); /* the first table stays */
+	agree();
+	CHECK_INT(fault_at(at(0), LEVEL_2M), 0);
+	external = page_count(PAGE_TDX_SEPT);
+	sept_fail(&s, STEP_SPLIT, 1, 1, SEPT_NO_MEMORY);
+	CHECK_INT(fault_at(at(5), LEVEL_4K), -ENOMEM);
+	CHECK_INT(page_count(PAGE_TDX_SEPT), external);
+	CHECK_INT(level_at(at(5)), LEVEL_2M);
+	agree();
+	CHECK(s.bugged == NULL);
+	CHECK_INT(fault_at(at(5), LEVEL_4K), 0);
+	CHECK_INT(level_at(at(5)), LEVEL_4K);
+	end();
+}
+
 TEST(zapping_part_of_a_2M_page_splits_it_first)
 {
 	td(MMU_RUNNING);
@@ -684,6 +707,7 @@ int main(void)
 		cmocka_unit_test(C14_what_cannot_be_reclaimed_after_release_is_leaked_not_kept),
 		cmocka_unit_test(C17_a_larger_page_than_accepted_is_demoted),
 		cmocka_unit_test(C17_a_split_that_cannot_be_done_is_undone),
+		cmocka_unit_test(C17_a_hook_without_memory_changes_nothing),
 		cmocka_unit_test(zapping_part_of_a_2M_page_splits_it_first),
 		cmocka_unit_test(C18_512_pages_of_one_run_become_one),
 		cmocka_unit_test(C18_pages_that_are_no_run_are_not_joined),
