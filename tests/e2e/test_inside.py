@@ -42,10 +42,14 @@ def looking():
         "metadata looped ATTRIBUTES", "metadata looped HKID --json", "metadata looped CPUID_VALUES[7.0][1]",
         "vmcs looped GUEST_CR3", "apic looped",
         "step looped 3", "set looped r15 0xabcdef", "regs looped 0 --json", "continue looped",
+        "hold looped", "setfield looped 0 VMCS.EXCEPTION_BITMAP 0x28 0x8", "metadata looped 0 VMCS.EXCEPTION_BITMAP",
+        "setfield looped 0 VMCS.EXCEPTION_BITMAP 0 0x8", "setfield looped 0 VMCS.EXCEPTION_BITMAP 0x40000 0x40000",
+        "setfield looped NOTIFY_ENABLES 1 1", "metadata looped NOTIFY_ENABLES", "setfield looped MRTD 1", "continue looped",
         "walk looped 0xffffffff80000000 gva", "exits looped", "stop looped",
         # A closed one: what the module lets the host see.
         "start closed", "expect closed \"for ever\" 60", "regs closed", "mem closed 0xfffff000", "metadata closed NUM_VCPUS",
-        "metadata closed RTMR", "setfield closed HP_LOCK_TIMEOUT 2000000", "metadata closed HP_LOCK_TIMEOUT",
+        "metadata closed 0 VMCS.GUEST_RIP", "setfield closed 0 VMCS.EXCEPTION_BITMAP 8 8",
+        "setfield closed NOTIFY_ENABLES 1 1", "metadata closed RTMR", "setfield closed HP_LOCK_TIMEOUT 2000000", "metadata closed HP_LOCK_TIMEOUT",
         "break closed 0xfffff000", "stop closed",
         # A plain guest.
         "start plain", "expect plain \"for ever\" 60", "regs plain --json", "vmcs plain GUEST_RIP", "ept plain 0x100000",
@@ -77,6 +81,18 @@ def looking():
     check("three steps", "stopped at 0x" in out("step looped 3"), b)
     check("a register was written", '"r15": "0xabcdef"' in out("regs looped 0 --json"), b)
 
+    now = re.search(r"^value: (0x[0-9a-f]+)", out("metadata looped 0 VMCS.EXCEPTION_BITMAP"), re.M)
+    check("a field of a vCPU takes the bits under the mask, and no other", now and int(now[1], 16) & 0x28 == 8, b)
+    check("and one of the TD", re.search(r"^value: 0x1$", out("metadata looped NOTIFY_ENABLES"), re.M), b)
+    for what in ("MRTD 1", "0 VMCS.EXCEPTION_BITMAP 0x40000 0x40000"):
+        check(f"also of a debug TD some stay as they are: {what}",
+              "the module says TDX_METADATA_FIELD_NOT_WRITABLE" in out("setfield looped " + what), b)
+
+    check("what only a debug TD shows is refused of another",
+          "TDX_METADATA_FIELD_NOT_READABLE" in out("metadata closed 0 VMCS.GUEST_RIP"), b)
+    for what in ("0 VMCS.EXCEPTION_BITMAP 8 8", "NOTIFY_ENABLES 1 1"):
+        check(f"and what only a debug TD takes: {what}",
+              "the module says TDX_METADATA_FIELD_NOT_WRITABLE" in out("setfield closed " + what), b)
     check("a closed TD keeps its registers", "without the debug attribute" in out("regs closed"), b)
     check("and its memory", "without the debug attribute" in out("mem closed 0xfffff000"), b)
     check("and takes no breakpoint", "without the debug attribute" in out("break closed 0xfffff000"), b)
