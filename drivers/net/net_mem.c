@@ -62,7 +62,7 @@ void *net_mem_alloc(size_t bytes)
 
 	if (i < ARRAY_LEN(sizes))
 		bytes = sizes[i];
-	if (bytes <= NET_MEM_MAX && memory.used + bytes <= NET_MEM_MAX)
+	if (bytes <= NET_MEM_MAX && memory.used + bytes <= NET_MEM_MAX + (i ? 0 : NET_MEM_RESERVE))
 		h = take(i, bytes);
 	if (!h) {
 		memory.refused++;

@@ -3,7 +3,8 @@
  *
  * Invariants
  *   - No more than NET_MEM_MAX bytes are out at any moment; a request beyond answers NULL and is
- *     counted. What was given back counts no more.
+ *     counted. What was given back counts no more. The smallest pieces may go NET_MEM_RESERVE beyond:
+ *     a timer of lwIP's is one, and lwIP ends the run if it gets none.
  *   - Pieces of the usual sizes that came back are kept for the next request: at most so many of each
  *     as net_mem_keep() says, 64 at first (136 KiB).
  *
@@ -17,7 +18,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NET_MEM_MAX (4u << 20)
+#define NET_MEM_MAX     (4u << 20)
+#define NET_MEM_RESERVE (64u << 10)
 
 void *net_mem_alloc(size_t bytes);
 void *net_mem_calloc(size_t count, size_t bytes); /* zeroed */

@@ -80,6 +80,14 @@ static void memory_has_a_bound_and_comes_back(void **state)
 	net_mem_stats(&after);
 	assert_true(n > 2000 && after.used <= NET_MEM_MAX);
 	assert_int_equal(after.refused, before.refused + 1);
+	while ((pieces[n] = net_mem_alloc(128)))
+		n++;
+	assert_true(n < ARRAY_LEN(pieces) && used() + 128 > NET_MEM_MAX);
+
+	void *timer = net_mem_alloc(32); /* a timer's piece is there nevertheless */
+
+	assert_non_null(timer);
+	net_mem_free(timer);
 	while (n--)
 		net_mem_free(pieces[n]);
 	assert_int_equal(used(), 0);
