@@ -132,7 +132,7 @@ def pictures(base):
         check(f"{name}: a picture with something on it", seen and seen[0] >= size[0] and seen[2] == paper and
               os.path.getsize(path) > 15000, f"{seen}")
         if "--docs" in sys.argv and paper == "ffffff":
-            shutil.copyfile(path, os.path.join(e2e.ROOT, "docs", f"{name}.png"))
+            shutil.copyfile(path, os.path.join(e2e.ROOT, "docs", "images", f"{name}.png"))
 
 
 def documents(base):
