@@ -1,15 +1,15 @@
 # guests.mk - the test guests: build/guests/NAME.fd for each tests/guests/td/NAME.c.
 #
-# A trust domain is one C file, td/lib.c and td/entry.asm, linked at the top of the first 4 GiB; the
-# image carries its own TDVF metadata. Each is freestanding: nothing of the hypervisor is linked in
-# but kernel/base/sha384.c.
+# A trust domain is one C file, td/lib.c, td/entry.asm and what it needs of td/loop.asm, linked at the top of
+# the first 4 GiB; the image carries its own TDVF metadata. Each is freestanding: nothing of the hypervisor is
+# linked in but kernel/base/sha384.c.
 #
 # SPDX-License-Identifier: BSD-2-Clause
 
 GUEST_DIR      := build/guests
 TD_GUEST_NAMES := $(filter-out lib,$(basename $(notdir $(wildcard tests/guests/td/*.c))))
 TD_GUESTS      := $(TD_GUEST_NAMES:%=$(GUEST_DIR)/%.fd)
-TD_GUEST_LIB   := $(GUEST_DIR)/td/lib.o $(GUEST_DIR)/td/entry.o $(GUEST_DIR)/td/sha384.o
+TD_GUEST_LIB   := $(GUEST_DIR)/td/lib.o $(GUEST_DIR)/td/entry.o $(GUEST_DIR)/td/sha384.o $(GUEST_DIR)/td/loop.o
 TD_GUEST_CFLAGS := -std=gnu11 -O2 -g -ffreestanding -fno-builtin -fno-stack-protector -fpie \
 	-fno-asynchronous-unwind-tables -fcf-protection=none -mno-red-zone -mgeneral-regs-only \
 	-ffunction-sections -fdata-sections -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes \
@@ -29,7 +29,7 @@ $(GUEST_DIR)/td/sha384.o: kernel/base/sha384.c
 	$(call say,CC,$<)
 	$(Q)$(CC) $(TD_GUEST_CFLAGS) -c $< -o $@
 
-$(GUEST_DIR)/td/entry.o: tests/guests/td/entry.asm boot/tdload/start32.inc
+$(GUEST_DIR)/td/%.o: tests/guests/td/%.asm boot/tdload/start32.inc
 	@mkdir -p $(@D)
 	$(call say,NASM,$<)
 	$(Q)$(NASM) -f elf64 -I ./ -o $@ $<

@@ -9,7 +9,7 @@
 #define ROUNDS     5u
 #define ITERATIONS UINT64_C(50000000) /* of two instructions */
 
-static void count(uint64_t n) { __asm__ volatile("1: dec %0; jnz 1b" : "+r"(n) : : "cc"); }
+void count_down(uint64_t n); /* loop.asm */
 
 void td_main(uint32_t index, uint64_t boot_parameter, uint32_t width)
 {
@@ -19,7 +19,7 @@ void td_main(uint32_t index, uint64_t boot_parameter, uint32_t width)
 		(void)read_tsc(); /* the second reading counts: an emulator may be late with the first */
 		uint64_t start = read_tsc();
 
-		count(ITERATIONS);
+		count_down(ITERATIONS);
 		(void)read_tsc();
 		print("count: %lu instructions in %lu ticks\n", 2 * ITERATIONS, read_tsc() - start);
 	}
